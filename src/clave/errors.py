@@ -1,0 +1,55 @@
+"""Every error that clave raises on purpose. The message is one sentence for the user: what is wrong, where, and the mend.
+
+    ClaveError
+    ├── InputError          a file, a row, an option or a value system is not as it must be
+    ├── MissingExtraError   an optional dependency is not installed; the message is the pip line
+    ├── ModelError          no model can be reached: key, name, address
+    └── EvaluatorError      a saved evaluator cannot be used: another version, a damaged file
+
+The command line prints the message and exits with 2. What goes wrong with a single response is not an exception but a
+value: `clave.records.Failure`, and in the end a verdict whose status is `failed` or `refused`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = ["ClaveError", "EvaluatorError", "InputError", "MissingExtraError", "ModelError", "require"]
+
+
+class ClaveError(Exception):
+    """Root of the tree."""
+
+
+class InputError(ClaveError):
+    """A file, a row, an option or a value system is not as it must be."""
+
+
+class MissingExtraError(ClaveError):
+    """An optional dependency is not installed."""
+
+
+class ModelError(ClaveError):
+    """The large model cannot be used at all."""
+
+
+class EvaluatorError(ClaveError):
+    """A saved evaluator cannot be used."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Args:
+        module: What to import, e.g. `"pyarrow.parquet"`.
+        extra: The extra of this package that brings it.
+
+    Raises:
+        MissingExtraError: With the pip line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = module.partition(".")[0]
+        raise MissingExtraError(f"{name} is needed for this and is not installed: pip install 'clave[{extra}]'") from error

@@ -1,0 +1,156 @@
+"""Rows of a file as plain mappings, each with its place, so that every later error can name file and line.
+
+    for row in read_rows("labels.csv"): row.where, row.data
+
+JSONL, CSV, TSV, Parquet, standard input (`-`, JSONL) and Hub data sets (`hf://org/name[@rev]:split`), streamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple
+
+from clave.errors import InputError, require
+
+OnError = Literal["stop", "skip"]
+
+
+class Row(NamedTuple):
+    """A row as it stands in a file, and where."""
+
+    where: str
+    data: dict[str, Any]
+
+
+class Skipped:
+    """Counts the rows that `on_error="skip"` left out, and keeps the first few reasons."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.reasons: list[str] = []
+
+    def add(self, reason: str) -> None:
+        self.count += 1
+        if len(self.reasons) < 5:
+            self.reasons.append(reason)
+
+
+PROBLEM = "\0problem"
+"""The one key of a row that could not be read; its value is the sentence that says why."""
+
+
+def read_rows(source: str | Path) -> Iterator[Row]:
+    """Rows of any supported source as plain mappings, with their place (`file, line 7`)."""
+    text = str(source)
+    if text.startswith("hf://"):
+        return _hub(text)
+    if text == "-":
+        return _jsonl(sys.stdin.buffer, "standard input")
+    path = Path(source)
+    suffix = path.suffix.lower()
+    readers: dict[str, Callable[[Path], Iterator[Row]]] = {
+        ".jsonl": _jsonl_file,
+        ".ndjson": _jsonl_file,
+        ".json": _jsonl_file,
+        ".csv": _csv,
+        ".tsv": _csv,
+        ".parquet": _parquet,
+    }
+    if suffix not in readers:
+        raise InputError(f"{path}: cannot tell the format from the ending {suffix!r}: use {', '.join(readers)} or hf://org/name:split")
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    return readers[suffix](path)
+
+
+def _jsonl_file(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        yield from _jsonl(file, str(path))
+
+
+def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        try:
+            data = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            data = {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
+        except ValueError as error:
+            data = {PROBLEM: f"{where}: not a JSON object on one line: {error}"}
+        except RecursionError:
+            data = {PROBLEM: f"{where}: nested too deep"}
+        if not isinstance(data, dict):
+            data = {PROBLEM: f"{where}: must be a JSON object, not {type(data).__name__}"}
+        yield Row(where, data)
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(2**30)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+            for data in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in data or None in data.values():
+                    yield Row(where, {PROBLEM: f"{where}: the row has another number of fields than the header"})
+                else:
+                    yield Row(where, dict(data))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}): save the file as UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    parquet = require("pyarrow.parquet", "parquet")
+    try:
+        with parquet.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=1024):
+                for data in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}, row {number}", data)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _hub(source: str) -> Iterator[Row]:
+    """`hf://org/name[@rev]:split`, streamed."""
+    datasets = require("datasets", "hub")
+    name, _, split = source.removeprefix("hf://").partition(":")
+    name, _, revision = name.partition("@")
+    if not split:
+        raise InputError(f"{source}: name the split, e.g. hf://{name}:train")
+    try:
+        rows = datasets.load_dataset(name, split=split, revision=revision or None, streaming=True)
+        for number, data in enumerate(rows, 1):
+            yield Row(f"{source}, row {number}", dict(data))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{source}: the data set cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def good_rows(rows: Iterator[Row], on_error: OnError, skipped: Skipped | None) -> Iterator[Row]:
+    """Rows whose data is an error (a line that is not JSON) are raised or counted here."""
+    for row in rows:
+        problem = row.data.get(PROBLEM) if len(row.data) == 1 else None
+        if problem is None:
+            yield row
+        else:
+            bad_row(InputError(problem), on_error, skipped)
+
+
+def bad_row(error: InputError, on_error: OnError, skipped: Skipped | None) -> None:
+    if on_error == "stop":
+        raise error
+    if skipped is not None:
+        skipped.add(str(error))

@@ -1,0 +1,156 @@
+"""Verdicts out and in again, and records of any kind as JSONL.
+
+with VerdictWriter("verdicts.jsonl") as writer:
+    if not writer.has("r1", "care"):
+        writer.write(verdict)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from clave.errors import InputError, require
+from clave.io.rows import good_rows, read_rows
+from clave.records import Record, Verdict
+
+T = TypeVar("T", bound=Record)
+
+
+def read_records(path: str | Path, kind: type[T]) -> Iterator[T]:
+    """Stream records of one kind from a JSONL file that clave itself wrote."""
+    for row in good_rows(read_rows(path), "stop", None):
+        try:
+            yield kind.model_validate(row.data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{row.where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+
+
+def read_verdicts(path: str | Path) -> Iterator[Verdict]:
+    """Stream verdicts from a `.jsonl` or `.parquet` file that `clave evaluate` wrote."""
+    for row in good_rows(read_rows(path), "stop", None):
+        data = {k: json.loads(v) if k in _NESTED and isinstance(v, str) else v for k, v in row.data.items()}
+        try:
+            yield Verdict.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{row.where}: not a verdict: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+
+
+_NESTED = ("probabilities", "concepts", "evidence", "cases", "flags", "usage")
+"""Fields of a verdict that stand as JSON text in a Parquet column: one flat, stable schema whatever the value system."""
+
+
+class VerdictWriter:
+    """Appends verdicts to a JSONL file, each with one write of a whole line, so that a kill leaves at most one broken last line.
+
+    On opening, a broken last line is cut off and `done` holds what is already there.
+
+        with VerdictWriter("verdicts.jsonl") as writer:
+            if not writer.has("r1", "care"): writer.write(verdict)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._done: set[int] = set()
+
+    def __enter__(self) -> VerdictWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            self._read()
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def _read(self) -> None:
+        good = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    data = json.loads(line)
+                    self._done.add(hash((data["id"], data["value"])))
+                except (ValueError, KeyError, TypeError):
+                    raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o") from None
+                good += len(line)
+        os.truncate(self.path, good)
+
+    def has(self, identity: str, value: str) -> bool:
+        """Whether a verdict for this id and value was written, now or in an earlier run."""
+        return hash((identity, value)) in self._done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def write(self, verdict: Verdict) -> None:
+        """Append one verdict."""
+        data = verdict.model_dump_json().encode() + b"\n"
+        written = os.write(self._fd, data)
+        while written < len(data):
+            written += os.write(self._fd, data[written:])
+        self._done.add(hash((verdict.id, verdict.value)))
+
+
+def drop_failed(path: str | Path) -> int:
+    """Take verdicts that failed out of a JSONL file, so that a new run tries them again; how many there were."""
+    path, dropped = Path(path), 0
+    fresh = path.with_name(path.name + ".part")
+    with path.open("rb") as old, fresh.open("wb") as new:
+        for line in old:
+            if not line.endswith(b"\n"):
+                break
+            if json.loads(line).get("status") == "failed":
+                dropped += 1
+            else:
+                new.write(line)
+        new.flush()
+        os.fsync(new.fileno())
+    os.replace(fresh, path)
+    return dropped
+
+
+def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
+    """Write records to a JSONL file, whole or not at all; how many there were."""
+    path, count = Path(path), 0
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        for record in records:
+            file.write(record.model_dump_json() + "\n")
+            count += 1
+    os.replace(part, path)
+    return count
+
+
+def verdicts_to_parquet(source: str | Path, target: str | Path) -> int:
+    """Copy a JSONL file of verdicts to Parquet in row groups of 10,000; nested fields become JSON text. How many there were."""
+    pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
+    floats, bools = {"confidence", "novelty"}, {"cached"}
+    schema = pyarrow.schema(
+        (name, pyarrow.float64() if name in floats else pyarrow.bool_() if name in bools else pyarrow.string())
+        for name in Verdict.model_fields
+    )
+    count, batch = 0, list[dict[str, Any]]()
+    with parquet.ParquetWriter(target, schema) as writer:
+
+        def flush() -> None:
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+            batch.clear()
+
+        for verdict in read_verdicts(source):
+            data = verdict.model_dump(mode="json")
+            batch.append({k: json.dumps(v, ensure_ascii=False) if k in _NESTED else v for k, v in data.items()})
+            count += 1
+            if len(batch) == 10_000:
+                flush()
+        if batch:
+            flush()
+    return count

@@ -1,0 +1,163 @@
+"""Value systems as data: a YAML file with an id, a citation and the values with their definitions.
+
+system = ValueSystem.load("schwartz")          # built in
+system = ValueSystem.load("our-policy.yaml")   # your own
+system["benevolence"].definition
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from clave.errors import InputError
+from clave.records import Record
+
+_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def _check_id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError(f"id {value!r} must be lower case letters, digits and _, and begin with a letter")
+    return value
+
+
+class Group(Record):
+    """A higher-order group of values, e.g. self-transcendence."""
+
+    id: str
+    name: str
+    definition: str = ""
+
+
+class Value(Record):
+    """One value of a system."""
+
+    id: str
+    name: str
+    definition: str = Field(min_length=1)
+    """What the large model reads: what adhering, opposing and being unrelated mean for this value."""
+    parent: str | None = None
+    """The id of a group."""
+    guideline: str | None = None
+    """How your annotators apply the labels; replaces an induced guideline."""
+    optional: bool = False
+    """Evaluated only when it is asked for by name."""
+
+    _id = field_validator("id")(_check_id)
+
+
+class ValueSystem(Record):
+    """A set of values, immutable and hashed by content."""
+
+    id: str
+    name: str
+    version: str
+    citation: str = ""
+    description: str = ""
+    groups: tuple[Group, ...] = ()
+    values: tuple[Value, ...] = Field(min_length=1)
+
+    _id = field_validator("id")(_check_id)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ValueSystem:
+        ids = [v.id for v in self.values]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"value id {twice[0]!r} stands twice")
+        groups = {g.id for g in self.groups}
+        for value in self.values:
+            if value.parent is not None and value.parent not in groups:
+                raise ValueError(f"value {value.id!r} has parent {value.parent!r}, which is not among the groups")
+        return self
+
+    @classmethod
+    def load(cls, source: str | Path) -> ValueSystem:
+        """Load a built-in system by id, or a YAML file by path.
+
+        Raises:
+            InputError: The name is unknown, or the file is not a value system; says the file and the field.
+        """
+        path = Path(source)
+        if path.suffix.lower() in {".yaml", ".yml", ".json"} or path.is_file():
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"value system {path} cannot be read: {error}") from None
+            return cls.parse(text, str(path))
+        if str(source) not in builtin_ids():
+            raise InputError(f"there is no value system {str(source)!r}: name one of {', '.join(builtin_ids())} or a YAML file")
+        return cls.parse((resources.files("clave.values") / "systems" / f"{source}.yaml").read_text(encoding="utf-8"), str(source))
+
+    @classmethod
+    def parse(cls, text: str, where: str = "the text") -> ValueSystem:
+        """Read a system from YAML text; `where` names it in errors."""
+        try:
+            data: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError as error:
+            raise InputError(f"value system {where} is not YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(data, dict):
+            raise InputError(f"value system {where} must be a mapping with id, name, version and values")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(p) for p in first["loc"]) or "the file"
+            raise InputError(f"value system {where}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+
+    def to_yaml(self) -> str:
+        """The system as YAML that `parse` reads back to an equal system."""
+        data = self.model_dump(exclude_defaults=True)
+        data["values"] = [dict(v) for v in data["values"]]
+        if "groups" in data:
+            data["groups"] = [dict(g) for g in data["groups"]]
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Twelve hex digits over all that bears on verdicts: ids, names, definitions, guidelines; not over prose about the system."""
+        content = [[v.id, v.name, v.definition, v.guideline] for v in sorted(self.values, key=lambda v: v.id)]
+        return hashlib.sha256(json.dumps([self.id, content]).encode()).hexdigest()[:12]
+
+    @functools.cached_property
+    def by_id(self) -> dict[str, Value]:
+        """Values by id, in the order of the file."""
+        return {v.id: v for v in self.values}
+
+    def __getitem__(self, value_id: str) -> Value:
+        try:
+            return self.by_id[value_id]
+        except KeyError:
+            raise InputError(f"value {value_id!r} is not in value system {self.id!r}: its values are {', '.join(self.by_id)}") from None
+
+    def __contains__(self, value_id: object) -> bool:
+        return value_id in self.by_id
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def ids(self) -> Iterator[str]:
+        """The values that are evaluated when none is named."""
+        return (v.id for v in self.values if not v.optional)
+
+    def subset(self, ids: list[str]) -> ValueSystem:
+        """The same system with only these values, none of them optional any more."""
+        values = tuple(self[i].model_copy(update={"optional": False}) for i in dict.fromkeys(ids))
+        return self.model_copy(update={"values": values})
+
+
+@functools.cache
+def builtin_ids() -> tuple[str, ...]:
+    """The ids of the systems that come with the package."""
+    files = (resources.files("clave.values") / "systems").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
