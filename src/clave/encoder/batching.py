@@ -1,0 +1,86 @@
+"""An encoder beside the event loop: texts that arrive together are encoded together, in a worker thread, each text once.
+
+encoder = BatchingEncoder(load_encoder)
+vector = await encoder.encode("a text")      # shape (dim,)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from clave.encoder.encoder import Encoder, Vectors
+
+
+class BatchingEncoder:
+    """Collects what is asked for while a batch runs; that is the next batch. Keeps the last `remember` vectors.
+
+    Args:
+        load: Makes the encoder, in the worker thread at the first use: importing and loading it must not hold up the loop.
+        most: Texts in one batch. Small enough that the first callers of a burst are not kept waiting for the last.
+        remember: Vectors kept (1.5 kB each for 384 dimensions); all values of a system share one encoding of a response.
+    """
+
+    def __init__(self, load: Callable[[], Encoder], *, most: int = 16, remember: int = 4096) -> None:
+        self._load, self._most, self._remember = load, most, remember
+        self._encoder: Encoder | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clave-encoder")
+        self._waiting: dict[str, asyncio.Future[Vectors]] = {}
+        self._kept: OrderedDict[str, Vectors] = OrderedDict()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def encode(self, text: str) -> Vectors:
+        """The vector of one text, shape (dim,)."""
+        kept = self._kept.get(text)
+        if kept is not None:
+            self._kept.move_to_end(text)
+            return kept
+        if text not in self._waiting:
+            self._waiting[text] = asyncio.get_running_loop().create_future()
+        future = self._waiting[text]
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._drain())
+        return await asyncio.shield(future)
+
+    async def encode_all(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of several texts, shape (n, dim)."""
+        return np.stack(await asyncio.gather(*map(self.encode, texts)))
+
+    def encode_now(self, texts: Sequence[str]) -> Vectors:
+        """Encode in the calling thread, outside any event loop, e.g. when fitting."""
+        if not texts:
+            return np.zeros((0, self._ready().dim), np.float32)
+        return self._ready().encode(texts)
+
+    def _ready(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = self._load()
+        return self._encoder
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        running: set[str] = set()
+        while batch := [t for t in self._waiting if t not in running][: self._most]:
+            running.update(batch)
+            try:
+                vectors = await loop.run_in_executor(self._thread, self.encode_now, batch)
+            except BaseException as error:
+                for text in list(self._waiting):
+                    future = self._waiting.pop(text)
+                    if not future.done():
+                        future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+                if not isinstance(error, Exception):
+                    raise
+                return
+            for text, vector in zip(batch, vectors, strict=True):
+                running.discard(text)
+                self._kept[text] = vector
+                future = self._waiting.pop(text)
+                if not future.done():
+                    future.set_result(vector)
+            while len(self._kept) > self._remember:
+                self._kept.popitem(last=False)
