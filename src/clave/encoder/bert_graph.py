@@ -91,7 +91,7 @@ class _Builder:
 
         if name not in self._made:
             self._made.add(name)
-            self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+            self.tensors.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def weight(self, name: str) -> str:
