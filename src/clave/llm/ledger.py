@@ -1,0 +1,57 @@
+"""What was spent: calls, tokens, money, and what did not go well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from clave.llm.pricing import Price
+from clave.records import Usage
+
+
+@dataclass
+class Ledger:
+    """Running totals of one model's calls, and the budget that they must stay within.
+
+    Args:
+        price: Dollars of a call; None where the price is not known.
+        budget: Dollars; calls stop being started once what is spent and what is under way would pass it.
+    """
+
+    price: Price
+    budget: float | None = None
+    calls: int = 0
+    """Requests that got an answer, good or bad."""
+    cache_hits: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+    """Calls whose price is not known."""
+    trouble: Counter[str] = field(default_factory=Counter)
+    """Kind -> count: 429, server, timeout, connection, cut_off, bad_answer, refused, rejected."""
+    _reserved: float = 0.0
+
+    def add(self, prompt_tokens: int, completion_tokens: int) -> Usage:
+        """Enter an answered call; what it cost."""
+        cost = self.price(prompt_tokens, completion_tokens)
+        self.calls += 1
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.cost += cost or 0.0
+        self.unpriced += cost is None
+        return Usage(calls=1, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, cost=cost)
+
+    def reserve(self, characters: int, completion_tokens: int = 200) -> float | None:
+        """Set dollars aside for a call that is about to start; None where the budget does not allow it. Give them to `free` afterwards."""
+        if self.budget is None:
+            return 0.0
+        expected = self.price(characters // 4, completion_tokens) or 0.0
+        if self.cost + self._reserved + expected > self.budget:
+            return None
+        self._reserved += expected
+        return expected
+
+    def free(self, reserved: float) -> None:
+        """Give back what `reserve` set aside."""
+        self._reserved -= reserved
