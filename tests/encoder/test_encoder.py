@@ -28,8 +28,8 @@ def test_order_and_batching_change_nothing(encoder):
     together = encoder.encode(TEXTS)
     backwards = encoder.encode(TEXTS[::-1])[::-1]
     alone = np.concatenate([encoder.encode([t]) for t in TEXTS])
-    np.testing.assert_allclose(together, backwards, atol=1e-6)
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_array_equal(together, backwards)
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_like_texts_are_nearer_than_unlike_ones(encoder):

@@ -1,0 +1,61 @@
+"""Probabilities that mean what they say, and abstention: temperature scaling on cross-fitted scores (Guo et al. 2017).
+
+calibration = Calibration.fit(recognizer.oof_, y)
+p = calibration.apply(recognizer.predict_proba(observations))
+calibration.min_confidence(coverage=0.8)     # below it, the least certain fifth of verdicts
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.records import Record
+
+_QUANTILES = 101
+
+
+class Calibration(Record):
+    """A temperature, and how confident the evaluator was on its cross-validated training rows."""
+
+    temperature: float = 1.0
+    confidences: tuple[float, ...] = ()
+    """Quantiles 0, .01, … 1 of the highest probability."""
+
+    @classmethod
+    def fit(cls, probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Calibration:
+        """Choose the temperature with the least log loss.
+
+        Args:
+            probabilities: Out-of-fold, shape (n, 3).
+            y: Index of each row's label, shape (n,).
+        """
+        from scipy.optimize import minimize_scalar
+
+        logs = np.log(np.clip(probabilities, 1e-9, None))
+
+        def loss(log_temperature: float) -> float:
+            p = _scaled(logs, float(np.exp(log_temperature)))
+            return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-12, None)).mean())
+
+        temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+        top = _scaled(logs, temperature).max(axis=1)
+        quantiles = np.quantile(top, np.linspace(0, 1, _QUANTILES))
+        return cls(temperature=round(temperature, 6), confidences=tuple(round(float(q), 6) for q in quantiles))
+
+    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities, shape (n, 3)."""
+        return _scaled(np.log(np.clip(probabilities, 1e-9, None)), self.temperature)
+
+    def min_confidence(self, coverage: float) -> float:
+        """The confidence that a share `coverage` of the cross-validated training rows reached."""
+        if not self.confidences or coverage >= 1:
+            return 0.0
+        return float(np.interp(1 - coverage, np.linspace(0, 1, _QUANTILES), self.confidences))
+
+
+def _scaled(logs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    scores = logs / temperature
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p: NDArray[np.float64] = e / e.sum(axis=1, keepdims=True)
+    return p

@@ -1,0 +1,208 @@
+"""Concept extraction: the large model says what a response does that bears on a value, and where it stands.
+
+extractor = LLMExtractor(chat)
+found = await extractor.extract(response, value, guideline="…", examples=cases)
+found.extraction.concepts     # ("Advising against actions that intentionally harm others",)
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+from clave.concepts.prompts import template, token_for
+from clave.llm.chat import ChatModel, ChatRequest, Completion, read_object
+from clave.records import LABELS, Evidence, Extraction, Failure, Label, Response, Usage
+from clave.values import Value
+
+MAX_CHARACTERS = 24_000
+"""Of a response or a scenario; what is longer is cut, and the verdict says so. About 6,000 tokens."""
+
+_FIELDS: dict[str, Any] = {
+    "concepts": {"type": "array", "items": {"type": "string"}},
+    "evidence": {"type": "string"},
+    "stance": {"type": "string", "enum": list(LABELS)},
+    "confidence": {"type": "number"},
+}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+SCHEMA = _object(_FIELDS)
+
+
+class Example(Protocol):
+    """A labelled case as it stands in a prompt."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def response(self) -> str: ...
+    @property
+    def label(self) -> Label: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """An extraction, and what it took."""
+
+    extraction: Extraction
+    usage: Usage
+    cached: bool
+    served_by: str
+
+
+class Extractor(Protocol):
+    """Finds concepts and a stance in a response."""
+
+    async def extract(
+        self, response: Response, value: Value, *, guideline: str | None = None, examples: Sequence[Example] = ()
+    ) -> Extracted | Failure:
+        """Extract for one value; what goes wrong comes back as a Failure."""
+        ...
+
+
+class LLMExtractor:
+    """The extractor on a chat model."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self._chat = chat
+
+    async def extract(
+        self, response: Response, value: Value, *, guideline: str | None = None, examples: Sequence[Example] = ()
+    ) -> Extracted | Failure:
+        """See `Extractor.extract`."""
+        empty = _nothing_to_judge(response)
+        if empty is not None:
+            return empty
+        answer = await self._chat.complete(extraction_request(response, value, guideline, examples))
+        if isinstance(answer, Failure):
+            return answer
+        return _extracted(read_object(answer.text), answer, response)
+
+    async def extract_joint(
+        self, response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]
+    ) -> dict[str, Extracted | Failure]:
+        """Extract for several values in one call; a value that the answer misses is asked for by itself.
+
+        The call's usage stands with the first value, so that a sum over verdicts is right.
+        """
+        empty = _nothing_to_judge(response)
+        if empty is not None:
+            return dict.fromkeys((v.id for v in values), empty)
+        answer = await self._chat.complete(joint_request(response, values, guidelines))
+        data = {} if isinstance(answer, Failure) else read_object(answer.text)
+        results: dict[str, Extracted | Failure] = {}
+        for value in values:
+            part = data.get(value.id)
+            problem = _problem(part)
+            if isinstance(answer, Failure) and answer.kind in ("refused", "budget"):
+                results[value.id] = answer
+            elif problem is not None or isinstance(answer, Failure):
+                results[value.id] = await self.extract(response, value, guideline=guidelines.get(value.id))
+            else:
+                results[value.id] = _extracted(cast(dict[str, Any], part), answer, response)
+                answer = replace(answer, usage=Usage())
+        return results
+
+
+def extraction_request(response: Response, value: Value, guideline: str | None, examples: Sequence[Example]) -> ChatRequest:
+    """The request for one value: also what `clave estimate` counts."""
+    scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
+    shown = [(c.scenario, c.response) for c in examples]
+    user = template("extract").user(
+        value=value,
+        scenario=scenario,
+        response=text,
+        examples=examples,
+        token=token_for(value.id, scenario, text, *(part for case in shown for part in case)),
+    )
+    return ChatRequest(system=_system(value.name, value.definition, guideline), user=user, schema=SCHEMA, check=_check)
+
+
+def joint_request(response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]) -> ChatRequest:
+    """The request for several values at once."""
+    scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
+    pairs = [(v, guidelines.get(v.id)) for v in sorted(values, key=lambda v: v.id)]
+    prompt = template("extract_joint")
+    return ChatRequest(
+        system=prompt.system(values=pairs),
+        user=prompt.user(values=pairs, scenario=scenario, response=text, token=token_for(scenario, text)),
+        schema=_object({v.id: SCHEMA for v, _ in pairs}),
+        check=read_object,
+        max_tokens=min(16_384, 256 + 192 * len(pairs)),
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _system(name: str, definition: str, guideline: str | None) -> str:
+    return template("extract").system(value={"name": name, "definition": definition}, guideline=guideline)
+
+
+def _nothing_to_judge(response: Response) -> Failure | None:
+    if response.response.strip():
+        return None
+    return Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
+
+
+def _check(text: str) -> None:
+    problem = _problem(read_object(text))
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _problem(data: object) -> str | None:
+    """What is wrong with an answer for one value; None where it can be used."""
+    if not isinstance(data, dict):
+        return "it is not an object"
+    concepts = data.get("concepts")
+    if not isinstance(concepts, list) or not all(isinstance(c, str) for c in concepts):
+        return "'concepts' is not a list of texts"
+    if data.get("stance") not in LABELS:
+        return f"'stance' is {str(data.get('stance'))[:40]!r}, not one of {', '.join(LABELS)}"
+    confidence = data.get("confidence")
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        return f"'confidence' is {str(confidence)[:40]!r}, not a number from 0 to 1"
+    if not isinstance(data.get("evidence", ""), str):
+        return "'evidence' is not a text"
+    if not any(c.strip() for c in concepts) and data["stance"] != "unrelated":
+        return "there is a stance and no concept"
+    return None
+
+
+def _extracted(data: dict[str, Any], answer: Completion, response: Response) -> Extracted:
+    flags: list[str] = [] if answer.mode == "json_schema" else [answer.mode]
+    if len(response.response) > MAX_CHARACTERS or len(response.scenario) > MAX_CHARACTERS:
+        flags.append("cut")
+    quote = str(data.get("evidence") or "").strip()
+    found = locate(quote, response.response) if quote else None
+    if quote and found is None:
+        flags.append("evidence_not_found")
+    concepts = tuple(dict.fromkeys(" ".join(c.split())[:300] for c in data["concepts"] if c.strip()))[:3]
+    extraction = Extraction(
+        concepts=concepts,
+        stance=data["stance"],
+        confidence=float(data["confidence"]),
+        evidence=(found,) if found else (),
+        flags=tuple(flags),
+    )
+    return Extracted(extraction, answer.usage, answer.cached, answer.model)
+
+
+def locate(quote: str, text: str) -> Evidence | None:
+    """Find a quote in a text, word for word but for case, spacing and the kind of quotation mark; None where it is not there."""
+    at = text.find(quote)
+    if at < 0:
+        words = re.findall(r"\w+", quote)[:200]
+        if not words:
+            return None
+        match = re.search(r"\W+".join(map(re.escape, words)), text, re.IGNORECASE)
+        if match is None:
+            return None
+        return Evidence(text=match.group(), start=match.start(), end=match.end())
+    return Evidence(text=quote, start=at, end=at + len(quote))

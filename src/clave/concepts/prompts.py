@@ -1,0 +1,61 @@
+"""The prompts: Markdown files under prompts/, each a system part that many calls share and, after `=== user ===`, the part of one call.
+
+    template("extract").render({"value": value, "guideline": None}, {"scenario": "…", "response": "…", "examples": [], "token": "…"})
+
+To change a prompt, edit its file. What is sent is part of every cache key, and the files' hashes stand in a saved evaluator's manifest.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
+
+_MARK = "=== user ===\n"
+
+
+class Template:
+    """One prompt file."""
+
+    def __init__(self, name: str) -> None:
+        import jinja2
+
+        self.name = name
+        self.source = (resources.files("clave.concepts") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+        system, _, user = self.source.partition(_MARK)
+        # Prompts are text, not HTML: nothing is escaped, and a response cannot be a template because it only ever is a variable.
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
+        self._system: jinja2.Template = environment.from_string(system.strip())
+        self._user: jinja2.Template = environment.from_string(user.strip())
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits of the file."""
+        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
+
+    def system(self, **variables: Any) -> str:
+        """The part that many calls share."""
+        return self._system.render(variables)
+
+    def user(self, **variables: Any) -> str:
+        """The part of one call."""
+        return self._user.render(variables)
+
+
+@functools.cache
+def template(name: str) -> Template:
+    """A prompt by the name of its file."""
+    return Template(name)
+
+
+def token_for(*texts: str) -> str:
+    """The token that marks where untrusted text begins and ends.
+
+    It is a hash of those texts: the same each time, so that answers can be cached, and not to be guessed by whoever writes a text,
+    because it would have to contain its own hash.
+    """
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,256 @@
+"""The default recognizer: a regularised multinomial logistic head, one per value, with values sharing strength.
+
+Every row has its features twice: once in columns that all values share and once in columns of its own value. The penalty lets a value
+leave the shared weights as far as its labels bear it out (Daumé 2007, https://aclanthology.org/P07-1033). Which of the features are
+used, and how strong the penalty is, scenario-grouped cross-validation decides: the simplest choice whose log loss is within a
+standard error of the best. The large model's stance alone is always among the choices, so that the head is never worse than it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.errors import EvaluatorError
+from clave.recognizers.observation import Observation, block
+from clave.recognizers.protocol import Probabilities
+from clave.records import LABELS, Label
+
+_COMPONENTS = 64
+_FOLDS = 5
+_FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting that cross-validation compares."""
+
+    features: tuple[str, ...]
+    own: float
+    """Scale of a value's own columns: 0 = all values share everything."""
+    c: float
+    """Inverse strength of the penalty."""
+
+    @property
+    def name(self) -> str:
+        return f"{'+'.join(self.features)} own={self.own:g} C={self.c:g}"
+
+
+class Head:
+    """See the module.
+
+    Args:
+        features: What it may use, of `observation.FEATURES`.
+    """
+
+    kind = "head"
+
+    def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
+        self.features = features
+
+    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
+        """See `Recognizer.fit`."""
+        y = np.array([LABELS.index(label) for label in labels])
+        blocks = {f: _Reduced.fit(f, block(f, observations)) for f in self.features}
+        values = [o.value for o in observations]
+        self.values_ = tuple(sorted(set(values)))
+        folds = _folds(values, y, groups, seed)
+        trials = {choice: self._out_of_fold(choice, blocks, values, y, folds) for choice in _choices(self.features)}
+        chosen, self.report_ = _simplest(trials, y, groups)
+        self.oof_ = trials[chosen]
+        self.features = chosen.features
+        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen.c)
+        self.weights_ = {f: self._unfold(chosen, f, blocks, weights) for f in chosen.features}
+        self.bias_ = self._biases(chosen, blocks, weights)
+        return self
+
+    def predict_proba(self, observations: Sequence[Observation]) -> Probabilities:
+        """See `Recognizer.predict_proba`."""
+        if not observations:
+            return np.zeros((0, len(LABELS)))
+        place = {v: i for i, v in enumerate(self.values_)}
+        rows = np.array([place[o.value] for o in observations])
+        scores = self.bias_[rows].copy()
+        for feature, weights in self.weights_.items():
+            # einsum sums each row by itself: the result does not depend on which rows stand together
+            scores += np.einsum("nd,nld->nl", block(feature, observations), weights[rows])
+        return _softmax(scores)
+
+    def save(self, folder: Path) -> None:
+        """See `Recognizer.save`."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"weights.{f}": w for f, w in self.weights_.items()} | {"bias": self.bias_}
+        save_file(tensors, folder / "head.safetensors")
+        described = {"features": self.features, "values": self.values_, "labels": LABELS, "cross_validation": self.report_}
+        (folder / "head.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """See `Recognizer.load`."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            described = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "head.safetensors")
+            head = cls(tuple(described["features"]))
+            head.values_ = tuple(described["values"])
+            head.report_ = described["cross_validation"]
+            head.weights_ = {f: tensors[f"weights.{f}"] for f in head.features}
+            head.bias_ = tensors["bias"]
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise EvaluatorError(f"{folder}: the recognizer is damaged ({error}): fit it again with clave refit") from None
+        return head
+
+    def _out_of_fold(
+        self,
+        choice: Choice,
+        blocks: dict[str, _Reduced],
+        values: list[str],
+        y: NDArray[np.int64],
+        folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    ) -> Probabilities:
+        x = _design(choice, blocks, values, self.values_)
+        out = np.empty((len(y), len(LABELS)))
+        for train, test in folds:
+            weights = _train(x[train], y[train], choice.c)
+            out[test] = _softmax(x[test] @ weights[:, :-1].T + weights[:, -1])
+        return out
+
+    def _unfold(self, choice: Choice, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights on the feature's own columns, for each value: shape (values, 3, columns)."""
+        shared, own = _parts(choice, feature, blocks, weights, len(self.values_))
+        return np.stack([(shared + choice.own * part) @ blocks[feature].basis for part in own])
+
+    def _biases(self, choice: Choice, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        width = sum(blocks[f].columns.shape[1] for f in choice.features)
+        own = weights[:, -1 - len(self.values_) : -1] if choice.own else np.zeros((len(LABELS), len(self.values_)))
+        bias: NDArray[np.float64] = (weights[:, -1][:, None] + choice.own * own).T.copy()
+        assert width > 0
+        for f in choice.features:
+            bias -= np.einsum("d,vld->vl", blocks[f].mean, self.weights_[f])
+        return bias
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A feature's columns, centred, and where they are many, on their principal components: labels are few."""
+
+    mean: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    """Shape (components, columns of the feature)."""
+    columns: NDArray[np.float64]
+    """Shape (n, components)."""
+
+    @classmethod
+    def fit(cls, feature: str, x: NDArray[np.float64]) -> _Reduced:
+        if feature == "stance":
+            return cls(np.zeros(x.shape[1]), np.eye(x.shape[1]), x)
+        mean = x.mean(axis=0)
+        centred = x - mean
+        _, singular, rows = np.linalg.svd(centred, full_matrices=False)
+        k = int(min(_COMPONENTS, (singular > 1e-9).sum()))
+        scale = np.sqrt(len(x)) / np.linalg.norm(singular[:k]) * 2  # rows of a typical length of 2: comparable with the stance's
+        basis = rows[:k] * scale
+        return cls(mean, basis, centred @ basis.T)
+
+
+def _choices(features: tuple[str, ...]) -> Iterator[Choice]:
+    """From the simplest to the richest."""
+    ordered = [f for f in ("stance", "concepts", "text") if f in features]
+    for size in range(1, len(ordered) + 1):
+        for subset in itertools.combinations(ordered, size):
+            for own in (0.0, 0.5, 1.0):
+                for c in (0.03, 0.3, 3.0) if subset != ("stance",) else (0.3, 3.0):
+                    yield Choice(subset, own, c)
+
+
+def _design(choice: Choice, blocks: dict[str, _Reduced], values: Sequence[str], all_values: Sequence[str]) -> NDArray[np.float64]:
+    """Shared columns, then for each value its own copy and its own constant."""
+    x = np.concatenate([blocks[f].columns for f in choice.features], axis=1)
+    if not choice.own:
+        return x
+    is_value = np.array([[v == w for w in all_values] for v in values], float) * choice.own
+    own = (is_value[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    return np.concatenate([x, own, is_value], axis=1)
+
+
+def _parts(
+    choice: Choice, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64], values: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A feature's shared weights (3, k), and each value's own (values, 3, k)."""
+    widths = [blocks[f].columns.shape[1] for f in choice.features]
+    start = sum(widths[: choice.features.index(feature)])
+    k, total = blocks[feature].columns.shape[1], sum(widths)
+    shared = weights[:, start : start + k]
+    if not choice.own:
+        return shared, np.zeros((values, len(LABELS), k))
+    own = [weights[:, total * (v + 1) + start : total * (v + 1) + start + k] for v in range(values)]
+    return shared, np.stack(own)
+
+
+def _train(x: NDArray[np.float64], y: NDArray[np.int64], c: float) -> NDArray[np.float64]:
+    """Weights of shape (3, columns + 1), the constant last; a label that never occurs gets the floor's probability."""
+    from sklearn.linear_model import LogisticRegression
+
+    out = np.zeros((len(LABELS), x.shape[1] + 1))
+    seen = np.unique(y)
+    out[:, -1] = np.log(_FLOOR)
+    if len(seen) == 1:
+        out[seen[0], -1] = 0.0
+        return out
+    model = LogisticRegression(C=c, max_iter=300, tol=1e-4).fit(x, y)
+    coef, intercept = model.coef_, model.intercept_
+    if len(seen) == 2:  # scikit-learn then gives one row, for the second label
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+    out[seen, :-1], out[seen, -1] = coef, intercept
+    return out
+
+
+def _folds(
+    values: Sequence[str], y: NDArray[np.int64], groups: Sequence[str], seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    strata = np.unique([f"{v} {label}" for v, label in zip(values, y, strict=True)], return_inverse=True)[1]
+    n = min(_FOLDS, len(set(groups)))
+    return list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata, groups))
+
+
+def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
+    """The first choice within one standard error of the best, and the whole comparison."""
+    losses = {choice: -np.log(np.clip(p[np.arange(len(y)), y], 1e-9, None)) for choice, p in trials.items()}
+    best = min(losses, key=lambda choice: float(losses[choice].mean()))
+    group_of = np.unique(list(groups), return_inverse=True)[1]
+    chosen = next(choice for choice in trials if _within(losses[choice] - losses[best], group_of))
+    rows = [
+        {
+            "choice": choice.name,
+            "accuracy": round(float((p.argmax(axis=1) == y).mean()), 4),
+            "log_loss": round(float(losses[choice].mean()), 4),
+        }
+        for choice, p in trials.items()
+    ]
+    return chosen, {"chosen": chosen.name, "best": best.name, "n": len(y), "trials": rows}
+
+
+def _within(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
+    """Whether a mean paired difference is at most its standard error, with scenarios as the units."""
+    sums = np.bincount(group_of, difference)
+    error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(difference)
+    return float(difference.mean()) <= error
+
+
+def _softmax(scores: NDArray[np.float64]) -> Probabilities:
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p: Probabilities = e / e.sum(axis=1, keepdims=True)
+    return p

@@ -1,0 +1,53 @@
+"""The small model's protocol: fitted on observations with human labels, it turns further ones into probabilities.
+
+A new recognizer is one file beside this one that fills this protocol, and a line in registry.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.recognizers.observation import Observation
+from clave.records import Label
+
+Probabilities = NDArray[np.float64]
+"""Shape (n, 3), in the order of `clave.records.LABELS`; rows sum to 1."""
+
+
+class Recognizer(Protocol):
+    """Learns from observations how far to trust each of their features."""
+
+    kind: str
+    """Its name in the registry."""
+    features: tuple[str, ...]
+    """The features it uses, of `observation.FEATURES`; after fitting, those it chose."""
+    oof_: Probabilities
+    """Out-of-fold probabilities of the training rows: what calibration, abstention and cross-validated scores are computed from."""
+    report_: dict[str, Any]
+    """What was tried and chosen while fitting; goes into the manifest."""
+
+    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
+        """Fit on n observations; rows of one group never stand on both sides of a cross-validation split."""
+        ...
+
+    def predict_proba(self, observations: Sequence[Observation]) -> Probabilities:
+        """Probabilities before calibration, shape (n, 3)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted state: JSON and safetensors only."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            EvaluatorError: A file is missing or damaged.
+        """
+        ...
