@@ -53,10 +53,11 @@ class BatchingEncoder:
     def encode_now(self, texts: Sequence[str]) -> Vectors:
         """Encode in the calling thread, outside any event loop, e.g. when fitting."""
         if not texts:
-            return np.zeros((0, self._ready().dim), np.float32)
-        return self._ready().encode(texts)
+            return np.zeros((0, self.ready().dim), np.float32)
+        return self.ready().encode(texts)
 
-    def _ready(self) -> Encoder:
+    def ready(self) -> Encoder:
+        """The encoder itself, loaded at the first call."""
         if self._encoder is None:
             self._encoder = self._load()
         return self._encoder

@@ -5,5 +5,18 @@ from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatModel, ChatRequest, Completion, read_object
 from clave.llm.ledger import Ledger
 from clave.llm.openai_chat import OpenAIChat
+from clave.llm.opening import ChatOptions, open_chat
 
-__all__ = ["AnswerCache", "CachedChat", "ChatModel", "ChatRequest", "Completion", "Ledger", "OpenAIChat", "default_cache", "read_object"]
+__all__ = [
+    "AnswerCache",
+    "CachedChat",
+    "ChatModel",
+    "ChatOptions",
+    "ChatRequest",
+    "Completion",
+    "Ledger",
+    "OpenAIChat",
+    "default_cache",
+    "open_chat",
+    "read_object",
+]

@@ -31,27 +31,34 @@ class AnswerCache:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._opened: sqlite3.Connection | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
+            self._db().execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"cache {self.path} cannot be used ({error}): name another with --cache, or delete it") from None
 
+    def _db(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._opened.execute("PRAGMA journal_mode=WAL")
+            self._opened.execute("PRAGMA synchronous=NORMAL")
+        return self._opened
+
     def get(self, key: bytes) -> str | None:
         """The body kept under a key."""
-        row = self._db.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
+        row = self._db().execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, key: bytes, body: str) -> None:
-        """Keep a body; it is on disk when this returns."""
-        self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
+        """Keep a body; it survives a kill of the process from here on."""
+        self._db().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
 
     def __len__(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
+        return int(self._db().execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file; it is opened again when it is needed."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None

@@ -23,13 +23,19 @@ class CachedChat:
     Args:
         chat: Answers what is not in the cache.
         cache: Where answers are kept; None keeps none.
-        ledger: Counts cache hits.
+        ledger: Counts cache hits, beside what the model's own calls cost.
     """
 
     def __init__(self, chat: ChatModel, cache: AnswerCache | None, ledger: Ledger | None = None) -> None:
         self.model = chat.model
-        self.chat, self._cache, self._ledger = chat, cache, ledger
+        self.chat, self._cache = chat, cache
+        self.ledger = ledger or Ledger(lambda prompt, completion: None)
         self._under_way: dict[bytes, asyncio.Future[Completion | Failure]] = {}
+
+    @property
+    def width(self) -> int:
+        """How many requests can be under way at once; asking for more only makes a queue."""
+        return int(getattr(self.chat, "concurrency", 64))
 
     def has(self, request: ChatRequest) -> bool:
         """Whether the answer is kept already."""
@@ -40,8 +46,7 @@ class CachedChat:
         key = request.key(self.model)
         kept = self._look_up(key, request)
         if kept is not None:
-            if self._ledger is not None:
-                self._ledger.cache_hits += 1
+            self.ledger.cache_hits += 1
             return kept
         other = self._under_way.get(key)
         if other is not None:

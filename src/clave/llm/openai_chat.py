@@ -68,6 +68,7 @@ class OpenAIChat:
         self.ledger = Ledger(price_of(model, prices), budget)
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
+        self.concurrency = concurrency
         self.pace = Pace(concurrency)
         self._made: openai.AsyncOpenAI | None = None
         self._mode = 0

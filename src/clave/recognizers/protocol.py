@@ -31,6 +31,8 @@ class Recognizer(Protocol):
     report_: dict[str, Any]
     """What was tried and chosen while fitting; goes into the manifest."""
 
+    def __init__(self, features: tuple[str, ...]) -> None: ...
+
     def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
         """Fit on n observations; rows of one group never stand on both sides of a cross-validation split."""
         ...

@@ -1,0 +1,116 @@
+"""From what was found in a response to a verdict, with the reason in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.records import LABELS, Case, Extraction, Failure, Label, MappedConcept, Response, Usage, Verdict
+
+_SAYS: dict[Label, str] = {"adhere": "adheres", "oppose": "opposes", "unrelated": "is unrelated"}
+
+
+def failed_verdict(response: Response, value: str, failure: Failure, evaluator: str) -> Verdict:
+    """The verdict where there is no answer."""
+    return Verdict(id=response.id, value=value, status=failure.status, reason=failure.reason, evaluator=evaluator)
+
+
+def zero_shot_verdict(response: Response, value: str, found: Extraction, evaluator: str, usage: Usage, cached: bool) -> Verdict:
+    """The large model's own stance and confidence, as they are."""
+    sure = max(found.confidence, 1 / len(LABELS))
+    rest = (1 - sure) / (len(LABELS) - 1)
+    return Verdict(
+        id=response.id,
+        value=value,
+        status="ok",
+        label=found.stance,
+        probabilities={label: round(sure if label == found.stance else rest, 6) for label in LABELS},
+        reason=_stated(found),
+        concepts=tuple(MappedConcept(text=text) for text in found.concepts),
+        evidence=found.evidence,
+        stance=found.stance,
+        confidence=found.confidence,
+        flags=("uncalibrated", *found.flags),
+        evaluator=evaluator,
+        cached=cached,
+        usage=usage,
+    )
+
+
+def calibrated_verdict(
+    response: Response,
+    value: str,
+    probabilities: NDArray[np.float64],
+    *,
+    min_confidence: float,
+    novelty: float | None,
+    evaluator: str,
+    found: Extraction | None = None,
+    mapped: Sequence[MappedConcept] = (),
+    cases: Sequence[Case] = (),
+    usage: Usage | None = None,
+    cached: bool = False,
+) -> Verdict:
+    """The verdict of a fitted evaluator; probabilities of shape (3,), calibrated."""
+    rounded = [round(float(p), 6) for p in probabilities]
+    best = max(range(len(LABELS)), key=lambda i: rounded[i])
+    label, sure = LABELS[best], rounded[best]
+    abstains = sure < min_confidence
+    reason = _by_concepts(label, found, mapped) if found is not None else _by_cases(label, cases)
+    if abstains:
+        reason = f"its probability {sure:.2f} is below {min_confidence:.2f}; without that: {reason}"
+    return Verdict(
+        id=response.id,
+        value=value,
+        status="abstained" if abstains else "ok",
+        label=None if abstains else label,
+        probabilities=dict(zip(LABELS, rounded, strict=True)),
+        reason=reason,
+        concepts=tuple(mapped),
+        evidence=found.evidence if found else (),
+        cases=tuple(cases),
+        stance=found.stance if found else None,
+        confidence=found.confidence if found else None,
+        novelty=novelty,
+        flags=found.flags if found else (),
+        evaluator=evaluator,
+        cached=cached,
+        usage=usage or Usage(),
+    )
+
+
+def novelty_of(similarities: Sequence[float | None]) -> float | None:
+    """One minus the mean similarity to the nearest labelled things; None where there is nothing to compare."""
+    known = [max(0.0, s) for s in similarities if s is not None]
+    return round(1 - sum(known) / len(known), 4) if known else None
+
+
+def _stated(found: Extraction) -> str:
+    what = f"; it finds: {'; '.join(found.concepts)}" if found.concepts else ""
+    return f"the large model says it {_SAYS[found.stance]} ({found.confidence:.2f}){what}"
+
+
+def _by_concepts(label: Label, found: Extraction, mapped: Sequence[MappedConcept]) -> str:
+    like = [f"{m.pool!r} ({_counts(m.labels)})" for m in mapped if m.pool]
+    parts = [_stated(found)]
+    if like:
+        parts.append(f"people labelled alike: {', '.join(dict.fromkeys(like))}")
+    elif mapped:
+        parts.append("nothing that people labelled is like it")
+    if label != found.stance:
+        parts.append(f"from that the recognizer concludes that it {_SAYS[label]}")
+    return "; ".join(parts)
+
+
+def _by_cases(label: Label, cases: Sequence[Case]) -> str:
+    if not cases:
+        return f"the text alone says it {_SAYS[label]}"
+    counts = Counter(c.label for c in cases)
+    return f"the text says it {_SAYS[label]}; of the {len(cases)} nearest labelled samples: {_counts(counts)}"
+
+
+def _counts(labels: dict[Label, int] | Counter[Label]) -> str:
+    return ", ".join(f"{labels[label]} {label}" for label in LABELS if labels.get(label))

@@ -1,0 +1,352 @@
+"""Clave, the evaluator: fitted on a few human labels per value, it says of any response whether it adheres to a value or opposes it.
+
+    clave = Clave("schwartz", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
+    for verdict in clave.evaluate(read_responses("responses.jsonl")):
+        print(clave.explain(verdict))
+    clave.save("evaluator")
+    Clave.load("evaluator")
+
+Without labels, `Clave(system, model=…).evaluate(…)` gives the large model's own stance, flagged `uncalibrated`; without a model,
+`Clave(system).fit(…)` learns from the text alone and makes no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from clave.concepts.cases import encoded_text
+from clave.concepts.extractor import Extracted, LLMExtractor
+from clave.encoder import BatchingEncoder, load_encoder
+from clave.encoder.encoder import Vectors
+from clave.errors import EvaluatorError, InputError
+from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
+from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
+from clave.fitting.gather import Progress, extract_samples, write_guidelines
+from clave.fitting.learn import Learnt, learn
+from clave.fitting.samples import Sample, check_enough, deal_folds, one_label_each, unseen_labels
+from clave.llm.cached import CachedChat
+from clave.llm.chat import ChatModel
+from clave.llm.ledger import Ledger
+from clave.llm.opening import ChatOptions, open_chat
+from clave.recognizers.observation import Observation
+from clave.records import Case, Failure, LabelledResponse, Response, Verdict
+from clave.settings import Settings
+from clave.values import Value, ValueSystem
+
+_ENCODING = 32
+"""Responses under way beyond the calls, so that the encoder has the next ones ready."""
+_SHOWN_CASES = 3
+
+Unit = tuple[Response, tuple[Value, ...]]
+
+
+class Clave:
+    """See the module.
+
+    Args:
+        system: A value system, or the name or file of one.
+        model: The large model, `provider/model`; `none` makes no calls.
+        settings: All choices at once; `model` is taken from it.
+        chat: A chat model of your own, in place of `model` and the options.
+        **options: How calls are made: base_url, concurrency, max_retries, timeout, budget, prices, cache.
+
+    Raises:
+        InputError: There is no such value system.
+        ModelError: The model string cannot be resolved.
+    """
+
+    def __init__(
+        self,
+        system: ValueSystem | str | Path,
+        *,
+        model: str = "none",
+        settings: Settings | None = None,
+        chat: ChatModel | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> None:
+        self.system = system if isinstance(system, ValueSystem) else ValueSystem.load(system)
+        self.settings = settings or Settings(model=chat.model if chat is not None else model)
+        self._chat: CachedChat | None = None
+        if chat is not None:
+            self._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
+        elif self.settings.calls:
+            self._chat = open_chat(self.settings.model, **options)
+        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder))
+        self.guidelines_: dict[str, str] = {}
+        self.samples_: tuple[Sample, ...] = ()
+        self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
+        self.learnt_: Learnt | None = None
+        self.manifest_: dict[str, Any] = {}
+        self.name = f"zero-shot {self.settings.model}"
+        self.stopped = ""
+        """Why the last evaluation ended before its responses did; empty where it did not."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was spent so far."""
+        return self._chat.ledger if self._chat is not None else Ledger(lambda prompt, completion: 0.0)
+
+    @property
+    def values(self) -> list[str]:
+        """The values it evaluates when none is named: those it was fitted on, else those of the system."""
+        fitted = {s.labelled.value for s in self.samples_}
+        return [v for v in self.system.by_id if v in fitted] if fitted else list(self.system.ids())
+
+    def fit(
+        self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
+    ) -> Clave:
+        """Fit on labelled responses, fewer than a hundred per value.
+
+        Args:
+            labelled: Several annotators of one (id, value) are joined by majority.
+            given_folds: Keep the folds that the rows carry.
+            progress: Called with stage, done and total.
+
+        Raises:
+            InputError: A value is unknown, or has too few labels or only one.
+            ModelError: The large model cannot be used. What it answered is kept.
+        """
+        run_sync(self.afit(labelled, given_folds=given_folds, progress=progress))
+        return self
+
+    async def afit(
+        self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
+    ) -> Clave:
+        """`fit`, async."""
+        joined, disputed = one_label_each(labelled)
+        for row in joined:
+            self.system[row.value]
+        check_enough(joined)
+        samples = deal_folds(joined, self.settings.folds, self.settings.seed, given=given_folds)
+        progress("embeddings", 0, 1)
+        vectors = await asyncio.to_thread(self._encoder.encode_now, [encoded_text(s.labelled) for s in samples])
+        progress("embeddings", 1, 1)
+        failed, served = dict[str, int](), set[str]()
+        if self._chat is not None:
+            try:
+                cross = dict[tuple[str, int], str]()
+                if self.settings.guideline:
+                    self.guidelines_, cross = await write_guidelines(self._chat, self.system, samples, progress)
+                kept, failed, served = await extract_samples(self._chat, self.system, samples, vectors, cross, self.settings, progress)
+            finally:
+                await self._chat.close()
+            rows = {(s.labelled.id, s.labelled.value): i for i, s in enumerate(samples)}
+            vectors, samples = vectors[[rows[s.labelled.id, s.labelled.value] for s in kept]], kept
+        self.manifest_ = {
+            "labels": len(joined),
+            "disputed": disputed,
+            "failed": failed,
+            "unseen_labels": unseen_labels(joined),
+            "served_by": sorted(served),
+        }
+        progress("recognizer", 0, 1)
+        await asyncio.to_thread(self._learn, samples, vectors)
+        progress("recognizer", 1, 1)
+        return self
+
+    def refit(self) -> Clave:
+        """Fit the pool's labels, the recognizer and the calibration again from the kept extractions and the concepts as they now are.
+
+        Makes no call.
+        """
+        if not self.samples_ or self.learnt_ is None:
+            raise EvaluatorError("there is nothing to refit: fit the evaluator first")
+        self._learn(self.samples_, self.text_vectors_)
+        return self
+
+    def _learn(self, samples: Sequence[Sample], vectors: Vectors) -> None:
+        concepts = self.learnt_.pool.concepts if self.learnt_ and self.learnt_.pool and self.samples_ else None
+        self.learnt_ = learn(samples, vectors, self.settings, self._encoder.ready(), concepts=concepts)
+        self.samples_, self.text_vectors_ = tuple(samples), vectors
+        self.manifest_["scores"] = self.learnt_.scores
+        self.name = f"clave-{self.system.id}"
+
+    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Iterator[Verdict]:
+        """Evaluate responses; works in a notebook too.
+
+        Args:
+            responses: Any number; read as workers become free. One with a `value` is evaluated for that, else for all values.
+            min_confidence: Below this probability a verdict is `abstained`.
+            coverage: Abstain on about 1 - coverage of responses like the calibration samples: the least certain.
+
+        Yields:
+            A verdict per response and value, in the order in which they are ready.
+
+        Raises:
+            InputError: A value is unknown, or the evaluator is neither fitted nor has a large model.
+            ModelError: The large model cannot be used at all.
+        """
+        return iter_sync(partial(self.aevaluate, responses, min_confidence=min_confidence, coverage=coverage))
+
+    async def aevaluate(
+        self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0
+    ) -> AsyncIterator[Verdict]:
+        """`evaluate`, async."""
+        units = ((response, self.values_of(response)) for response in responses)
+        async for verdict in self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage):
+            yield verdict
+
+    def values_of(self, response: Response) -> tuple[Value, ...]:
+        """The values that a response is to be evaluated for.
+
+        Raises:
+            InputError: It names a value that the evaluator does not know.
+        """
+        if response.value is None:
+            return tuple(self.system[v] for v in self.values)
+        if self.learnt_ is not None and response.value in self.system and response.value not in self.values:
+            raise InputError(
+                f"response {response.id!r}: the evaluator was not fitted on value {response.value!r}, only on {', '.join(self.values)}"
+            )
+        return (self.system[response.value],)
+
+    async def aevaluate_units(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> AsyncIterator[Verdict]:
+        """Evaluate (response, values) pairs: what `aevaluate` and a resumed run have in common."""
+        if self.learnt_ is None and self._chat is None:
+            raise InputError("without labels there must be a large model: name one with --model, or calibrate first")
+        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
+            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
+        self.stopped = ""
+        floor = max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
+        workers = _ENCODING + (self._chat.width if self._chat is not None else 0)
+        try:
+            async for verdict in stream(self._split(units), partial(self._judge, floor=floor), workers):
+                yield verdict
+        finally:
+            if self._chat is not None:
+                await self._chat.close()
+
+    def _split(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """One unit per call: all values of a response together in joint mode, else one by one."""
+        for response, values in units:
+            if self.settings.joint:
+                yield response, values
+            else:
+                yield from ((response, (value,)) for value in values)
+
+    async def _judge(self, unit: Unit, floor: float) -> list[Verdict]:
+        response, values = unit
+        if not response.response.strip():
+            failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
+            return [failed_verdict(response, value.id, failure, self.name) for value in values]
+        vector = await self._text_vector(response)
+        if self._chat is None:
+            return [self._by_text(response, value, vector, floor) for value in values]
+        extractor = LLMExtractor(self._chat)
+        if self.settings.joint:
+            guidelines = {v.id: self._guideline(v) for v in values}
+            found = await extractor.extract_joint(response, values, guidelines)
+        else:
+            (value,) = values
+            examples = self._examples(response, value, vector)
+            found = {value.id: await extractor.extract(response, value, guideline=self._guideline(value), examples=examples)}
+        return [await self._verdict(response, value, found[value.id], vector, floor) for value in values]
+
+    async def _text_vector(self, response: Response) -> Vectors | None:
+        if self.learnt_ is None:
+            return None
+        by_text = "text" in self.learnt_.recognizer.features
+        if not by_text and (self.settings.examples == 0 or self.settings.joint):
+            return None
+        return await self._encoder.encode(encoded_text(response))
+
+    def _guideline(self, value: Value) -> str | None:
+        if not self.settings.guideline:
+            return None
+        return self.guidelines_.get(value.id) or value.guideline
+
+    def _examples(self, response: Response, value: Value, vector: Vectors | None) -> list[Case]:
+        if self.learnt_ is None or vector is None:
+            return []
+        return self.learnt_.cases.nearest(value.id, vector, self.settings.examples)
+
+    def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
+        assert self.learnt_ is not None
+        assert vector is not None
+        p = self.learnt_.recognizer.predict_proba([Observation(value.id, response, vector)])
+        return calibrated_verdict(
+            response,
+            value.id,
+            self.learnt_.calibration.apply(p)[0],
+            min_confidence=floor,
+            novelty=novelty_of([self.learnt_.cases.similarity(value.id, vector)]),
+            cases=self.learnt_.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
+            evaluator=self.name,
+        )
+
+    async def _verdict(self, response: Response, value: Value, found: Extracted | Failure, vector: Vectors | None, floor: float) -> Verdict:
+        if isinstance(found, Failure):
+            if found.kind == "budget":
+                self.stopped = found.reason
+                raise StopStreamError
+            return failed_verdict(response, value.id, found, self.name)
+        extraction = found.extraction
+        if self.learnt_ is None or self.learnt_.pool is None:
+            return zero_shot_verdict(response, value.id, extraction, self.name, found.usage, found.cached)
+        pool = self.learnt_.pool
+        concepts = extraction.concepts
+        vectors = await self._encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)
+        mapped = tuple(pool.map(value.id, text, v) for text, v in zip(concepts, vectors, strict=True))
+        observation = Observation(value.id, response, vector, extraction, vectors, mapped)
+        p = self.learnt_.recognizer.predict_proba([observation])
+        return calibrated_verdict(
+            response,
+            value.id,
+            self.learnt_.calibration.apply(p)[0],
+            min_confidence=floor,
+            novelty=novelty_of([m.similarity for m in mapped]),
+            evaluator=self.name,
+            found=extraction,
+            mapped=mapped,
+            usage=found.usage,
+            cached=found.cached,
+        )
+
+    def explain(self, verdict: Verdict) -> str:
+        """A verdict in words: what was concluded, how surely, and why."""
+        value = self.system[verdict.value]
+        head = f"{value.name}: {verdict.label or verdict.status}"
+        if verdict.probabilities and verdict.label:
+            head += f" ({verdict.probabilities[verdict.label]:.2f})"
+        lines = [head, f"  why: {verdict.reason}"]
+        lines += [f"  evidence: “{e.text}”" for e in verdict.evidence]
+        lines += [f"  like: [{c.label}] {c.response} (similarity {c.similarity:.2f})" for c in verdict.cases]
+        if verdict.novelty is not None:
+            lines.append(f"  novelty: {verdict.novelty:.2f}")
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path) -> Path:
+        """Save as a folder of JSON, YAML and safetensors; see `clave.saving`."""
+        from clave.saving import save
+
+        return save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, chat: ChatModel | None = None, **options: Unpack[ChatOptions]) -> Clave:
+        """Load what `save` wrote.
+
+        Raises:
+            EvaluatorError: The folder is of another version, damaged, or was edited and not refitted.
+        """
+        from clave.saving import load
+
+        return load(Path(folder), chat=chat, **options)
+
+    def push_to_hub(self, repo: str, *, private: bool = True) -> str:
+        """Upload to the Hugging Face Hub; returns the address. The folder holds the labelled samples: private unless you say otherwise."""
+        from clave.saving import push
+
+        return push(self, repo, private=private)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **options: Unpack[ChatOptions]) -> Clave:
+        """Load from a folder or, by `org/name`, from the Hub."""
+        from clave.saving import fetch
+
+        return cls.load(fetch(str(name)), **options)

@@ -1,0 +1,35 @@
+"""How an evaluator is made: every choice in one record, saved with it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from clave.encoder import DEFAULT_ENCODER
+from clave.records import Record
+
+NO_MODEL = "none"
+
+
+class Settings(Record):
+    """Choices that bear on verdicts."""
+
+    model: str = NO_MODEL
+    """The large model, `provider/model`; `none` = no calls at all: the small model on the text alone."""
+    guideline: bool = True
+    """Have the large model write down how the annotators apply each value, and show it that when it extracts."""
+    examples: int = Field(default=4, ge=0)
+    """Nearest labelled samples of the value shown in the prompt."""
+    joint: bool = False
+    """All values of the system in one call: cheaper, without examples."""
+    recognizer: str = "head"
+    features: tuple[str, ...] = ("stance", "concepts")
+    """What the recognizer may use: stance, concepts, text."""
+    encoder: str = DEFAULT_ENCODER
+    folds: int = Field(default=3, ge=2)
+    """Folds of the cross-fitting: what the recognizer learns from never saw the sample's own label."""
+    seed: int = 0
+
+    @property
+    def calls(self) -> bool:
+        """Whether there is a large model."""
+        return self.model != NO_MODEL
