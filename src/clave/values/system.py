@@ -151,9 +151,16 @@ class ValueSystem(Record):
         return (v.id for v in self.values if not v.optional)
 
     def subset(self, ids: list[str]) -> ValueSystem:
-        """The same system with only these values, none of them optional any more."""
+        """The same system with only these values, none of them optional any more.
+
+        Raises:
+            InputError: A value is unknown, or none is named.
+        """
         values = tuple(self[i].model_copy(update={"optional": False}) for i in dict.fromkeys(ids))
-        return self.model_copy(update={"values": values})
+        if not values:
+            raise InputError(f"no value of value system {self.id!r} is named: name at least one of {', '.join(self.by_id)}")
+        # Not model_copy, which would hand on the cached `by_id` and `hash` of the whole system.
+        return ValueSystem(**{**{name: getattr(self, name) for name in ValueSystem.model_fields}, "values": values})
 
 
 @functools.cache
