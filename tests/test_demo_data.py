@@ -67,7 +67,7 @@ def test_the_key_covers_every_response_and_value() -> None:
 
 @pytest.fixture(scope="module")
 def vectors() -> dict[str, np.ndarray]:
-    from clave.encoder.encoder import load_encoder
+    from clave.encoder import load_encoder
 
     rows: list[Response] = [*examples(), *responses()]
     return dict(zip([r.id for r in rows], load_encoder(threads=1).encode([f"{r.scenario}\n{r.response}" for r in rows]), strict=True))

@@ -215,6 +215,17 @@ def systems(draw: st.DrawFn) -> ValueSystem:
     return ValueSystem(**head, groups=tuple(groups), values=tuple(values))
 
 
+@pytest.mark.parametrize("text", ["a\x85b", "\x85", "a\u2028b", "\ufeff", "a\n\n b\r\n", " a: #b ", "yes", "1.0", "\x1b[2J", "é – 値"])
+def test_to_yaml_keeps_odd_texts(text: str) -> None:
+    system = ValueSystem(id="a", name=text, version=text, citation=text, values=(Value(id="a", name=text, definition=text),))
+    assert ValueSystem.parse(system.to_yaml()) == system
+
+
+def test_to_yaml_leaves_letters_of_all_scripts_readable() -> None:
+    system = ValueSystem(id="a", name="Güte 善", version="1", values=(Value(id="a", name="A", definition="A"),))
+    assert "name: Güte 善\n" in system.to_yaml()
+
+
 @given(systems())
 def test_to_yaml_is_read_back_to_an_equal_system(system: ValueSystem) -> None:
     again = ValueSystem.parse(system.to_yaml())

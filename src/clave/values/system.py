@@ -25,6 +25,16 @@ from clave.records import Record
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes text that holds one of Unicode's rarer line breaks in double quotes, where it is escaped; else YAML folds it to a space."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if re.search("[\\x85\\u2028\\u2029]", text) else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
 def _check_id(value: str) -> str:
     if not _ID.fullmatch(value):
         raise ValueError(f"id {value!r} must be lower case letters, digits and _, and begin with a letter")
@@ -121,7 +131,7 @@ class ValueSystem(Record):
         data["values"] = [dict(v) for v in data["values"]]
         if "groups" in data:
             data["groups"] = [dict(g) for g in data["groups"]]
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     @functools.cached_property
     def hash(self) -> str:
