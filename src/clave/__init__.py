@@ -1,0 +1,39 @@
+"""CLAVE: which human values an LLM's response adheres to, opposes or leaves aside, calibrated on a few human labels.
+
+from clave import Clave, read_labels, read_responses
+
+clave = Clave("schwartz", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
+for verdict in clave.evaluate(read_responses("responses.jsonl")):
+    print(clave.explain(verdict))
+"""
+
+from clave.errors import ClaveError, EvaluatorError, InputError, MissingExtraError, ModelError
+from clave.evaluator import Clave
+from clave.io import read_labels, read_responses, read_verdicts
+from clave.records import LABELS, Evidence, Extraction, Failure, Label, LabelledResponse, MappedConcept, Response, Verdict
+from clave.settings import Settings
+from clave.values import Value, ValueSystem
+
+__all__ = [
+    "LABELS",
+    "Clave",
+    "ClaveError",
+    "EvaluatorError",
+    "Evidence",
+    "Extraction",
+    "Failure",
+    "InputError",
+    "Label",
+    "LabelledResponse",
+    "MappedConcept",
+    "MissingExtraError",
+    "ModelError",
+    "Response",
+    "Settings",
+    "Value",
+    "ValueSystem",
+    "Verdict",
+    "read_labels",
+    "read_responses",
+    "read_verdicts",
+]

@@ -13,6 +13,7 @@ Without labels, `Clave(system, model=…).evaluate(…)` gives the large model's
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,15 @@ class Clave:
         self.learnt_ = learn(samples, vectors, self.settings, self._encoder.ready(), concepts=concepts)
         self.samples_, self.text_vectors_ = tuple(samples), vectors
         self.manifest_["scores"] = self.learnt_.scores
-        self.name = f"clave-{self.system.id}"
+        self.name = f"clave-{self.system.id}-{self._digest()}"
+
+    def _digest(self) -> str:
+        """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
+        assert self.learnt_ is not None
+        digest = hashlib.sha256(f"{self.system.hash} {self.settings.model_dump_json()} {sorted(self.guidelines_.items())}".encode())
+        for record in (*self.samples_, *(self.learnt_.pool.concepts if self.learnt_.pool else ())):
+            digest.update(record.model_dump_json().encode())
+        return digest.hexdigest()[:8]
 
     def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Iterator[Verdict]:
         """Evaluate responses; works in a notebook too.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from clave.errors import ModelError
 from clave.records import Failure, Usage
 
 Mode = Literal["json_schema", "json_object", "text"]
@@ -75,6 +76,20 @@ class ChatModel(Protocol):
     async def close(self) -> None:
         """Let go of connections and files."""
         ...
+
+
+class OfflineChat:
+    """A chat model that must not be asked: for work on a saved evaluator that makes no call and needs no key."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def complete(self, request: ChatRequest) -> Completion | Failure:
+        """Refuse."""
+        raise ModelError(f"this evaluator was loaded offline: load it again to call {self.model}")
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
 def read_object(text: str) -> dict[str, Any]:
