@@ -2,8 +2,8 @@
 
 Every row has its features twice: once in columns that all values share and once in columns of its own value. The penalty lets a value
 leave the shared weights as far as its labels bear it out (Daumé 2007, https://aclanthology.org/P07-1033). Which of the features are
-used, and how strong the penalty is, scenario-grouped cross-validation decides: the simplest choice whose log loss is within a
-standard error of the best. The large model's stance alone is always among the choices, so that the head is never worse than it.
+used, and how strong the penalty is, scenario-grouped cross-validation decides: the simplest model that none beats clearly. The large
+model's stance alone is always among the choices, so that the head is not worse than it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,17 @@ class Choice:
     """Scale of a value's own columns: 0 = all values share everything."""
     c: float
     """Inverse strength of the penalty."""
+    as_stated: bool = False
+    """Learn only how often the stance is right at which confidence; the label stays the stance."""
 
     @property
     def name(self) -> str:
-        return f"{'+'.join(self.features)} own={self.own:g} C={self.c:g}"
+        return "stance as stated" if self.as_stated else f"{'+'.join(self.features)} own={self.own:g} C={self.c:g}"
+
+    @property
+    def model(self) -> tuple[object, ...]:
+        """The choice without its penalty."""
+        return self.features, self.own, self.as_stated
 
 
 class Head:
@@ -67,7 +74,7 @@ class Head:
         chosen, self.report_ = _simplest(trials, y, groups)
         self.oof_ = trials[chosen]
         self.features = chosen.features
-        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen.c)
+        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen)
         self.weights_ = {f: self._unfold(chosen, f, blocks, weights) for f in chosen.features}
         self.bias_ = self._biases(chosen, blocks, weights)
         return self
@@ -123,7 +130,7 @@ class Head:
         x = _design(choice, blocks, values, self.values_)
         out = np.empty((len(y), len(LABELS)))
         for train, test in folds:
-            weights = _train(x[train], y[train], choice.c)
+            weights = _train(x[train], y[train], choice)
             out[test] = _softmax(x[test] @ weights[:, :-1].T + weights[:, -1])
         return out
 
@@ -167,11 +174,13 @@ class _Reduced:
 
 def _choices(features: tuple[str, ...]) -> Iterator[Choice]:
     """From the simplest to the richest."""
+    if "stance" in features:
+        yield Choice(("stance",), own=0.0, c=1.0, as_stated=True)
     ordered = [f for f in ("stance", "concepts", "text") if f in features]
     for size in range(1, len(ordered) + 1):
         for subset in itertools.combinations(ordered, size):
-            for own in (0.0, 0.5, 1.0):
-                for c in (0.03, 0.3, 3.0) if subset != ("stance",) else (0.3, 3.0):
+            for own in (0.0, 1.0):
+                for c in (0.1, 1.0):
                     yield Choice(subset, own, c)
 
 
@@ -199,22 +208,39 @@ def _parts(
     return shared, np.stack(own)
 
 
-def _train(x: NDArray[np.float64], y: NDArray[np.int64], c: float) -> NDArray[np.float64]:
+def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice) -> NDArray[np.float64]:
     """Weights of shape (3, columns + 1), the constant last; a label that never occurs gets the floor's probability."""
     from sklearn.linear_model import LogisticRegression
 
+    if choice.as_stated:
+        return _trust(x, y)
     out = np.zeros((len(LABELS), x.shape[1] + 1))
     seen = np.unique(y)
     out[:, -1] = np.log(_FLOOR)
     if len(seen) == 1:
         out[seen[0], -1] = 0.0
         return out
-    model = LogisticRegression(C=c, max_iter=300, tol=1e-4).fit(x, y)
+    model = LogisticRegression(C=choice.c, max_iter=300, tol=1e-4).fit(x, y)
     coef, intercept = model.coef_, model.intercept_
     if len(seen) == 2:  # scikit-learn then gives one row, for the second label
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
     out[seen, :-1], out[seen, -1] = coef, intercept
     return out
+
+
+def _trust(x: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights of shape (3, 7) that give the stance the probability with which it is right at its confidence, and the others equal rest."""
+    from sklearn.linear_model import LogisticRegression
+
+    k = len(LABELS)
+    right = x[np.arange(len(y)), y] > 0
+    if right.all() or not right.any():
+        base, slope = float(np.log((right.sum() + 0.5) / ((~right).sum() + 0.5))), 0.0
+    else:
+        fitted = LogisticRegression().fit(x[:, k:].sum(axis=1, keepdims=True), right)
+        base, slope = float(fitted.intercept_[0]), float(fitted.coef_[0, 0])
+    constant = np.eye(k) * (base + np.log(k - 1))
+    return np.concatenate([constant, np.eye(k) * slope, np.zeros((k, 1))], axis=1)
 
 
 def _folds(
@@ -230,27 +256,32 @@ def _folds(
 
 
 def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
-    """The first choice within one standard error of the best, and the whole comparison."""
-    losses = {choice: -np.log(np.clip(p[np.arange(len(y)), y], 1e-9, None)) for choice, p in trials.items()}
-    best = min(losses, key=lambda choice: float(losses[choice].mean()))
+    """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss.
+
+    Clearly: by more than two standard errors of the paired difference. See docs/design/recognizer.md for why.
+    """
+    at = np.arange(len(y))
+    losses = {choice: float(-np.log(np.clip(p[at, y], 1e-9, None)).mean()) for choice, p in trials.items()}
+    right = {choice: (p.argmax(axis=1) == y).astype(float) for choice, p in trials.items()}
+    tuned: dict[tuple[object, ...], Choice] = {}
+    for choice in trials:
+        if choice.model not in tuned or losses[choice] < losses[tuned[choice.model]]:
+            tuned[choice.model] = choice
+    best = max(tuned.values(), key=lambda choice: (right[choice].mean(), -losses[choice]))
     group_of = np.unique(list(groups), return_inverse=True)[1]
-    chosen = next(choice for choice in trials if _within(losses[choice] - losses[best], group_of))
+    chosen = next(choice for choice in tuned.values() if not _clearly(right[best] - right[choice], group_of))
     rows = [
-        {
-            "choice": choice.name,
-            "accuracy": round(float((p.argmax(axis=1) == y).mean()), 4),
-            "log_loss": round(float(losses[choice].mean()), 4),
-        }
-        for choice, p in trials.items()
+        {"choice": choice.name, "accuracy": round(float(right[choice].mean()), 4), "log_loss": round(losses[choice], 4)}
+        for choice in trials
     ]
     return chosen, {"chosen": chosen.name, "best": best.name, "n": len(y), "trials": rows}
 
 
-def _within(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
-    """Whether a mean paired difference is at most its standard error, with scenarios as the units."""
+def _clearly(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
+    """Whether a mean paired difference is more than two of its standard errors above zero, with scenarios as the units."""
     sums = np.bincount(group_of, difference)
     error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(difference)
-    return float(difference.mean()) <= error
+    return float(difference.mean()) > 2 * error
 
 
 def _softmax(scores: NDArray[np.float64]) -> Probabilities:
