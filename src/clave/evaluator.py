@@ -13,6 +13,7 @@ Without labels, `Clave(system, model=…).evaluate(…)` gives the large model's
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
@@ -200,6 +201,12 @@ class Clave:
         units = ((response, self.values_of(response)) for response in responses)
         async for verdict in self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage):
             yield verdict
+
+    def on(self, chat: ChatModel) -> Clave:
+        """The same evaluator on another chat model."""
+        other = copy.copy(self)
+        other._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
+        return other
 
     def values_of(self, response: Response) -> tuple[Value, ...]:
         """The values that a response is to be evaluated for.

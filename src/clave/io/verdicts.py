@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,10 @@ class VerdictWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._done: set[int] = set()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(value, label or status) -> verdicts in the file."""
+        self.evaluators: set[str] = set()
+        """Whose verdicts the file holds."""
 
     def __enter__(self) -> VerdictWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,7 @@ class VerdictWriter:
                     break
                 try:
                     data = json.loads(line)
-                    self._done.add(hash((data["id"], data["value"])))
+                    self._add(data["id"], data["value"], data["label"] or data["status"], data["evaluator"])
                 except (ValueError, KeyError, TypeError):
                     raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o") from None
                 good += len(line)
@@ -97,7 +102,12 @@ class VerdictWriter:
         written = os.write(self._fd, data)
         while written < len(data):
             written += os.write(self._fd, data[written:])
-        self._done.add(hash((verdict.id, verdict.value)))
+        self._add(verdict.id, verdict.value, verdict.label or verdict.status, verdict.evaluator)
+
+    def _add(self, identity: str, value: str, outcome: str, evaluator: str) -> None:
+        self._done.add(hash((identity, value)))
+        self.counts[value, outcome] += 1
+        self.evaluators.add(evaluator)
 
 
 def drop_failed(path: str | Path) -> int:

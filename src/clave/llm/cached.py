@@ -37,9 +37,9 @@ class CachedChat:
         """How many requests can be under way at once; asking for more only makes a queue."""
         return int(getattr(self.chat, "concurrency", 64))
 
-    def has(self, request: ChatRequest) -> bool:
-        """Whether the answer is kept already."""
-        return self._cache is not None and self._cache.get(request.key(self.model)) is not None
+    def kept(self, request: ChatRequest) -> Completion | Failure | None:
+        """The answer that is kept, if there is one; nothing is asked."""
+        return self._look_up(request.key(self.model), request)
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`."""

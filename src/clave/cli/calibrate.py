@@ -1,0 +1,177 @@
+"""`clave calibrate`, `clave refit` and `clave pool`: make an evaluator from labels, take edits up, look at its concepts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+pool_app = typer.Typer(no_args_is_help=True, help="The concept pool of an evaluator.")
+
+
+def calibrate(
+    labels: Annotated[str, typer.Argument(help="Labelled responses: .jsonl, .csv, .parquet or hf://org/name:split; long or wide.")],
+    system: Annotated[str, typer.Option("--system", help="Value system: schwartz, mft, social_risk or a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator.")],
+    model: opt.Model = "none",
+    values: Annotated[str | None, typer.Option("--values", help="Only these values, e.g. care,fairness.")] = None,
+    guideline: Annotated[bool, typer.Option("--guideline/--no-guideline", help="Induce a guideline from the labels.")] = True,
+    examples: Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")] = 4,
+    joint: Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")] = False,
+    features: Annotated[str, typer.Option("--features", help="What the recognizer may use: stance,concepts,text.")] = "stance,concepts",
+    recognizer: Annotated[str, typer.Option("--recognizer", help="The small model.")] = "head",
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")] = 3,
+    fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    mapping: opt.Map = None,
+    on_error: opt.OnError = "stop",
+    base_url: opt.BaseUrl = None,
+    concurrency: opt.Concurrency = 32,
+    max_retries: opt.MaxRetries = 6,
+    timeout: opt.Timeout = 120.0,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
+    from clave.cli.progress import stages
+    from clave.encoder import DEFAULT_ENCODER
+    from clave.evaluator import Clave
+    from clave.settings import Settings
+
+    settings = Settings(
+        model=model,
+        guideline=guideline,
+        examples=examples,
+        joint=joint,
+        recognizer=recognizer,
+        features=feature_names(features),
+        encoder=encoder or DEFAULT_ENCODER,
+        folds=folds,
+        seed=seed,
+    )
+    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, on_error)
+    clave = Clave(loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    with stages(clave.ledger) as tick:
+        clave.fit(rows, given_folds=fold_column is not None, progress=tick)
+    clave.save(output)
+    show(clave, output, skipped, as_json)
+
+
+def read(
+    labels: str, system: str, values: str | None, fold_column: str | None, pairs: list[str] | None, on_error: str
+) -> tuple[Any, Any, int]:
+    """The value system, the labelled responses and how many rows were skipped."""
+    from clave.io import Skipped, read_labels
+    from clave.values import ValueSystem
+
+    loaded = ValueSystem.load(system)
+    chosen = [v.strip() for v in values.split(",")] if values else list(loaded.by_id)
+    subset = loaded.subset(chosen)
+    skipped = Skipped()
+    policy = opt.one_of("--on-error", on_error, "stop", "skip")
+    rows = read_labels(labels, values=loaded.by_id, mapping=opt.mapping(pairs), fold_column=fold_column, on_error=policy, skipped=skipped)
+    kept = [row for row in rows if row.value in subset]
+    return loaded, kept, skipped.count
+
+
+def feature_names(text: str) -> tuple[str, ...]:
+    """`"stance,concepts"` as a tuple."""
+    from clave.recognizers.observation import FEATURES
+
+    names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
+    for name in names or ("",):
+        opt.one_of("--features", name, *FEATURES)
+    return names
+
+
+def show(clave: Any, folder: Path, skipped: int, as_json: bool) -> None:
+    """Cross-validated scores, and what to do next."""
+    if as_json:
+        typer.echo(json.dumps({"evaluator": clave.name, "folder": str(folder), "skipped_rows": skipped, **clave.manifest_}))
+        return
+    table = Table(title=f"{clave.name}: cross-validated on the labels, by scenario; 95 % intervals", title_justify="left")
+    for column, side in (("value", "left"), ("labels", "right"), ("accuracy", "right"), ("macro-F1", "right"), ("ECE", "right")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for value, scores in clave.manifest_["scores"].items():
+        cells = [
+            Text(f"{s['value']:.2f} [{s['low']:.2f}, {s['high']:.2f}]") for s in (scores["accuracy"], scores["macro_f1"], scores["ece"])
+        ]
+        table.add_row(value, str(scores["accuracy"]["n"]), *cells, end_section=value == "all")
+    console = Console()
+    console.print(table)
+    notes = []
+    if clave.manifest_["disputed"]:
+        notes.append(f"{clave.manifest_['disputed']} samples left out: their annotators disagree without a majority")
+    if skipped:
+        notes.append(f"{skipped} bad rows skipped")
+    failed = clave.manifest_["failed"]
+    if failed:
+        notes.append(
+            f"{sum(failed.values())} samples left out: the large model failed ({', '.join(f'{n} {k}' for k, n in failed.items())})"
+        )
+    notes += [f"{value}: no sample is labelled {' or '.join(labels)}" for value, labels in clave.manifest_["unseen_labels"].items()]
+    ledger = clave.ledger
+    if clave.settings.calls:
+        notes.append(money(ledger))
+    for note in notes:
+        console.print(Text(note))
+    console.print(Text(f"Saved to {folder}. Next: clave evaluate responses.jsonl --evaluator {folder} -o verdicts.jsonl"))
+
+
+def money(ledger: Any) -> str:
+    """Calls, cache hits, tokens, money in one line."""
+    cost = f"${ledger.cost:.4f}" if not ledger.unpriced else "price not known"
+    trouble = "".join(f", {n} x {kind}" for kind, n in sorted(ledger.trouble.items()))
+    tokens = ledger.prompt_tokens + ledger.completion_tokens
+    return f"{ledger.calls:,} calls, {ledger.cache_hits:,} from the cache, {tokens:,} tokens, {cost}{trouble}"
+
+
+def refit(folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")], as_json: opt.Json = False) -> None:
+    """Take edits of guidelines and concepts.jsonl up and fit again, without a call."""
+    from clave.saving import refit as refit_folder
+
+    show(refit_folder(folder), folder, 0, as_json)
+
+
+@pool_app.command("show")
+def pool_show(
+    folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")],
+    value: Annotated[str | None, typer.Option("--value", help="Only this value.")] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Print the pool: each concept with what people said of the samples behind it."""
+    from clave.errors import InputError
+    from clave.records import LABELS
+    from clave.saving import load
+
+    clave = load(folder, offline=True)
+    if value is not None:
+        clave.system[value]
+    pool = clave.learnt_.pool if clave.learnt_ else None
+    if pool is None:
+        raise InputError(f"{folder} was made without a large model and has no concepts")
+    concepts = sorted((c for c in pool.concepts if value in (None, c.value)), key=lambda c: (c.value, -sum(c.labels.values()), c.text))
+    if as_json:
+        typer.echo(json.dumps([c.model_dump() for c in concepts], ensure_ascii=False))
+        return
+    table = Table(
+        title=f"{len(concepts)} concepts; a response's concept maps to the nearest above similarity {pool.threshold:g}",
+        title_justify="left",
+    )
+    table.add_column("value")
+    table.add_column("concept", overflow="fold")
+    for label in LABELS:
+        table.add_column(label, justify="right")
+    for concept in concepts:
+        table.add_row(concept.value, Text(concept.text), *(str(concept.labels.get(label, "")) for label in LABELS))
+    Console().print(table)

@@ -1,0 +1,72 @@
+"""`clave demo`: calibrate and evaluate on examples that come with the package, offline and without a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+_STYLE = {"adhere": "green", "oppose": "red", "unrelated": "dim"}
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluator, the verdicts and the page.")] = Path(
+        "clave-demo"
+    ),
+) -> None:
+    """See verdicts with reasons in a minute: offline, no key, on examples written for this package."""
+    from importlib import resources
+
+    from clave.cli.progress import stages
+    from clave.demo.page import write_page
+    from clave.evaluator import Clave
+    from clave.io import read_labels, read_responses, write_jsonl
+
+    console = Console()
+    data = resources.files("clave.demo")
+    with resources.as_file(data / "examples.jsonl") as labels, resources.as_file(data / "responses.jsonl") as unseen:
+        examples, responses = list(read_labels(labels)), list(read_responses(unseen))
+    console.print(
+        Text(
+            f"Calibrating on {len(examples)} labelled examples of five moral foundations, without a large model: a sentence encoder and "
+            "a small head on the text alone. The examples were written for this demo; they show how it works, not how well."
+        )
+    )
+    clave = Clave("mft")
+    with stages(clave.ledger) as tick:
+        clave.fit(examples, progress=tick)
+    verdicts = sorted(clave.evaluate(responses), key=lambda v: (v.id, v.value))
+    output.mkdir(parents=True, exist_ok=True)
+    clave.save(output / "evaluator")
+    write_jsonl(output / "verdicts.jsonl", verdicts)
+    page = write_page(clave, responses, verdicts, output / "verdicts.html")
+
+    scores = clave.manifest_["scores"]["all"]["accuracy"]
+    console.print(Text("Verdicts on unseen responses, with their probabilities:", style="bold"))
+    found = {(v.id, v.value): v for v in verdicts}
+    for response in responses:
+        console.print(Text(f"\n{response.scenario} → {response.response}"))
+        line = Text("  ")
+        for value in clave.values:
+            verdict = found[response.id, value]
+            label = verdict.label or verdict.status
+            sure = max(verdict.probabilities.values()) if verdict.probabilities else 0.0
+            line.append(f"{clave.system[value].name}: {label} ({sure:.2f})   ", style=_STYLE.get(label, ""))
+        console.print(line)
+    surest = max(
+        (v for v in verdicts if v.label in ("adhere", "oppose") and v.probabilities), key=lambda v: max((v.probabilities or {}).values())
+    )
+    console.print(Text("\nWhy? For example:", style="bold"))
+    response = next(r for r in responses if r.id == surest.id)
+    console.print(Text(f"“{response.response}”"))
+    console.print(Text(clave.explain(surest)))
+    console.print(
+        Text(
+            f"\nCross-validated accuracy on the examples: {scores['value']:.2f} [{scores['low']:.2f}, {scores['high']:.2f}] "
+            f"(n = {scores['n']}; chance is 1/3). With a large model it is better: see the README.\n"
+            f"The page with all verdicts and reasons: {page}\nThe evaluator: {output / 'evaluator'}"
+        )
+    )

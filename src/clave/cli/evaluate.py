@@ -1,0 +1,203 @@
+"""`clave evaluate` and `clave estimate`: responses in, verdicts out, and what it will cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+if TYPE_CHECKING:
+    from clave.evaluating.run import Summary
+    from clave.evaluator import Clave
+
+Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
+Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
+System = Annotated[str | None, typer.Option("--system", help="Without an evaluator: value system for zero-shot verdicts.")]
+STOPPED_EARLY = 3
+"""Exit code of a run that the budget ended."""
+
+
+def evaluate(
+    responses: Responses,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable) or .parquet.")],
+    evaluator: Evaluator = None,
+    system: System = None,
+    model: opt.Model = "none",
+    joint: Annotated[bool, typer.Option("--joint", help="Zero-shot: all values in one call.")] = False,
+    min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
+    coverage: Annotated[float, typer.Option("--coverage", help="Abstain on about 1 - coverage of responses, the least certain.")] = 1.0,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
+    mapping: opt.Map = None,
+    on_error: opt.OnError = "stop",
+    base_url: opt.BaseUrl = None,
+    concurrency: opt.Concurrency = 32,
+    max_retries: opt.MaxRetries = 6,
+    timeout: opt.Timeout = 120.0,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
+    from clave.cli.progress import stages
+    from clave.evaluating.run import evaluate_file
+
+    clave = opened(evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    with stages(clave.ledger) as tick:
+        summary = asyncio.run(
+            evaluate_file(
+                clave,
+                source(responses, mapping, on_error),
+                output,
+                min_confidence=min_confidence,
+                coverage=coverage,
+                retry_failed=retry_failed,
+                tick=lambda done, total: tick("verdicts", done, total),
+            )
+        )
+    show(clave, summary, output, as_json)
+    if summary.stopped:
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def opened(evaluator: str | None, system: str | None, model: str, joint: bool, options: dict[str, Any]) -> Clave:
+    """The evaluator that the options name."""
+    from clave.errors import InputError
+    from clave.evaluator import Clave
+    from clave.settings import NO_MODEL, Settings
+
+    if evaluator is not None:
+        if system is not None or model != NO_MODEL:
+            raise InputError("an evaluator brings its value system and model along: leave --system and --model out")
+        return Clave.from_pretrained(evaluator, **options)
+    if system is None or model == NO_MODEL:
+        raise InputError("name a calibrated evaluator with --evaluator, or --system and --model for zero-shot verdicts")
+    return Clave(system, settings=Settings(model=model, joint=joint), **options)
+
+
+def source(responses: str, pairs: list[str] | None, on_error: str) -> Any:
+    """The responses as `evaluate_file` takes them."""
+    from clave.evaluating.run import Source
+
+    return Source(responses, opt.mapping(pairs), opt.one_of("--on-error", on_error, "stop", "skip"))
+
+
+def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
+    """The summary at the end of a run."""
+    from clave.cli.calibrate import money
+
+    outcomes = ("adhere", "oppose", "unrelated", "abstained", "refused", "failed")
+    values = list(dict.fromkeys(value for value, _ in summary.counts))
+    per_value = {v: {o: summary.counts.get((v, o), 0) for o in outcomes} for v in sorted(values)}
+    ledger = clave.ledger
+    if as_json:
+        spent = {
+            "calls": ledger.calls,
+            "cache_hits": ledger.cache_hits,
+            "prompt_tokens": ledger.prompt_tokens,
+            "completion_tokens": ledger.completion_tokens,
+            "dollars": None if ledger.unpriced else round(ledger.cost, 6),
+            "trouble": dict(ledger.trouble),
+        }
+        data = {
+            "evaluator": clave.name,
+            "output": str(output),
+            "new": summary.new,
+            "values": per_value,
+            "skipped_rows": summary.skipped.count,
+            "stopped": summary.stopped,
+            **spent,
+        }
+        typer.echo(json.dumps(data))
+        return
+    table = Table(title=f"Verdicts of {clave.name}", title_justify="left")
+    table.add_column("value")
+    for column in ("n", *outcomes):
+        table.add_column(column, justify="right")
+    for value, counts in per_value.items():
+        table.add_row(value, str(sum(counts.values())), *(str(counts[o] or "·") for o in outcomes))
+    console = Console()
+    console.print(table)
+    if clave.settings.calls:
+        console.print(Text(money(ledger)))
+    if clave.learnt_ is None:
+        console.print(
+            Text("These verdicts are zero-shot and uncalibrated: calibrate on labels with `clave calibrate` to know how far to trust them.")
+        )
+    failed = sum(counts["failed"] for counts in per_value.values())
+    if failed:
+        console.print(Text(f"{failed} verdicts failed; their reasons stand in the file. Run again with --retry-failed."))
+    if summary.skipped.count:
+        console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {summary.skipped.reasons[0]}"))
+    if summary.stopped:
+        console.print(Text(f"Stopped early: {summary.stopped}. Run the same command with a larger --budget to go on."))
+    console.print(Text(f"{summary.new} new verdicts in {output}"))
+
+
+def estimate(
+    responses: Annotated[str | None, typer.Argument(help="Responses to evaluate, as for clave evaluate.")] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="Labels to calibrate on, as for clave calibrate.")] = None,
+    evaluator: Evaluator = None,
+    system: System = None,
+    model: opt.Model = "none",
+    guideline: Annotated[bool, typer.Option("--guideline/--no-guideline")] = True,
+    examples: Annotated[int, typer.Option("--examples", min=0)] = 4,
+    joint: Annotated[bool, typer.Option("--joint")] = False,
+    folds: Annotated[int, typer.Option("--folds", min=2)] = 3,
+    fold_column: Annotated[str | None, typer.Option("--fold-column")] = None,
+    values: Annotated[str | None, typer.Option("--values")] = None,
+    mapping: opt.Map = None,
+    base_url: opt.BaseUrl = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
+    from clave.errors import InputError
+    from clave.evaluating.estimate import Estimate, estimate_calibration, estimate_evaluation
+    from clave.llm.opening import open_chat
+    from clave.saving import fetch, load
+    from clave.settings import Settings
+
+    options = {"base_url": base_url, "prices": None if prices is None else str(prices), "cache": cache}
+    if (responses is None) == (labels is None):
+        raise InputError("name responses to estimate an evaluation, or --labels to estimate a calibration")
+    if labels is not None:
+        from clave.cli.calibrate import read
+
+        if system is None:
+            raise InputError("name the value system with --system")
+        loaded, rows, _ = read(labels, system, values, fold_column, mapping, "stop")
+        settings = Settings(model=model, guideline=guideline, examples=examples, joint=joint, folds=folds)
+        result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
+    else:
+        if evaluator is not None:
+            clave = load(fetch(evaluator), offline=True)
+            model = clave.settings.model
+        else:
+            clave = opened(None, system, model, joint, options)
+        chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]
+        result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, "stop"), chat))
+    if as_json:
+        typer.echo(result.model_dump_json())
+        return
+    cost = "price not known: give it with --prices" if result.cost is None else f"${result.cost:,.4f}"
+    table = Table("", "", show_header=False)
+    for name, cell in (
+        ("calls to make", f"{result.calls:,}"),
+        ("answers in the cache", f"{result.cached:,}"),
+        ("prompt tokens", f"{result.prompt_tokens:,}"),
+        ("completion tokens", f"{result.completion_tokens:,}"),
+        ("cost", cost),
+        ("counted on", f"{result.looked_at:,} of {result.total:,}"),
+    ):
+        table.add_row(name, cell)
+    Console().print(table)

@@ -1,0 +1,51 @@
+"""The root of the command line: `clave COMMAND …`. Every command stands in the file of its group.
+
+A ClaveError is printed as one sentence and exits with 2; a run that the budget ended exits with 3.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from clave.cli import calibrate, demo, evaluate, values
+from clave.errors import ClaveError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which human values an LLM's responses adhere to, oppose or leave aside. Begin with: clave demo",
+)
+app.command()(demo.demo)
+app.command()(calibrate.calibrate)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.estimate)
+app.command()(calibrate.refit)
+app.add_typer(calibrate.pool_app, name="pool")
+app.add_typer(values.app, name="values", help="Value systems: list, show, check, new.")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"clave {installed('clave')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ClaveError as error:
+        Console(stderr=True).print(Text(f"error: {error}", style="red"), soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(Text("stopped; run the same command to go on"))
+        sys.exit(130)

@@ -1,0 +1,66 @@
+"""Options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clave.errors import InputError
+
+Model = Annotated[str, typer.Option("--model", help="Large model, provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Any OpenAI-compatible server.", rich_help_panel="Calls")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Calls under way at once, at the most.", rich_help_panel="Calls")]
+MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Further tries after a fault.", rich_help_panel="Calls")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one try.", rich_help_panel="Calls")]
+Budget = Annotated[float | None, typer.Option("--budget", min=0, help="US dollars; no call is started beyond it.", rich_help_panel="Calls")]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", help="YAML: model -> {input, output} in $ per million tokens.", rich_help_panel="Calls")
+]
+Cache = Annotated[
+    str | None,
+    typer.Option("--cache", help="SQLite file of kept answers; '' keeps none. [default: user cache folder]", rich_help_panel="Calls"),
+]
+Map = Annotated[list[str] | None, typer.Option("--map", help="column=field, e.g. answer=response; repeatable.", rich_help_panel="Input")]
+OnError = Annotated[str, typer.Option("--on-error", help="stop | skip: what a bad row does.", rich_help_panel="Input")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def chat_options(
+    base_url: str | None,
+    concurrency: int,
+    max_retries: int,
+    timeout: float,
+    budget: float | None,
+    prices: Path | None,
+    cache: str | None,
+) -> dict[str, Any]:
+    """The options of `clave.llm.opening.ChatOptions`."""
+    return {
+        "base_url": base_url,
+        "concurrency": concurrency,
+        "max_retries": max_retries,
+        "timeout": timeout,
+        "budget": budget,
+        "prices": None if prices is None else str(prices),
+        "cache": cache,
+    }
+
+
+def mapping(pairs: list[str] | None) -> dict[str, str]:
+    """`["answer=response"]` -> `{"answer": "response"}`."""
+    result: dict[str, str] = {}
+    for pair in pairs or []:
+        column, equals, target = pair.rpartition("=")
+        if not equals or not column or not target:
+            raise InputError(f"--map {pair!r} must be written column=field, e.g. answer=response")
+        result[column] = target
+    return result
+
+
+def one_of(name: str, value: str, *allowed: str) -> Any:
+    """Check a choice."""
+    if value not in allowed:
+        raise InputError(f"{name} {value!r} is not one of {', '.join(allowed)}")
+    return value

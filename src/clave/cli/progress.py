@@ -1,0 +1,46 @@
+"""Progress of long work on standard error: stage, count, rate, cost, time left."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from clave.llm.ledger import Ledger
+
+
+@contextlib.contextmanager
+def stages(ledger: Ledger) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each stage: call it with (stage, done, total)."""
+    bar = Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[cost]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, TaskID] = {}
+    with bar:
+
+        def tick(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total or None, rate="", cost="", completed=done)
+            task = bar.tasks[bar.task_ids.index(tasks[stage])]
+            rate = f"{task.speed:.0f}/s" if task.speed else ""
+            bar.update(tasks[stage], completed=done, total=total or None, rate=rate, cost=cost_of(ledger))
+
+        yield tick
+
+
+def cost_of(ledger: Ledger) -> str:
+    """Money, or where the price is not known, tokens."""
+    if not ledger.calls:
+        return ""
+    if ledger.unpriced:
+        return f"{(ledger.prompt_tokens + ledger.completion_tokens):,} tokens"
+    return f"${ledger.cost:.4f}"

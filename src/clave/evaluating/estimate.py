@@ -1,0 +1,94 @@
+"""What a calibration or an evaluation would cost, found by running it on a chat model that only counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from clave.concepts.cases import encoded_text
+from clave.encoder import load_encoder
+from clave.evaluating.run import Source
+from clave.evaluator import Clave, Unit
+from clave.fitting.gather import extract_samples, write_guidelines
+from clave.fitting.samples import check_enough, deal_folds, one_label_each
+from clave.llm.cached import CachedChat
+from clave.llm.estimating import EstimatingChat
+from clave.records import LabelledResponse, Record
+from clave.settings import Settings
+from clave.values import ValueSystem
+
+LOOKED_AT = 500
+"""Verdicts of a larger evaluation that are counted; the rest is taken to be like them."""
+
+
+class Estimate(Record):
+    """Calls that would be made; answers that are in the cache already cost nothing."""
+
+    calls: int
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    """US dollars; None where the price is not known."""
+    looked_at: int
+    total: int
+
+
+async def estimate_calibration(
+    system: ValueSystem, labelled: Sequence[LabelledResponse], settings: Settings, given_folds: bool, chat: CachedChat
+) -> Estimate:
+    """Count guidelines and extractions; the recognizer makes no call."""
+    samples = deal_folds(_checked(labelled), settings.folds, settings.seed, given=given_folds)
+    counting = EstimatingChat(chat)
+    vectors = await asyncio.to_thread(load_encoder(settings.encoder).encode, [encoded_text(s.labelled) for s in samples])
+    cross = dict[tuple[str, int], str]()
+    if settings.guideline:
+        _, cross = await write_guidelines(counting, system, samples, _silent)
+    await extract_samples(counting, system, samples, vectors, cross, settings, _silent)
+    return _estimate(counting, chat, len(samples), len(samples))
+
+
+async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> Estimate:
+    """Count an evaluation on up to 500 verdicts, spread evenly over the file."""
+    total = sum(len(values) for _, values in source.units(clave))
+    if chat is None:
+        return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, looked_at=total, total=total)
+    step, chosen, looked_at = max(1, total // LOOKED_AT), list[Unit](), 0
+    at = 0
+    for response, values in source.units(clave):
+        picked = tuple(v for i, v in enumerate(values, at) if i % step == 0)
+        at += len(values)
+        if picked:
+            picked = values if clave.settings.joint else picked
+            chosen.append((response, picked))
+            looked_at += len(picked)
+    counting = EstimatingChat(chat)
+    async for _ in clave.on(counting).aevaluate_units(chosen):
+        pass
+    return _estimate(counting, chat, looked_at, total)
+
+
+def _checked(labelled: Sequence[LabelledResponse]) -> list[LabelledResponse]:
+    joined, _ = one_label_each(labelled)
+    check_enough(joined)
+    return joined
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def _estimate(counting: EstimatingChat, chat: CachedChat, looked_at: int, total: int) -> Estimate:
+    factor = total / looked_at if looked_at else 1
+    prompt, completion = round(counting.prompt_tokens * factor), round(counting.completion_tokens * factor)
+    calls = round(counting.calls * factor)
+    each = chat.ledger.price(prompt // calls, completion // calls) if calls else 0.0
+    return Estimate(
+        calls=calls,
+        cached=round(counting.cached * factor),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost=None if each is None else round(each * calls, 6),
+        looked_at=looked_at,
+        total=total,
+    )

@@ -1,0 +1,60 @@
+"""A chat model that only counts what it would be asked: the pipeline runs as it is, and nothing is spent.
+
+chat = EstimatingChat(CachedChat(…))
+...                               # run what is to be estimated on it
+chat.calls, chat.prompt_tokens    # what the cache does not hold
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clave.llm.cached import CachedChat
+from clave.llm.chat import ChatRequest, Completion
+from clave.records import Failure, Usage
+
+CHARACTERS_PER_TOKEN = 4
+"""The usual figure for English; languages written without spaces take more tokens."""
+_GUIDELINE = "word " * 180
+
+
+class EstimatingChat:
+    """Answers from the cache, and with a stand-in of the usual length where that holds nothing."""
+
+    def __init__(self, chat: CachedChat) -> None:
+        self.model = chat.model
+        self._chat = chat
+        self.calls = 0
+        self.cached = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+
+    async def complete(self, request: ChatRequest) -> Completion | Failure:
+        """See `ChatModel.complete`."""
+        kept = self._chat.kept(request)
+        if kept is not None:
+            self.cached += 1
+            return kept
+        text = json.dumps(_stand_in("", request.schema))
+        self.calls += 1
+        self.prompt_tokens += (len(request.system) + len(request.user)) // CHARACTERS_PER_TOKEN
+        self.completion_tokens += len(text) // CHARACTERS_PER_TOKEN
+        return Completion(text, self.model, "json_schema", Usage())
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _stand_in(name: str, schema: dict[str, Any]) -> Any:
+    match schema.get("type"):
+        case "object":
+            return {key: _stand_in(key, part) for key, part in schema["properties"].items()}
+        case "array":
+            return ["Doing something that bears on the value in a general way"] * 2
+        case "number":
+            return 0.5
+        case _ if "enum" in schema:
+            return schema["enum"][-1]
+        case _:
+            return _GUIDELINE if name == "guideline" else "a sentence of the response that shows it"
