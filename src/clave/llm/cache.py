@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from clave.errors import InputError
@@ -53,6 +54,13 @@ class AnswerCache:
     def put(self, key: bytes, body: str) -> None:
         """Keep a body; it survives a kill of the process from here on."""
         self._db().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
+
+    def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
+        """Keep many bodies in one transaction."""
+        db = self._db()
+        db.execute("BEGIN")
+        db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", answers)
+        db.execute("COMMIT")
 
     def __len__(self) -> int:
         return int(self._db().execute("SELECT count(*) FROM answers").fetchone()[0])

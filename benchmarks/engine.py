@@ -1,0 +1,187 @@
+"""Throughput, overhead and memory of the evaluation engine, each beside the bare client in the same run.
+
+    python benchmarks/engine.py [--replay FOLDER] [--part zero-shot|calibrated|cache|memory]
+
+Against the replay server with a fixed latency: the ideal wall time is calls x latency / concurrency, whatever the machine. The bare
+client is a loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import replay
+from clave import Clave, Response, Settings
+from clave.concepts.extractor import extraction_request
+from clave.evaluating.run import Source, evaluate_file
+from clave.llm import AnswerCache, ChatRequest
+from clave.values import ValueSystem
+
+CONCURRENCY = 64
+MODEL = "replay/recorded"
+VALUE = "privacy"
+_WORDS = ["people", "ask", "for", "advice", "about", "work", "and", "family", "and", "the", "answer", "weighs", "what", "is", "owed", "to", "others", "against", "what", "one", "would", "like", "to", "do", "oneself", "because", "promises", "matter", "and", "so", "does", "honesty", "while", "a", "plan", "that", "hurts", "somebody", "is", "not", "a", "good", "plan", "however", "clever", "it", "may", "look", "today"]
+
+
+def texts(n: int, seed: int) -> list[Response]:
+    """Responses of about eighty words that no recording knows."""
+    rng = random.Random(seed)
+    return [
+        Response(id=f"r{i}", scenario=f"Question {seed}-{i}: {_some(rng, 12)}?", response=f"{_some(rng, 80)}.", value=VALUE)
+        for i in range(n)
+    ]
+
+
+def _some(rng: random.Random, n: int) -> str:
+    return " ".join(rng.choices(_WORDS, k=n))
+
+
+def system(folder: Path) -> ValueSystem:
+    return replay.systems(folder)["social_risk"]
+
+
+async def bare(url: str, requests: list[ChatRequest]) -> None:
+    """The same calls with nothing around them."""
+    import openai
+
+    gate = asyncio.Semaphore(CONCURRENCY)
+    async with openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0) as client:
+
+        async def one(request: ChatRequest) -> None:
+            messages = [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}]
+            form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": request.schema}}
+            async with gate:
+                answer = await client.chat.completions.create(
+                    model="recorded",
+                    messages=messages,  # type: ignore[arg-type]
+                    response_format=form,  # type: ignore[arg-type]
+                    max_tokens=request.max_tokens,
+                    temperature=0.0,
+                )
+            json.loads(answer.choices[0].message.content or "")
+
+        await asyncio.gather(*map(one, requests))
+
+
+def timed(job: Callable[[], object]) -> tuple[float, float]:
+    """Wall and process CPU seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    job()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def write(responses: list[Response], path: Path) -> Path:
+    path.write_text("".join(r.model_dump_json() + "\n" for r in responses), encoding="utf-8")
+    return path
+
+
+def zero_shot(folder: Path, place: Path, n: int = 1500, latency: float = 0.5) -> None:
+    """Wall time against the ideal, and CPU per call against the bare loop."""
+    rows = texts(n, 1)
+    value = system(folder)[VALUE]
+    requests = [extraction_request(r, value, None, ()) for r in rows]
+    source = Source(str(write(rows, place / "rows.jsonl")))
+    ideal = n * latency / CONCURRENCY
+    import openai  # noqa: F401  # imported before either side is timed
+
+    with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
+        clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=CONCURRENCY, cache=place / "zero.sqlite")
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "zero.jsonl")))
+        bare_wall, bare_cpu = timed(lambda: asyncio.run(bare(url, requests)))
+    print(f"zero-shot, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
+    print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal; bare loop {bare_wall:.2f} s = {bare_wall / ideal:.2f} x ideal")
+    print(f"  CPU per call: clave {1000 * cpu / n:.2f} ms; bare loop {1000 * bare_cpu / n:.2f} ms; ratio {cpu / bare_cpu:.2f}")
+
+
+def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
+    """Verdicts a second when every answer is kept."""
+    rows, cache = texts(n, 2), place / "warm.sqlite"
+    fill(folder, rows, cache)
+    source = Source(str(write(rows, place / "warm-rows.jsonl")))
+    clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
+    wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "warm.jsonl")))
+    print(f"warm cache, {n} evaluations: {n / wall:,.0f} verdicts/s ({n / cpu:,.0f} per CPU second)")
+
+
+def fill(folder: Path, rows: list[Response], path: Path) -> None:
+    """Put the fixed answer for each row into a cache."""
+    cache, value = AnswerCache(path), system(folder)[VALUE]
+    text = json.dumps({"concepts": ["Giving neutral factual information"], "evidence": "", "stance": "unrelated", "confidence": 0.5})
+    body = json.dumps({"text": text, "model": "recorded", "mode": "json_schema", "tokens": [500, 40]})
+    cache.put_all((extraction_request(r, value, None, ()).key(MODEL), body) for r in rows)
+    cache.close()
+
+
+def calibrated(folder: Path, place: Path, n: int = 600, latency: float = 2.0) -> None:
+    """Guideline, examples and encoder: the encoder must work beside the event loop."""
+    settings, cache = Settings(model=MODEL), place / "calibrated.sqlite"
+    with replay.server(folder) as url:
+        clave = Clave(system(folder), settings=settings, base_url=url, cache=cache)
+        clave.fit(replay.items(folder, "calibration", "social_risk"), given_folds=True).save(place / "evaluator")
+    rows = texts(n, 3)
+    source = Source(str(write(rows, place / "calibrated-rows.jsonl")))
+    value, ideal = clave.system[VALUE], n * latency / CONCURRENCY
+    with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
+        clave = Clave.load(place / "evaluator", base_url=url, concurrency=CONCURRENCY, cache=cache)
+        loading, _ = timed(clave._encoder.ready)
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "calibrated.jsonl")))
+        requests = [extraction_request(r, value, clave.guidelines_[VALUE], ()) for r in rows]
+        bare_wall, _ = timed(lambda: asyncio.run(bare(url, requests)))
+    print(f"calibrated, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
+    print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal (and {loading:.1f} s to load the encoder before); CPU {cpu:.1f} s")
+    print(f"  bare loop, without examples: {bare_wall:.2f} s = {bare_wall / ideal:.2f} x ideal")
+
+
+def memory(folder: Path, place: Path) -> None:
+    """Peak memory of 200,000 cached rows against 2,000, each in a process of its own."""
+    peaks = {}
+    for n in (2_000, 200_000):
+        rows, cache = place / f"{n}.jsonl", place / f"{n}.sqlite"
+        with rows.open("w", encoding="utf-8") as file:
+            for start in range(0, n, 2_000):
+                part = [r.model_copy(update={"id": f"{start}-{r.id}"}) for r in texts(min(2_000, n), start + 10)]
+                file.writelines(r.model_dump_json() + "\n" for r in part)
+                fill(folder, part, cache)
+        command = [sys.executable, __file__, "--replay", str(folder), "--part", "memory-run", "--rows", str(rows), "--cache", str(cache)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        peaks[n] = float(done.stdout)
+    print(
+        f"peak memory: {peaks[2_000]:.0f} MB for 2,000 rows, {peaks[200_000]:.0f} MB for 200,000: {peaks[200_000] - peaks[2_000]:+.0f} MB"
+    )
+
+
+def memory_run(folder: Path, rows: Path, cache: Path) -> None:
+    clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
+    asyncio.run(evaluate_file(clave, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replay", type=Path, default=replay.FOLDER)
+    parser.add_argument("--part", choices=["zero-shot", "calibrated", "cache", "memory", "memory-run"])
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--cache", type=Path)
+    arguments = parser.parse_args()
+    if arguments.part == "memory-run":
+        memory_run(arguments.replay, arguments.rows, arguments.cache)
+        return
+    parts = {"zero-shot": zero_shot, "cache": warm_cache, "calibrated": calibrated, "memory": memory}
+    with tempfile.TemporaryDirectory() as place:
+        for name, part in parts.items():
+            if arguments.part in (None, name):
+                part(arguments.replay, Path(place))
+
+
+if __name__ == "__main__":
+    main()

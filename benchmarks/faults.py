@@ -1,0 +1,118 @@
+"""Does trouble change a verdict? Server errors, cut-off answers, rate limits, and kills at random moments.
+
+    python benchmarks/faults.py [--replay FOLDER] [--kills 10]
+
+Evaluates split `dev` with an evaluator that was calibrated without faults, and compares with the verdicts of a run without faults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import replay
+from clave import Clave, Settings
+
+MODEL = "replay/recorded"
+CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replay", type=Path, default=replay.FOLDER)
+    parser.add_argument("--kills", type=int, default=10)
+    arguments = parser.parse_args()
+    folder, all_same = arguments.replay, True
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for system_id, system in replay.systems(folder).items():
+            with replay.server(folder) as url:
+                clave = Clave(system, settings=Settings(model=MODEL), base_url=url, cache=place / "fit.sqlite")
+                clave.fit(replay.items(folder, "calibration", system_id), given_folds=True).save(place / system_id)
+            rows = replay.items(folder, "dev", system_id)
+            source = place / f"{system_id}.jsonl"
+            asked = [{"id": r.id, "scenario": r.scenario, "response": r.response, "value": r.value} for r in rows]
+            source.write_text("".join(json.dumps(r) + "\n" for r in asked), encoding="utf-8")
+        all_same &= faults(folder, place)
+        all_same &= kills(folder, place, arguments.kills)
+    sys.exit(0 if all_same else 1)
+
+
+def faults(folder: Path, place: Path) -> bool:
+    """Errors, cut-off answers and rate limits."""
+    clean, faulty, counts, rows = {}, {}, dict[str, int](), 0
+    with replay.server(folder) as url:
+        for system_id in replay.SYSTEMS:
+            clean |= labels(run(place, system_id, url, f"clean-{system_id}"))
+    with replay.server(folder, "--error", "0.1", "--truncate", "0.05", "--rate", "100") as url:
+        for system_id in replay.SYSTEMS:
+            faulty |= labels(run(place, system_id, url, f"faulty-{system_id}"))
+        counts, rows = replay.stats(url), len(clean)
+    limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
+    answered = sum(counts.values())
+    same = clean == faulty
+    print(
+        f"faults: {rows} rows, same labels: {same}; answered calls {answered} = {answered / rows:.2f} x rows ({counts.get('500', 0)} errors, {cut} cut)"
+    )
+    print(f"  429s: {limited} of {answered + limited} requests = {limited / (answered + limited):.1%}")
+    return same
+
+
+def kills(folder: Path, place: Path, times: int) -> bool:
+    """Kill -9 at random moments and run again until it ends; then compare with a run that was left alone."""
+    rng, same, killed = random.Random(0), True, 0
+    system_id = "schwartz"
+    with replay.server(folder, "--latency", "0.3") as url:
+        whole = run(place, system_id, url, "whole")
+        output = place / "killed.jsonl"
+        for _ in range(times):
+            process = subprocess.Popen(command(place, system_id, url, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                process.wait(timeout=rng.uniform(1.5, 4.0))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            time.sleep(0.05)
+        finished = run(place, system_id, url, "killed")
+    lines = output.read_text(encoding="utf-8").splitlines()
+    same = rows_of(whole) == rows_of(finished)
+    print(f"kills: {killed} kills, {len(lines)} verdicts, same rows as the run left alone (but for `cached` and `usage`): {same}")
+    return same
+
+
+def command(place: Path, system_id: str, url: str, name: str) -> list[str]:
+    output = place / f"{name}.jsonl"
+    return [
+        *CLAVE,
+        "evaluate",
+        str(place / f"{system_id}.jsonl"),
+        *("--evaluator", str(place / system_id), "--base-url", url, "-o", str(output)),
+        *("--cache", str(place / f"{name}.sqlite"), "--concurrency", "8" if name in ("whole", "killed") else "32"),
+    ]
+
+
+def run(place: Path, system_id: str, url: str, name: str) -> list[dict[str, Any]]:
+    subprocess.run(command(place, system_id, url, name), check=True, stdout=subprocess.DEVNULL)
+    return [json.loads(line) for line in (place / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def labels(verdicts: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[str, str]]:
+    return {(v["id"], v["value"]): (v["status"], v["label"]) for v in verdicts}
+
+
+def rows_of(verdicts: list[dict[str, Any]]) -> list[str]:
+    """The rows without what says where the answer came from."""
+    return sorted(json.dumps({k: x for k, x in v.items() if k not in ("cached", "usage")}, sort_keys=True) for v in verdicts)
+
+
+if __name__ == "__main__":
+    main()
