@@ -30,7 +30,10 @@ from clave.values import ValueSystem
 CONCURRENCY = 64
 MODEL = "replay/recorded"
 VALUE = "privacy"
-_WORDS = ["people", "ask", "for", "advice", "about", "work", "and", "family", "and", "the", "answer", "weighs", "what", "is", "owed", "to", "others", "against", "what", "one", "would", "like", "to", "do", "oneself", "because", "promises", "matter", "and", "so", "does", "honesty", "while", "a", "plan", "that", "hurts", "somebody", "is", "not", "a", "good", "plan", "however", "clever", "it", "may", "look", "today"]
+_WORDS = """
+people ask for advice about work and family and the answer weighs what is owed to others against what one would like to do oneself
+because promises matter and so does honesty while a plan that hurts somebody is not a good plan however clever it may look today
+""".split()
 
 
 def texts(n: int, seed: int) -> list[Response]:
