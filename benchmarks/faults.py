@@ -59,9 +59,8 @@ def faults(folder: Path, place: Path) -> bool:
     limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
     answered = sum(counts.values())
     same = clean == faulty
-    print(
-        f"faults: {rows} rows, same labels: {same}; answered calls {answered} = {answered / rows:.2f} x rows ({counts.get('500', 0)} errors, {cut} cut)"
-    )
+    trouble = f"{counts.get('500', 0)} errors, {cut} cut off"
+    print(f"faults: {rows} rows, same labels: {same}; answered calls {answered} = {answered / rows:.2f} x rows ({trouble})")
     print(f"  429s: {limited} of {answered + limited} requests = {limited / (answered + limited):.1%}")
     return same
 

@@ -34,9 +34,14 @@ class Calibration(Record):
 
         logs = np.log(np.clip(probabilities, 1e-9, None))
 
+        # Platt's targets (Platt 1999): with n rows nothing is surer than (n + 1) / (n + 2), or a few right answers would make it certain
+        n, k = probabilities.shape
+        targets = np.full((n, k), 1 / (n + 2) / (k - 1))
+        targets[np.arange(n), y] = (n + 1) / (n + 2)
+
         def loss(log_temperature: float) -> float:
             p = _scaled(logs, float(np.exp(log_temperature)))
-            return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-12, None)).mean())
+            return float(-(targets * np.log(np.clip(p, 1e-12, None))).sum(axis=1).mean())
 
         temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
         top = _scaled(logs, temperature).max(axis=1)

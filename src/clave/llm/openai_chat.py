@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from clave.errors import ModelError
 from clave.llm.chat import ChatRequest, Completion, Mode
@@ -243,7 +243,7 @@ class OpenAIChat:
         return choice.message.content or "", answer.model or self.model, mode, usage, choice.finish_reason == "length"
 
 
-_backoff = wait_exponential_jitter(initial=0.25, max=20, jitter=0.5)
+_backoff = wait_exponential(multiplier=0.25, max=20) + wait_random(0, 0.25)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -1,0 +1,213 @@
+"""Clave end to end on a chat model that answers by rules: fitting, verdicts, failures, order, joint calls, abstention."""
+
+import asyncio
+import json
+
+import pytest
+
+from clave import Clave, InputError, LabelledResponse, ModelError, Response, Settings, ValueSystem
+from clave.records import LABELS, Failure, Label
+from clave.testing import FakeChat
+
+SYSTEM = ValueSystem.parse(
+    """
+id: tiny
+name: Tiny
+version: "1"
+values:
+  - {id: care, name: Care, definition: Being kind to others.}
+  - {id: honesty, name: Honesty, definition: Telling the truth.}
+"""
+)
+ACTS: dict[Label, str] = {"adhere": "helped", "oppose": "harmed", "unrelated": "watered the plants"}
+RULES = {act: label for label, act in ACTS.items()}
+
+
+def labelled(per_label: int = 6) -> list[LabelledResponse]:
+    return [
+        LabelledResponse(
+            id=f"{value}-{label}-{i}",
+            scenario=f"What did number {i} do about {value} on a {label[:2]} day?",
+            response=f"Number {i} {act} in matter {i} of {value}.",
+            value=value,
+            label=label,
+        )
+        for value in ("care", "honesty")
+        for label, act in ACTS.items()
+        for i in range(per_label)
+    ]
+
+
+RESPONSES = [Response(id=f"r{i}", scenario=f"Scenario {i}", response=f"Somebody {ACTS[LABELS[i % 3]]} today, case {i}.") for i in range(9)]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Clave:
+    return Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
+
+
+def test_zero_shot_verdicts_are_the_stance_and_say_so():
+    verdicts = {(v.id, v.value): v for v in Clave(SYSTEM, chat=FakeChat(RULES)).evaluate(RESPONSES)}
+    assert len(verdicts) == 18
+    for i, response in enumerate(RESPONSES):
+        verdict = verdicts[response.id, "care"]
+        assert verdict.status == "ok"
+        assert verdict.label == verdict.stance == LABELS[i % 3]
+        assert "uncalibrated" in verdict.flags
+
+
+def test_a_fitted_evaluator_gives_calibrated_verdicts_with_mapped_concepts(fitted):
+    for verdict in fitted.evaluate(RESPONSES):
+        assert verdict.label == LABELS[int(verdict.id[1:]) % 3]
+        assert sum(verdict.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert verdict.concepts[0].pool is not None
+        assert verdict.concepts[0].labels.get(verdict.label, 0) > 0
+        assert verdict.novelty == pytest.approx(0, abs=1e-3)
+        assert "uncalibrated" not in verdict.flags
+        assert verdict.evaluator == fitted.name
+
+
+def test_guidelines_and_examples_stand_in_the_prompt_and_never_the_responses_own_fold():
+    chat = FakeChat(RULES)
+    clave = Clave(SYSTEM, chat=chat).fit(labelled())
+    guideline_calls = [r for r in chat.requests if "guideline" in r.schema["properties"]]
+    assert len(guideline_calls) == 2 * (3 + 1)
+    extractions = [r for r in chat.requests if "stance" in r.schema["properties"]]
+    assert len(extractions) == 36
+    assert all("Label by what the response does." in r.system for r in extractions)
+    fold_of = {s.labelled.response: s.fold for s in clave.samples_}
+    for request in extractions:
+        shown = [text for text in fold_of if text in request.user]
+        own = max(shown, key=request.user.rindex)
+        assert len(shown) == 5
+        assert all(fold_of[other] != fold_of[own] for other in shown if other != own)
+
+
+def test_order_of_rows_and_values_changes_no_verdict(fitted):
+    def key(verdicts):
+        return sorted(v.model_dump_json() for v in verdicts)
+
+    backwards = fitted.system.model_copy(update={"values": fitted.system.values[::-1]})
+    assert backwards.hash == fitted.system.hash
+    assert key(fitted.evaluate(RESPONSES)) == key(fitted.evaluate(RESPONSES[::-1]))
+    one_by_one = [r.model_copy(update={"value": v}) for r in RESPONSES for v in ("honesty", "care")]
+    assert key(fitted.evaluate(RESPONSES)) == key(fitted.evaluate(one_by_one))
+
+
+def test_failures_are_statuses_with_reasons_and_never_labels(fitted):
+    trouble = {
+        "refuse": Failure(status="refused", kind="refused", reason="I will not"),
+        "break": "this is no JSON",
+        "stall": Failure(status="failed", kind="timeout", reason="no answer within 120 s"),
+        **RULES,
+    }
+    rows = [Response(id=word, response=f"Please {word} now") for word in ("refuse", "break", "stall")]
+    rows.append(Response(id="empty", response="  \n "))
+    verdicts = {v.id: v for v in fitted.on(FakeChat(trouble)).evaluate(rows) if v.value == "care"}
+    assert {i: v.status for i, v in verdicts.items()} == {"refuse": "refused", "break": "failed", "stall": "failed", "empty": "failed"}
+    assert all(v.label is None and v.probabilities is None and v.reason for v in verdicts.values())
+    assert "empty" in verdicts["empty"].reason
+
+
+def test_a_long_response_is_cut_and_the_verdict_says_so(fitted):
+    (verdict,) = fitted.evaluate([Response(id="long", response="He helped. " * 100_000, value="care")])
+    assert verdict.label == "adhere"
+    assert "cut" in verdict.flags
+
+
+def test_abstention_by_confidence_and_by_coverage():
+    rules = {"helped": {"concepts": ["Helping"], "evidence": "", "stance": "adhere", "confidence": 0.95}, **RULES}
+    unsure = {word: {"concepts": ["Acting"], "evidence": "", "stance": label, "confidence": 0.34} for word, label in RULES.items()}
+    clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
+    sure = list(clave.on(FakeChat(rules)).evaluate(RESPONSES, min_confidence=0.4))
+    assert {v.status for v in sure} == {"ok"}
+    verdicts = list(clave.on(FakeChat(unsure)).evaluate(RESPONSES, min_confidence=0.99))
+    assert {v.status for v in verdicts} == {"abstained"}
+    assert all(v.label is None and v.probabilities is not None and "below" in v.reason for v in verdicts)
+    with pytest.raises(InputError, match="coverage"):
+        list(clave.evaluate(RESPONSES, coverage=0))
+
+
+def test_joint_mode_makes_one_call_a_response_and_asks_singly_for_what_is_missing():
+    chat = FakeChat(RULES)
+    clave = Clave(SYSTEM, settings=Settings(model="fake/chat", joint=True), chat=chat)
+    verdicts = list(clave.evaluate(RESPONSES))
+    assert (len(verdicts), chat.calls) == (18, 9)
+    assert sum(v.usage.calls for v in verdicts) == 9
+
+    def forgets_honesty(request):
+        if "care" in request.schema["properties"]:
+            return json.dumps({"care": {"concepts": ["Helping"], "evidence": "", "stance": "adhere", "confidence": 0.9}})
+        return "oppose"
+
+    chat = FakeChat(forgets_honesty)
+    verdicts = {v.value: v for v in Clave(SYSTEM, settings=clave.settings, chat=chat).evaluate(RESPONSES[:1])}
+    assert chat.calls == 2
+    assert (verdicts["care"].label, verdicts["honesty"].label) == ("adhere", "oppose")
+
+
+def test_without_a_model_it_learns_from_the_text_and_shows_the_nearest_cases():
+    clave = Clave(SYSTEM).fit(labelled())
+    verdicts = list(clave.evaluate(RESPONSES))
+    assert sum(v.label == LABELS[int(v.id[1:]) % 3] for v in verdicts) >= 10  # of 18; chance is 6
+    assert all(len(v.cases) == 3 and not v.concepts for v in verdicts)
+    assert clave.ledger.calls == 0
+
+
+def test_too_few_labels_or_only_one_label_are_sentences():
+    rows = labelled()
+    with pytest.raises(InputError, match="'honesty' has 4 labels and needs at least 6"):
+        Clave(SYSTEM).fit([r for r in rows if r.value == "care"] + [r for r in rows if r.value == "honesty"][:4])
+    with pytest.raises(InputError, match="all 6 labels of value 'care' are 'adhere'"):
+        Clave(SYSTEM).fit([r for r in rows if r.value == "care" and r.label == "adhere"])
+    with pytest.raises(InputError, match="value 'courage' is not in value system 'tiny'"):
+        Clave(SYSTEM).fit([rows[0].model_copy(update={"value": "courage"})])
+    with pytest.raises(InputError, match="there must be a large model"):
+        list(Clave(SYSTEM).evaluate(RESPONSES))
+
+
+def test_a_response_that_names_a_value_is_evaluated_for_it_alone(fitted):
+    (verdict,) = fitted.evaluate([RESPONSES[0].model_copy(update={"value": "honesty"})])
+    assert verdict.value == "honesty"
+    with pytest.raises(InputError, match="'courage' is not in value system"):
+        list(fitted.evaluate([RESPONSES[0].model_copy(update={"value": "courage"})]))
+
+
+def test_a_fit_whose_model_mostly_fails_stops_and_says_why():
+    def fails(request):
+        if "guideline" in request.schema["properties"]:
+            return "adhere"
+        return Failure(status="failed", kind="server", reason="the server answered 500")
+
+    with pytest.raises(ModelError, match="36 of 36 labelled samples could not be extracted.*500"):
+        Clave(SYSTEM, chat=FakeChat(fails)).fit(labelled())
+
+
+def test_evaluate_works_inside_a_running_event_loop(fitted):
+    async def notebook():
+        return list(fitted.evaluate(RESPONSES[:2]))
+
+    assert len(asyncio.run(notebook())) == 4
+
+
+def test_leaving_the_iteration_early_stops_the_work():
+    chat = FakeChat(RULES)
+    clave = Clave(SYSTEM, chat=chat)
+    many = (Response(id=str(i), response=f"He helped {i}", value="care") for i in range(100_000))
+    for _ in clave.evaluate(many):
+        break
+    assert chat.calls < 10_000
+
+
+def test_explain_says_what_was_concluded_and_why(fitted):
+    (verdict,) = fitted.evaluate([RESPONSES[0].model_copy(update={"value": "care"})])
+    text = fitted.explain(verdict)
+    assert text.startswith("Care: adhere (0.")
+    assert "people labelled alike: 'Acting on the value'" in text
+
+
+def test_annotators_are_joined_by_majority_and_ties_left_out():
+    rows = [r.model_copy(update={"annotator": a}) for r in labelled() for a in ("ann", "bob")]
+    rows[1] = rows[1].model_copy(update={"label": "oppose"})
+    clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(rows)
+    assert (clave.manifest_["labels"], clave.manifest_["disputed"]) == (35, 1)

@@ -1,0 +1,30 @@
+"""What `import clave` offers, and that it stays light."""
+
+import subprocess
+import sys
+
+import clave
+
+
+def test_all_is_complete_and_small():
+    assert len(set(clave.__all__)) == len(clave.__all__)
+    assert all(hasattr(clave, name) for name in clave.__all__)
+    assert len(clave.__all__) <= 25
+
+
+def test_import_leaves_heavy_libraries_alone():
+    heavy = (
+        "torch",
+        "transformers",
+        "sklearn",
+        "scipy",
+        "openai",
+        "onnxruntime",
+        "onnx",
+        "jinja2",
+        "fastapi",
+        "matplotlib",
+        "genai_prices",
+    )
+    code = f"import sys, clave; print([m for m in {heavy!r} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,123 @@
+"""A saved evaluator gives the same verdicts, can be edited, and refuses damage with a sentence."""
+
+import json
+import shutil
+
+import pytest
+from test_evaluator import RESPONSES, RULES, SYSTEM, labelled
+
+from clave import Clave, EvaluatorError, InputError
+from clave.saving import load, refit
+from clave.testing import FakeChat
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Clave:
+    return Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
+
+
+@pytest.fixture
+def folder(fitted, tmp_path):
+    return fitted.save(tmp_path / "evaluator")
+
+
+def verdicts(clave: Clave) -> list[str]:
+    return sorted(v.model_dump_json() for v in clave.evaluate(RESPONSES))
+
+
+def test_save_then_load_changes_no_verdict(fitted, folder):
+    assert verdicts(Clave.load(folder, chat=FakeChat(RULES))) == verdicts(fitted)
+
+
+def test_text_only_round_trip(tmp_path):
+    clave = Clave(SYSTEM).fit(labelled())
+    assert verdicts(Clave.load(clave.save(tmp_path / "e"))) == verdicts(clave)
+
+
+def test_the_folder_is_what_the_design_says_and_holds_no_pickle(folder):
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert names == {
+        "config.json",
+        "value_system.yaml",
+        "guidelines/care.md",
+        "guidelines/honesty.md",
+        "concepts.jsonl",
+        "samples.jsonl",
+        "vectors.safetensors",
+        "recognizer/head.json",
+        "recognizer/head.safetensors",
+        "calibration.json",
+        "manifest.json",
+        "README.md",
+    }
+    card = (folder / "README.md").read_text()
+    assert "36 human labels" in card
+    assert "| care | 18 |" in card
+
+
+def test_saving_replaces_an_evaluator_and_nothing_else(fitted, folder, tmp_path):
+    fitted.save(folder)
+    other = tmp_path / "notes"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="is there and is no evaluator"):
+        fitted.save(other)
+    assert (other / "thesis.txt").exists()
+    assert {p.name for p in tmp_path.iterdir()} == {"evaluator", "notes"}
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "samples.jsonl", "vectors.safetensors", "recognizer/head.safetensors", "calibration.json", "value_system.yaml"]
+)
+def test_a_damaged_file_is_named(folder, name):
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(EvaluatorError, match=name):
+        load(folder, offline=True)
+    path.unlink()
+    with pytest.raises(EvaluatorError, match=name):
+        load(folder, offline=True)
+
+
+def test_other_versions_and_other_folders_are_refused(folder, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
+    with pytest.raises(EvaluatorError, match="schema version 99"):
+        load(folder, offline=True)
+    with pytest.raises(EvaluatorError, match="not a saved evaluator"):
+        load(tmp_path, offline=True)
+
+
+def test_a_deleted_concept_is_gone_after_a_refit_that_makes_no_call(folder):
+    path = folder / "concepts.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    gone = json.loads(lines[0])["text"]
+    path.write_text("".join(line for line in lines if json.loads(line)["text"] != gone))
+    with pytest.raises(EvaluatorError, match="clave refit"):
+        load(folder, offline=True)
+    refit(folder)
+    found = list(Clave.load(folder, chat=FakeChat(RULES)).evaluate(RESPONSES))
+    assert all(concept.pool != gone for verdict in found for concept in verdict.concepts)
+
+
+def test_an_edited_guideline_stands_in_the_prompt_after_a_refit(folder):
+    (folder / "guidelines" / "care.md").write_text("Kindness to plants counts, too.\n")
+    refit(folder)
+    chat = FakeChat(RULES)
+    list(Clave.load(folder, chat=chat).evaluate([RESPONSES[0].model_copy(update={"value": "care"})]))
+    assert "Kindness to plants counts, too." in chat.requests[-1].system
+
+
+def test_a_copied_folder_is_an_evaluator(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert load(copy, offline=True).name == load(folder, offline=True).name
+
+
+def test_an_evaluator_loaded_offline_makes_no_call(folder):
+    with pytest.raises(Exception, match="loaded offline"):
+        list(load(folder, offline=True).evaluate(RESPONSES))
+
+
+def test_an_unfitted_evaluator_cannot_be_saved(tmp_path):
+    with pytest.raises(EvaluatorError, match="fit it first"):
+        Clave(SYSTEM, chat=FakeChat()).save(tmp_path / "e")
