@@ -24,7 +24,7 @@ from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
 from clave.records import LABELS, Label
 
-_COMPONENTS = 64
+_COMPONENTS = 128
 _FOLDS = 5
 _FLOOR = 1e-3
 
@@ -47,8 +47,8 @@ class Choice:
 
     @property
     def model(self) -> tuple[object, ...]:
-        """The choice without its penalty."""
-        return self.features, self.own, self.as_stated
+        """The choice without what is only tuned: the penalty, and with vectors, which mean something else for each value, the scale."""
+        return self.features, self.own if self.features == ("stance",) else None, self.as_stated
 
 
 class Head:
@@ -179,7 +179,7 @@ def _choices(features: tuple[str, ...]) -> Iterator[Choice]:
     ordered = [f for f in ("stance", "concepts", "text") if f in features]
     for size in range(1, len(ordered) + 1):
         for subset in itertools.combinations(ordered, size):
-            for own in (0.0, 1.0):
+            for own in (0.0, 1.0) if subset == ("stance",) else (1.0, 3.0):
                 for c in (0.1, 1.0):
                     yield Choice(subset, own, c)
 

@@ -1,0 +1,164 @@
+"""The command line as a user runs it: real files, the real entry point, exit codes and sentences."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from test_evaluator import ACTS, labelled
+from typer.testing import CliRunner
+
+from clave.cli.main import app
+
+ENTRY = [sys.executable, "-c", "from clave.cli.main import main; main()"]
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    import os
+
+    base = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
+    return subprocess.run([*ENTRY, *arguments], capture_output=True, text=True, env=base | (env or {}), check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with labels, a value system, responses and an evaluator without a large model."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "labels.jsonl").write_text(
+        "".join(r.model_dump_json(include={"id", "scenario", "response", "value", "label"}) + "\n" for r in labelled())
+    )
+    (folder / "tiny.yaml").write_text(
+        "id: tiny\nname: Tiny\nversion: '1'\nvalues:\n"
+        "  - {id: care, name: Care, definition: Being kind to others.}\n  - {id: honesty, name: Honesty, definition: Telling the truth.}\n"
+    )
+    rows = [{"id": i, "prompt": f"What happened on day {i}?", "answer": f"Somebody {list(ACTS.values())[i % 3]} today."} for i in range(6)]
+    (folder / "responses.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    done = run("calibrate", str(folder / "labels.jsonl"), "--system", str(folder / "tiny.yaml"), "-o", str(folder / "evaluator"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["scores"]["all"]["accuracy"]["n"] == 36
+    return folder
+
+
+def evaluate(place, output, *more, responses="responses.jsonl"):
+    maps = ("--map", "prompt=scenario", "--map", "answer=response")
+    return run("evaluate", str(place / responses), "--evaluator", str(place / "evaluator"), "-o", str(output), *maps, *more)
+
+
+def test_evaluate_writes_a_verdict_per_response_and_value_and_a_summary(place, tmp_path):
+    done = evaluate(place, tmp_path / "v.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["new"] == 12
+    assert set(summary["values"]) == {"care", "honesty"}
+    assert sum(summary["values"]["care"].values()) == 6
+    keys = {(v["id"], v["value"]) for v in map(json.loads, (tmp_path / "v.jsonl").read_text().splitlines())}
+    assert keys == {(str(i), v) for i in range(6) for v in ("care", "honesty")}
+
+
+def test_a_second_run_adds_nothing_and_a_cut_file_is_completed(place, tmp_path):
+    output = tmp_path / "v.jsonl"
+    evaluate(place, output)
+    whole = output.read_bytes()
+    assert json.loads(evaluate(place, output, "--json").stdout)["new"] == 0
+    assert output.read_bytes() == whole
+    output.write_bytes(whole[: len(whole) // 2])
+    evaluate(place, output)
+    assert sorted(output.read_bytes().splitlines()) == sorted(whole.splitlines())
+
+
+def test_parquet_verdicts_read_back(place, tmp_path):
+    from clave import read_verdicts
+
+    assert evaluate(place, tmp_path / "v.parquet").returncode == 0
+    assert len(list(read_verdicts(tmp_path / "v.parquet"))) == 12
+    assert evaluate(place, tmp_path / "v.txt").returncode == 2
+
+
+def test_another_evaluators_output_is_not_mixed(place, tmp_path):
+    output = tmp_path / "v.jsonl"
+    evaluate(place, output)
+    text = output.read_text()
+    output.write_text(text.replace('"evaluator":"clave-tiny', '"evaluator":"clave-other'))
+    done = evaluate(place, output)
+    assert done.returncode == 2
+    assert "name another output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"id": "a", "prompt": "p", "answer": "x"}\nnot json\n', "line 2: not a JSON object"),
+        ('{"id": "a", "prompt": "p", "answer": "x"}\n{"id": "a", "prompt": "p", "answer": "y"}\n', "'a' stands twice"),
+        ('{"id": "a", "prompt": "p", "answer": "x", "value": "courage"}\n', "'courage' is not in value system"),
+        ('{"id": "a", "prompt": "p"}\n', "line 1: --map names column 'answer'"),
+    ],
+)
+def test_bad_rows_stop_the_run_with_a_sentence_before_anything_is_written(place, tmp_path, content, says):
+    (place / "bad.jsonl").write_text(content)
+    done = evaluate(place, tmp_path / "v.jsonl", responses="bad.jsonl")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "v.jsonl").exists()
+
+
+def test_bad_rows_can_be_skipped_and_are_counted(place, tmp_path):
+    (place / "bad.jsonl").write_text('{"id": "a", "prompt": "p", "answer": "x"}\nnot json\n')
+    done = evaluate(place, tmp_path / "v.jsonl", "--on-error", "skip", "--json", responses="bad.jsonl")
+    assert (done.returncode, json.loads(done.stdout)["skipped_rows"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate", "{r}", "-o", "x.jsonl"], "name a calibrated evaluator with --evaluator"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--system", "mft", "--model", "openai/gpt-4o-mini"], "set OPENAI_API_KEY"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--system", "mft", "--model", "gpt-4o-mini"], "must be written provider/model"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--system", "mft", "--model", "acme/x"], "provider 'acme'"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--system", "virtues", "--model", "ollama/x"], "there is no value system 'virtues'"),
+        (["evaluate", "none.jsonl", "-o", "x.jsonl", "--evaluator", "{e}"], "there is no such file"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--evaluator", "{e}", "--map", "answer"], "must be written column=field"),
+        (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--values", "courage"], "'courage' is not in value system"),
+        (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--features", "tone"], "'tone' is not one of"),
+        (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--recognizer", "oracle"], "there is no recognizer 'oracle'"),
+        (["pool", "show", "{e}"], "has no concepts"),
+        (["estimate", "--system", "mft"], "name responses"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(place, tmp_path, arguments, says):
+    names = {"r": place / "responses.jsonl", "e": place / "evaluator", "l": place / "labels.jsonl", "s": place / "tiny.yaml"}
+    done = run(*(a.format(**names) for a in arguments), env={"HOME": str(tmp_path), "CLAVE_CACHE": str(tmp_path / "c.sqlite")})
+    assert done.returncode == 2, done.stdout
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_there_is_told_at_once(place, tmp_path):
+    zero_shot = ("--system", "mft", "--model", "acme/x", "--base-url", "http://127.0.0.1:9/v1", "--cache", "")
+    done = run("evaluate", str(place / "responses.jsonl"), "-o", str(tmp_path / "v.jsonl"), "--map", "answer=response", *zero_shot)
+    assert done.returncode == 2
+    assert "no server answers at http://127.0.0.1:9/v1" in done.stderr
+
+
+def test_a_budget_needs_a_price(place, tmp_path):
+    options = ("--system", "mft", "--model", "acme/x", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1")
+    done = run("evaluate", str(place / "responses.jsonl"), "-o", str(tmp_path / "v.jsonl"), *options)
+    assert done.returncode == 2
+    assert "--prices" in done.stderr
+
+
+def test_demo_gives_verdicts_with_reasons_offline(tmp_path):
+    result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path / "demo")])
+    assert result.exit_code == 0, result.output
+    assert "nearest labelled samples" in result.output
+    page = (tmp_path / "demo" / "verdicts.html").read_text()
+    assert page.count("<details>") == 60
+    key = [json.loads(line) for line in open_text("responses_key.jsonl")]
+    said = {(v["id"], v["value"]): v["label"] for v in map(json.loads, (tmp_path / "demo" / "verdicts.jsonl").read_text().splitlines())}
+    assert sum(said[k["id"], k["value"]] == k["label"] for k in key) > 38  # always saying `unrelated` is right 38 times of 60
+
+
+def open_text(name: str) -> list[str]:
+    from importlib import resources
+
+    return (resources.files("clave.demo") / name).read_text(encoding="utf-8").splitlines()
