@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("clave", deadline=None, max_examples=50)  # no wall clock decides a test
+settings.load_profile("clave")
 
 
 @pytest.fixture(scope="session")

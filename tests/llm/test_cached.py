@@ -37,7 +37,8 @@ def test_a_kept_answer_costs_nothing(tmp_path):
     assert (second.cached, second.usage.calls, second.text) == (True, 0, GOOD)
     assert (fake.calls, chat.ledger.cache_hits) == (1, 1)
     later = CachedChat(FakeChat(), AnswerCache(tmp_path / "c"))
-    assert later.has(request())
+    assert later.kept(request()) == second
+    assert later.kept(request("other")) is None
     assert complete(later, request()) == [second]
 
 

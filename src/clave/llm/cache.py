@@ -73,10 +73,10 @@ class AnswerCache:
 
     def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
         """Keep many bodies in one transaction."""
-        db = self._db()
-        db.execute("BEGIN")
-        db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", answers)
-        db.execute("COMMIT")
+        self._do("BEGIN")
+        for key, body in answers:
+            self.put(key, body)
+        self._do("COMMIT")
 
     def __len__(self) -> int:
         return int(self._do("SELECT count(*) FROM answers")[0])
