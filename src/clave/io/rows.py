@@ -7,8 +7,10 @@ JSONL, CSV, TSV, Parquet, standard input (`-`, JSONL) and Hub data sets (`hf://o
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,11 +76,17 @@ def _jsonl_file(path: Path) -> Iterator[Row]:
 
 def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
     for number, line in enumerate(file, 1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             continue
         where = f"{name}, line {number}"
         try:
-            data = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            data = json.loads(line.decode())
+            if _HALF.search(line):
+                json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            data = {PROBLEM: f"{where}: holds half a character (a lone surrogate, as where a text was cut in an emoji): mend the text"}
         except UnicodeDecodeError as error:
             data = {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
         except ValueError as error:
@@ -90,21 +98,44 @@ def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
         yield Row(where, data)
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 def _csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(2**30)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-            for data in reader:
+    # What is not UTF-8 comes through as lone surrogates, so that it can be told by its line instead of by its block of the file.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        try:
+            header = next(reader, [])
+            if not _is_utf8(header):
+                raise InputError(f"{path}, line 1: {_NOT_UTF8}")
+            if len(set(header)) < len(header):
+                twice = next(name for name in header if header.count(name) > 1)
+                raise InputError(f"{path}, line 1: two columns are named {twice!r}: rename one")
+            for fields in reader:
+                if not fields:
+                    continue
                 where = f"{path}, line {reader.line_num}"
-                if None in data or None in data.values():
-                    yield Row(where, {PROBLEM: f"{where}: the row has another number of fields than the header"})
+                if not _is_utf8(fields):
+                    yield Row(where, {PROBLEM: f"{where}: {_NOT_UTF8}"})
+                elif len(fields) != len(header):
+                    yield Row(where, {PROBLEM: f"{where}: the row has {len(fields)} fields and the header {len(header)}"})
                 else:
-                    yield Row(where, dict(data))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}): save the file as UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+                    yield Row(where, dict(zip(header, fields, strict=True)))
+        except csv.Error as error:
+            raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+_NOT_UTF8 = "not UTF-8: save the file as UTF-8"
+
+
+def _is_utf8(fields: list[str]) -> bool:
+    try:
+        "".join(fields).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parquet(path: Path) -> Iterator[Row]:

@@ -38,7 +38,7 @@ def read_responses(
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
             response = _response(row, mapping or {})
-            _unique(response.id, response.value, row.where, seen)
+            _unique_response(response, row.where, seen)
         except InputError as error:
             bad_row(error, on_error, skipped)
             continue
@@ -126,6 +126,10 @@ def _renamed(row: Row, mapping: Mapping[str, str]) -> dict[str, Any]:
     if missing:
         raise InputError(f"{row.where}: --map names column {missing[0]!r}, which the row does not have: it has {', '.join(row.data)}")
     taken = set(mapping.values())
+    if len(taken) < len(mapping):
+        field = next(f for f in taken if list(mapping.values()).count(f) > 1)
+        columns = ", ".join(column for column, f in mapping.items() if f == field)
+        raise InputError(f"--map gives {field!r} more than one column: {columns}")
     return {mapping.get(k, k): v for k, v in row.data.items() if k in mapping or k not in taken}
 
 
@@ -149,6 +153,16 @@ def _response(row: Row, mapping: Mapping[str, str], ignore: Collection[str] = ()
         value=None if "value" in ignore else (data.get("value") or None),
         metadata={**metadata, **{k: v for k, v in data.items() if k not in known}},
     )
+
+
+def _unique_response(response: Response, where: str, seen: set[int]) -> None:
+    """An id may stand once for each value, or once for all of them: verdicts are told apart by id and value."""
+    for_all, for_some = hash((response.id, None)), hash((response.id, ""))
+    if for_all in seen or (response.value is None and for_some in seen):
+        raise InputError(f"{where}: id {response.id!r} stands twice: ids must be unique")
+    if response.value is not None:
+        seen.add(for_some)
+    _unique(response.id, response.value, where, seen)
 
 
 def _unique(identity: str, value: str | None, where: str, seen: set[int]) -> None:

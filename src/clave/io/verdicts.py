@@ -11,8 +11,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -36,12 +37,14 @@ def read_records(path: str | Path, kind: type[T]) -> Iterator[T]:
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:
     """Stream verdicts from a `.jsonl` or `.parquet` file that `clave evaluate` wrote."""
     for row in good_rows(read_rows(path), "stop", None):
-        data = {k: json.loads(v) if k in _NESTED and isinstance(v, str) else v for k, v in row.data.items()}
         try:
+            data = {k: json.loads(v) if k in _NESTED and isinstance(v, str) else v for k, v in row.data.items()}
             yield Verdict.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"{row.where}: not a verdict: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+        except ValueError as error:
+            raise InputError(f"{row.where}: not a verdict: {error}") from None
 
 
 _NESTED = ("probabilities", "concepts", "evidence", "cases", "flags", "usage")
@@ -66,10 +69,13 @@ class VerdictWriter:
         """Whose verdicts the file holds."""
 
     def __enter__(self) -> VerdictWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            self._read()
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                self._read()
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written ({error.strerror}): name another output file with -o") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,13 +85,12 @@ class VerdictWriter:
         good = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    data = json.loads(line)
-                    self._add(data["id"], data["value"], data["label"] or data["status"], data["evaluator"])
-                except (ValueError, KeyError, TypeError):
-                    raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o") from None
+                found = _entry(line)
+                if found is None and (line.endswith(b"\n") or _is_json(line) or not line.startswith(_BEGINNING[: len(line)])):
+                    raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o")
+                if found is None or not line.endswith(b"\n"):
+                    break  # a kill cut it
+                self._add(*found)
                 good += len(line)
         os.truncate(self.path, good)
 
@@ -110,34 +115,68 @@ class VerdictWriter:
         self.evaluators.add(evaluator)
 
 
+_BEGINNING = b'{"id":"'
+"""Of every verdict as it is written: how the rest of a verdict that a kill cut is told from another file."""
+
+
+def _entry(line: bytes) -> tuple[str, str, str, str] | None:
+    """Id, value, label or status, and evaluator of a verdict's line; None where it is none."""
+    try:
+        data = json.loads(line)
+        found = data["id"], data["value"], data["label"] or data["status"], data["evaluator"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if all(isinstance(part, str) for part in found) else None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def drop_failed(path: str | Path) -> int:
     """Take verdicts that failed out of a JSONL file, so that a new run tries them again; how many there were."""
     path, dropped = Path(path), 0
-    fresh = path.with_name(path.name + ".part")
-    with path.open("rb") as old, fresh.open("wb") as new:
-        for line in old:
+    if not path.exists():
+        return 0
+    with path.open("rb") as old, _replacing(path) as new:
+        for number, line in enumerate(old, 1):
             if not line.endswith(b"\n"):
                 break
-            if json.loads(line).get("status") == "failed":
+            if _entry(line) is None:
+                raise InputError(f"{path}, line {number}: not a verdict: name another output file with -o")
+            if json.loads(line)["status"] == "failed":
                 dropped += 1
             else:
                 new.write(line)
-        new.flush()
-        os.fsync(new.fileno())
-    os.replace(fresh, path)
     return dropped
 
 
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
     """Write records to a JSONL file, whole or not at all; how many there were."""
-    path, count = Path(path), 0
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
+    count = 0
+    with _replacing(Path(path)) as file:
         for record in records:
-            file.write(record.model_dump_json() + "\n")
+            file.write(record.model_dump_json().encode() + b"\n")
             count += 1
-    os.replace(part, path)
     return count
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once it is whole, and leaves nothing behind where it does not get so far."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def verdicts_to_parquet(source: str | Path, target: str | Path) -> int:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from clave.errors import InputError
 
@@ -35,9 +36,9 @@ class AnswerCache:
         self._opened: sqlite3.Connection | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db().execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"cache {self.path} cannot be used ({error}): name another with --cache, or delete it") from None
+        except OSError as error:
+            raise self._unusable(error) from None
+        self._do("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
 
     def _db(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -46,24 +47,39 @@ class AnswerCache:
             self._opened.execute("PRAGMA synchronous=NORMAL")
         return self._opened
 
+    def _do(self, statement: str, *values: object) -> Any:
+        """The first row of what a statement finds.
+
+        Raises:
+            InputError: The file is damaged, was taken away, or the disk is full.
+        """
+        try:
+            return self._db().execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            self.close()
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> InputError:
+        return InputError(f"cache {self.path} cannot be used ({error}): name another with --cache, or delete it")
+
     def get(self, key: bytes) -> str | None:
         """The body kept under a key."""
-        row = self._db().execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
+        row = self._do("SELECT body FROM answers WHERE key = ?", key)
         return None if row is None else str(row[0])
 
     def put(self, key: bytes, body: str) -> None:
         """Keep a body; it survives a kill of the process from here on."""
-        self._db().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
+        self._do("INSERT OR REPLACE INTO answers VALUES (?, ?)", key, body)
 
     def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
         """Keep many bodies in one transaction."""
-        db = self._db()
-        db.execute("BEGIN")
-        db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", answers)
-        db.execute("COMMIT")
+        self._do("BEGIN")
+        for key, body in answers:
+            self.put(key, body)
+        self._do("COMMIT")
 
     def __len__(self) -> int:
-        return int(self._db().execute("SELECT count(*) FROM answers").fetchone()[0])
+        return int(self._do("SELECT count(*) FROM answers")[0])
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""

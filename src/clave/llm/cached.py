@@ -48,10 +48,15 @@ class CachedChat:
         if kept is not None:
             self.ledger.cache_hits += 1
             return kept
-        other = self._under_way.get(key)
-        if other is not None:
-            answer = await asyncio.shield(other)
-            return answer if isinstance(answer, Failure) else replace(answer, usage=Usage(), cached=True)
+        while (other := self._under_way.get(key)) is not None:
+            await asyncio.wait([other])  # does not cancel it where this one is cancelled
+            if other.cancelled():
+                continue  # who asked was cancelled: ask in its place
+            answer = other.result()
+            if isinstance(answer, Failure):
+                return answer
+            self.ledger.cache_hits += 1
+            return replace(answer, usage=Usage(), cached=True)
         future: asyncio.Future[Completion | Failure] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
@@ -76,14 +81,14 @@ class CachedChat:
         body = self._cache.get(key) if self._cache is not None else None
         if body is None:
             return None
-        data = json.loads(body)
-        if "refusal" in data:
-            return Failure(status="refused", kind="refused", reason=data["refusal"])
         try:
-            request.check(data["text"])
-        except ValueError:
-            return None  # kept by a more lenient reader
-        return Completion(data["text"], data["model"], data["mode"], _NOTHING, cached=True)
+            data = json.loads(body)
+            if "refusal" in data:
+                return Failure(status="refused", kind="refused", reason=data["refusal"])
+            request.check(str(data["text"]))
+            return Completion(data["text"], data["model"], data["mode"], _NOTHING, cached=True)
+        except (ValueError, KeyError, TypeError):
+            return None  # kept by a more lenient reader, or damaged
 
     def _keep(self, key: bytes, answer: Completion | Failure) -> None:
         if self._cache is None:

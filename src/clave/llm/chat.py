@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -111,4 +112,14 @@ def read_object(text: str) -> dict[str, Any]:
             raise ValueError("the answer's JSON is nested too deep") from None
     if not isinstance(data, dict):
         raise ValueError(f"the answer is a JSON {type(data).__name__}, not an object")
-    return data
+    return _whole_characters(data) if _HALF.search(text) else data
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+def _whole_characters(data: dict[str, Any]) -> dict[str, Any]:
+    """The same with a replacement character for each lone surrogate (half an emoji): no file and no server takes those."""
+    whole = json.dumps(data, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    result: dict[str, Any] = json.loads(whole)
+    return result

@@ -6,7 +6,9 @@ answer = await chat.complete(request)
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
@@ -110,10 +112,12 @@ class OpenAIChat:
                     text, served, mode, usage, cut = answer
                     spent = spent + usage
                     if cut:
-                        limit = min(2 * limit, _LONGEST)
                         self.ledger.trouble["cut_off"] += 1
-                        reason = f"the answer was cut off at {limit // 2} tokens"
-                        raise _AgainError(Failure(status="failed", kind="cut_off", reason=reason), wait=False)
+                        failure = Failure(status="failed", kind="cut_off", reason=f"the answer was cut off at {limit} tokens")
+                        if limit >= _LONGEST:
+                            return failure
+                        limit = min(2 * limit, _LONGEST)
+                        raise _AgainError(failure, wait=False)
                     try:
                         request.check(text)
                     except ValueError as error:
@@ -144,11 +148,12 @@ class OpenAIChat:
             try:
                 for _ in range(6):
                     mode = _MODES[self._mode]
+                    arguments = self._arguments(request, limit, mode)
                     try:
-                        return self._read(await self._client().chat.completions.create(**self._arguments(request, limit, mode)), mode)
+                        return self._read(await self._client().chat.completions.create(**arguments), mode)
                     except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                         self._answered = True
-                        if not self._adapt(str(error), mode):
+                        if _filtered(error) or not self._adapt(str(error), arguments, mode):
                             return self._rejected(error)
                 return Failure(status="failed", kind="rejected", reason="the server refuses every form of the request")
             except openai.APITimeoutError:
@@ -181,8 +186,15 @@ class OpenAIChat:
                     return Failure(status="failed", kind="rejected", reason=reason)
                 slot.congested() if error.status_code in (408, 503) else None
                 raise _AgainError(Failure(status="failed", kind="server", reason=reason)) from None
-            except openai.APIError as error:  # what came back was no chat completion at all
-                raise _AgainError(Failure(status="failed", kind="server", reason=f"the server's answer is not readable: {error}")) from None
+            except UnicodeEncodeError:
+                reason = "the text holds half a character (a lone surrogate) and cannot be sent"
+                return Failure(status="failed", kind="rejected", reason=reason)
+            except (openai.APIError, json.JSONDecodeError) as error:  # what came back was no chat completion at all
+                self._answered = True
+                self.ledger.trouble["bad_answer"] += 1
+                raise _AgainError(
+                    Failure(status="failed", kind="server", reason=f"the server's answer is not readable: {_line(error)}")
+                ) from None
             finally:
                 self.ledger.free(reserved)
 
@@ -205,11 +217,14 @@ class OpenAIChat:
             arguments["response_format"] = {"type": "json_object"}
         return arguments
 
-    def _adapt(self, message: str, mode: Mode) -> bool:
-        """Leave out what the server says it does not know; whether there is something else to try."""
-        if "max_completion_tokens" in message and self._limit_name == "max_tokens":
+    def _adapt(self, message: str, sent: Mapping[str, Any], mode: Mode) -> bool:
+        """Leave out what the server says it does not know; whether there is something else to try.
+
+        What counts is what this request sent: another one may have learnt the same meanwhile.
+        """
+        if "max_completion_tokens" in message and "max_tokens" in sent:
             self._limit_name = "max_completion_tokens"
-        elif "temperature" in message and self._temperature:
+        elif "temperature" in message and "temperature" in sent:
             self._temperature = False
         elif _NO_STRUCTURE.search(message) and mode != "text":
             self._mode = max(self._mode, _MODES.index(mode) + 1)
@@ -218,7 +233,7 @@ class OpenAIChat:
         return True
 
     def _rejected(self, error: openai.APIStatusError) -> Failure:
-        if getattr(error, "code", None) == "content_filter":
+        if _filtered(error):
             self.ledger.trouble["refused"] += 1
             return Failure(status="refused", kind="refused", reason=f"the server's content filter: {_message(error)}")
         if "model" in str(getattr(error, "param", None) or "") or getattr(error, "code", None) == "model_not_found":
@@ -229,18 +244,20 @@ class OpenAIChat:
     def _read(self, answer: Any, mode: Mode) -> tuple[str, str, Mode, Usage, bool] | Failure:
         """Text, model, mode, usage and whether it was cut off."""
         self._answered = True
+        used = getattr(answer, "usage", None)
+        usage = self.ledger.add(_count(used, "prompt_tokens"), _count(used, "completion_tokens"))
         choices = getattr(answer, "choices", None)
-        if not choices:
-            self.ledger.trouble["bad_answer"] += 1
-            raise _AgainError(Failure(status="failed", kind="bad_answer", reason="the server's answer holds no choice"))
-        used = answer.usage
-        usage = self.ledger.add(used.prompt_tokens if used else 0, used.completion_tokens if used else 0)
-        choice = choices[0]
-        refusal = getattr(choice.message, "refusal", None)
-        if refusal or choice.finish_reason == "content_filter":
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
+        refusal, text = getattr(message, "refusal", None), getattr(message, "content", None)
+        if refusal or finish == "content_filter":
             self.ledger.trouble["refused"] += 1
-            return Failure(status="refused", kind="refused", reason=f"the model refuses: {refusal or 'content filter'}")
-        return choice.message.content or "", answer.model or self.model, mode, usage, choice.finish_reason == "length"
+            return Failure(status="refused", kind="refused", reason=f"the model refuses: {_line(refusal or 'content filter')}")
+        if message is None or not isinstance(text, str | None):
+            self.ledger.trouble["bad_answer"] += 1
+            reason = "the server's answer holds no choice" if choice is None else "the server's answer holds no text"
+            raise _AgainError(Failure(status="failed", kind="bad_answer", reason=reason), wait=False)
+        return text or "", str(answer.model or self.model), mode, usage, finish == "length"
 
 
 _backoff = wait_exponential(multiplier=0.25, max=20) + wait_random(0, 0.25)
@@ -262,4 +279,19 @@ def _seconds(header: str | None) -> float | None:
 def _message(error: openai.APIStatusError) -> str:
     body = error.body
     text = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(text or error.message).split())[:300]
+    return _line(text or error.message)
+
+
+def _filtered(error: openai.APIStatusError) -> bool:
+    return getattr(error, "code", None) == "content_filter"
+
+
+def _line(text: object) -> str:
+    """What a server says, short enough for a reason and writable as UTF-8."""
+    return " ".join(str(text).encode("utf-8", "replace").decode().split())[:300]
+
+
+def _count(usage: object, name: str) -> int:
+    """A token count; 0 where the server tells none."""
+    count = getattr(usage, name, None)
+    return count if isinstance(count, int) else 0

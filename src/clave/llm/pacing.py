@@ -33,7 +33,8 @@ class Pace:
         self._decreased_at = 0.0
         self._slow_start = True
         self._fastest = float("inf")
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: tuple[asyncio.AbstractEventLoop, float] | None = None
+        """The loop that wakes up, and when; a later evaluation runs in another loop."""
 
     def slot(self) -> Slot:
         """A context manager that waits until a call may start."""
@@ -51,7 +52,7 @@ class Pace:
             except asyncio.CancelledError:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
-                else:
+                elif not turn.cancelled():  # it was given a place just before
                     self.under_way -= 1
                     self._wake()
                 raise
@@ -59,8 +60,8 @@ class Pace:
         self.under_way += 1
         return loop.time()
 
-    def release(self, started: float, retry_after: float | None, congested: bool) -> None:
-        """Give the place back and learn from how the call went."""
+    def release(self, started: float, retry_after: float | None, congested: bool, answered: bool = True) -> None:
+        """Give the place back and learn from how the call went; a call that was not answered says nothing about how fast answers are."""
         now = asyncio.get_running_loop().time()
         self.under_way -= 1
         if congested:
@@ -68,7 +69,7 @@ class Pace:
                 self.limit = max(1.0, self.limit / 2)
                 self._decreased_at, self._slow_start = now, False
             self._open_at = max(self._open_at, now + (retry_after or 0.0))
-        else:
+        elif answered:
             took = now - started
             self._fastest = min(self._fastest, took)
             if not self._slow_start:
@@ -88,10 +89,13 @@ class Pace:
             if not turn.done():
                 self.under_way += 1
                 turn.set_result(None)
-        if self._waiting and now < self._open_at and (self._timer is None or self._timer.cancelled() or self._timer.when() < self._open_at):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_at(self._open_at, self._wake)
+        if self._waiting and now < self._open_at and self._timer != (loop, self._open_at):
+            self._timer = loop, self._open_at
+            loop.call_at(self._open_at, self._due)
+
+    def _due(self) -> None:
+        self._timer = None  # a clock may be a little early: then _wake sets it again
+        self._wake()
 
 
 class Slot:
@@ -110,4 +114,4 @@ class Slot:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._pace.release(self._started, self._retry_after, self._congested)
+        self._pace.release(self._started, self._retry_after, self._congested, answered=error is None)

@@ -63,7 +63,10 @@ class _Looked:
 def _read(path: Path) -> dict[str, tuple[float, float]]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {str(model): (float(rates["input"]), float(rates["output"])) for model, rates in data.items()}
+        prices = {str(model): (float(rates["input"]), float(rates["output"])) for model, rates in data.items()}
+        if not all(0 <= rate < float("inf") for rates in prices.values() for rate in rates):
+            raise ValueError
+        return prices
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"prices {path} cannot be read: {error}") from None
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):

@@ -53,7 +53,9 @@ def resolve(model: str, base_url: str | None = None) -> Endpoint:
             f"provider {provider!r} of model {model!r} is not known: use {', '.join(PROVIDERS)}, or name its server with --base-url"
         )
     variable = known[1] if known else "OPENAI_API_KEY"
-    key = os.environ.get(variable) if variable else None
-    if key is None and variable and base_url is None:
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if not key.isascii():
+        raise ModelError(f"the key in {variable} holds characters that no key has: set it anew")
+    if not key and variable and base_url is None:
         raise ModelError(f"model {model!r} needs a key: set {variable}, or name another server with --base-url")
     return Endpoint(name if known else model, base_url or (known or ("", ""))[0], key or "none")

@@ -1,0 +1,179 @@
+"""Verdicts as they are written, resumed, mended and read again."""
+
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clave.errors import InputError
+from clave.io import VerdictWriter, read_records, read_verdicts, write_jsonl
+from clave.io.verdicts import drop_failed, verdicts_to_parquet
+from clave.records import LABELS, Case, Evidence, MappedConcept, Response, Usage, Verdict
+
+
+def verdict(identity="a", value="care", **more):
+    return Verdict(**{"id": identity, "value": value, "status": "ok", "label": "adhere"} | more)
+
+
+RICH = verdict(
+    "r\u2028ich",
+    probabilities={"adhere": 0.7, "oppose": 0.2, "unrelated": 0.1},
+    reason="weil\r\nes\0so ist 🙂",
+    concepts=(MappedConcept(text="c", pool="p", similarity=0.5, labels={"oppose": 2}),),
+    evidence=(Evidence(text="q", start=0, end=1),),
+    cases=(Case(id="k", scenario="", response="r", label="oppose", similarity=0.1),),
+    stance="oppose",
+    confidence=0.8,
+    novelty=0.25,
+    flags=("cut",),
+    evaluator="e",
+    cached=True,
+    usage=Usage(calls=1, prompt_tokens=5, completion_tokens=6, cost=0.1),
+)
+REFUSED = Verdict(id="b", value="care", status="refused", reason="no")
+FAILED = Verdict(id="c", value="care", status="failed", reason="down")
+
+
+def write(path, *verdicts):
+    with VerdictWriter(path) as writer:
+        for v in verdicts:
+            writer.write(v)
+    return path
+
+
+def test_what_was_written_is_read_and_known(tmp_path):
+    path = write(tmp_path / "new" / "v.jsonl", RICH, REFUSED)
+    assert list(read_verdicts(path)) == [RICH, REFUSED]
+    with VerdictWriter(path) as writer:
+        assert len(writer) == 2
+        assert writer.has(RICH.id, "care")
+        assert not writer.has(RICH.id, "fairness")
+        writer.write(FAILED)
+        assert writer.has("c", "care")
+    assert list(read_verdicts(path)) == [RICH, REFUSED, FAILED]
+
+
+def test_a_kill_at_any_byte_of_the_last_line_costs_that_line_only(tmp_path):
+    path = write(tmp_path / "v.jsonl", REFUSED, RICH)
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for size in {*range(0, len(whole), 11), *range(12), first - 1, first, first + 1, len(whole) - 1}:
+        path.write_bytes(whole[:size])
+        with VerdictWriter(path) as writer:
+            assert writer.has("b", "care") == (size >= first)
+            assert len(writer) == (size >= first)
+        assert path.read_bytes() == (whole[:first] if size >= first else b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "notes\n",
+        "notes without an end of line",
+        '{"id": "a", "response": "x"}\n',
+        '{"id": "a", "response": "x", "value": "care"}\n',
+        '{"id":"a","response":"x","value":"care"}',
+        "[1]\n",
+        '{"id": ["a"], "value": "care", "status": "ok"}\n',
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(tmp_path, text):
+    path = tmp_path / "v.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError, match="v.jsonl, line 1: not a verdict: name another output file with -o"), VerdictWriter(path):
+        pass
+    assert path.read_text() == text
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file" / "v.jsonl"):
+        with pytest.raises(InputError, match="cannot be written"), VerdictWriter(path):
+            pass
+
+
+def test_only_failed_verdicts_are_dropped(tmp_path):
+    path = write(tmp_path / "v.jsonl", RICH, FAILED, REFUSED)
+    with path.open("ab") as file:
+        file.write(b'{"id":"bro')
+    assert drop_failed(path) == 1
+    assert list(read_verdicts(path)) == [RICH, REFUSED]
+    assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
+
+
+def test_dropping_from_nothing_and_from_something_else(tmp_path):
+    assert drop_failed(tmp_path / "v.jsonl") == 0
+    path = tmp_path / "n.jsonl"
+    path.write_text("notes\n")
+    with pytest.raises(InputError, match="n.jsonl, line 1: not a verdict"):
+        drop_failed(path)
+    assert path.read_text() == "notes\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["n.jsonl"]
+
+
+def test_records_are_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "r.jsonl"
+    write_jsonl(path, [REFUSED])
+
+    def broken():
+        yield RICH
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        write_jsonl(path, broken())
+    assert list(read_verdicts(path)) == [REFUSED]
+    assert os.listdir(tmp_path) == ["r.jsonl"]
+
+
+def test_parquet_gives_back_the_same_verdicts(tmp_path):
+    source = write(tmp_path / "v.jsonl", RICH, REFUSED, FAILED)
+    assert verdicts_to_parquet(source, tmp_path / "v.parquet") == 3
+    assert list(read_verdicts(tmp_path / "v.parquet")) == [RICH, REFUSED, FAILED]
+
+
+def test_no_verdicts_are_an_empty_parquet_file(tmp_path):
+    source = write(tmp_path / "v.jsonl")
+    assert verdicts_to_parquet(source, tmp_path / "v.parquet") == 0
+    assert list(read_verdicts(tmp_path / "v.parquet")) == []
+
+
+@pytest.mark.parametrize("change", [{"label": "good"}, {"probabilities": "x"}, {"flags": "{"}, {"more": 1}])
+def test_a_row_that_is_no_verdict_is_a_sentence(tmp_path, change):
+    path = tmp_path / "v.jsonl"
+    path.write_text(json.dumps(REFUSED.model_dump(mode="json") | change) + "\n")
+    with pytest.raises(InputError, match="v.jsonl, line 1: not a verdict"):
+        list(read_verdicts(path))
+
+
+def test_records_of_another_kind_are_a_sentence(tmp_path):
+    path = write(tmp_path / "v.jsonl", REFUSED)
+    with pytest.raises(InputError, match="v.jsonl, line 1: response"):
+        list(read_records(path, Response))
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+shares = st.floats(0, 1)
+verdicts = st.builds(
+    Verdict,
+    id=texts,
+    value=texts,
+    status=st.sampled_from(["ok", "abstained", "refused", "failed"]),
+    label=st.sampled_from([*LABELS, None]),
+    probabilities=st.none() | st.fixed_dictionaries(dict.fromkeys(LABELS, shares)),
+    reason=texts,
+    concepts=st.lists(st.builds(MappedConcept, text=texts, similarity=st.none() | shares), max_size=2).map(tuple),
+    novelty=st.none() | shares,
+    flags=st.lists(texts, max_size=2).map(tuple),
+    usage=st.builds(Usage, calls=st.integers(0, 9), cost=st.none() | shares),
+)
+
+
+@given(rows=st.lists(verdicts, max_size=4))
+def test_reading_what_was_written_is_the_identity(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("laws")
+    path = write(folder / "v.jsonl", *rows)
+    assert list(read_verdicts(path)) == rows
+    verdicts_to_parquet(path, folder / "v.parquet")
+    assert list(read_verdicts(folder / "v.parquet")) == rows
