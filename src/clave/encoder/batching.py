@@ -39,12 +39,13 @@ class BatchingEncoder:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
+        loop = asyncio.get_running_loop()
+        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
+            self._waiting.clear()  # nobody is served any more who waits here: an event loop that ended left them behind
+            self._worker = loop.create_task(self._drain())
         if text not in self._waiting:
-            self._waiting[text] = asyncio.get_running_loop().create_future()
-        future = self._waiting[text]
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+            self._waiting[text] = loop.create_future()
+        return await asyncio.shield(self._waiting[text])
 
     async def encode_all(self, texts: Sequence[str]) -> Vectors:
         """The vectors of several texts, shape (n, dim)."""

@@ -6,6 +6,7 @@ async for verdict in stream(units, work, workers=64): ...
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -36,12 +37,13 @@ async def stream(units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]]
     stopping = False
 
     async def worker() -> None:
-        nonlocal stopping
-        for unit in source:
+        while not stopping:
+            try:
+                unit = next(source)
+            except StopIteration:
+                return
             for result in await work(unit):
                 await results.put(result)
-            if stopping:
-                return
 
     async def guarded() -> None:
         nonlocal stopping
@@ -49,7 +51,13 @@ async def stream(units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]]
             await worker()
         except StopStreamError:
             stopping = True
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # the stream is being left
+            stopping = True
+            await results.put(RuntimeError(f"work on a unit was cancelled from within: {error!r}"))
+        except BaseException as error:
             stopping = True
             await results.put(error)
 
@@ -82,8 +90,10 @@ def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
     """
     ready: queue.Queue[tuple[R | None, BaseException | None]] = queue.Queue(_AHEAD)
     left = threading.Event()
+    pumping: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
 
     async def pump() -> None:
+        pumping.append((asyncio.get_running_loop(), asyncio.current_task()))
         async for item in make():
             while not left.is_set():
                 try:
@@ -100,8 +110,12 @@ def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
             asyncio.run(pump())
         except BaseException as error:
             end = error
-        if not left.is_set():
-            ready.put((None, end or _END))
+        while not left.is_set():
+            try:
+                ready.put((None, end or _END), timeout=0.1)  # who has left takes nothing out any more
+                break
+            except queue.Full:
+                continue
 
     thread = threading.Thread(target=main, name="clave-loop", daemon=True)
     thread.start()
@@ -115,6 +129,9 @@ def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
             yield item  # type: ignore[misc]
     finally:
         left.set()
+        for loop, task in pumping:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(task.cancel) if task is not None else None
         thread.join(timeout=10)
 
 
