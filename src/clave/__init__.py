@@ -7,12 +7,16 @@ for verdict in clave.evaluate(read_responses("responses.jsonl")):
     print(clave.explain(verdict))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from clave.errors import ClaveError, EvaluatorError, InputError, MissingExtraError, ModelError
-from clave.evaluator import Clave
 from clave.io import read_labels, read_responses, read_verdicts
 from clave.records import LABELS, Evidence, Extraction, Failure, Label, LabelledResponse, MappedConcept, Response, Verdict
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
+
+if TYPE_CHECKING:
+    from clave.evaluator import Clave
 
 __all__ = [
     "LABELS",
@@ -37,3 +41,12 @@ __all__ = [
     "read_responses",
     "read_verdicts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the evaluator when it is first asked for: the records alone are light."""
+    if name == "Clave":
+        from clave.evaluator import Clave
+
+        return Clave
+    raise AttributeError(f"module 'clave' has no attribute {name!r}")

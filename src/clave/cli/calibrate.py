@@ -44,9 +44,8 @@ def calibrate(
 ) -> None:
     """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
     from clave.cli.progress import stages
-    from clave.encoder import DEFAULT_ENCODER
     from clave.evaluator import Clave
-    from clave.settings import Settings
+    from clave.settings import DEFAULT_ENCODER, Settings
 
     settings = Settings(
         model=model,

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from clave.encoder.bert_graph import bert_graph
 from clave.errors import EvaluatorError, InputError, require
+from clave.settings import DEFAULT_ENCODER
 
-DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 Vectors = NDArray[np.float32]
