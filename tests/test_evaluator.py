@@ -211,3 +211,9 @@ def test_annotators_are_joined_by_majority_and_ties_left_out():
     rows[1] = rows[1].model_copy(update={"label": "oppose"})
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(rows)
     assert (clave.manifest_["labels"], clave.manifest_["disputed"]) == (35, 1)
+
+
+def test_six_labels_of_each_value_are_enough():
+    clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled(per_label=2))
+    assert all(v.label == LABELS[int(v.id[1:]) % 3] for v in clave.evaluate(RESPONSES))
+    assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).samples_}) == 3

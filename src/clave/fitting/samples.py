@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from clave.errors import InputError
+from clave.recognizers.folds import grouped_folds
 from clave.records import LABELS, Extraction, Label, LabelledResponse, Record
 
 FEWEST = 6
@@ -84,18 +82,10 @@ def deal_folds(samples: Sequence[LabelledResponse], folds: int, seed: int, *, gi
         if len(names) < 2:
             raise InputError("the fold column puts all samples into one fold: it needs at least two")
         return [Sample(labelled=s, fold=names.index(s.fold or "")) for s in samples]
-    from sklearn.model_selection import StratifiedGroupKFold
-
     groups = [s.group for s in samples]
     if len(set(groups)) < folds:
         raise InputError(
             f"there are {len(set(groups))} scenarios among the labelled samples, fewer than the {folds} folds: add other scenarios"
         )
-    strata = np.unique([f"{s.value} {s.label}" for s in samples], return_inverse=True)[1]
-    fold_of = np.zeros(len(samples), int)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # thin strata are spread as far as they go
-        for fold, (_, test) in enumerate(splitter.split(strata, strata, groups)):
-            fold_of[test] = fold
+    fold_of = grouped_folds([f"{s.value} {s.label}" for s in samples], groups, folds, seed)
     return [Sample(labelled=s, fold=int(fold)) for s, fold in zip(samples, fold_of, strict=True)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.errors import EvaluatorError
+from clave.recognizers.folds import grouped_folds
 from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
 from clave.records import LABELS, Label
@@ -69,7 +69,7 @@ class Head:
         blocks = {f: _Reduced.fit(f, block(f, observations)) for f in self.features}
         values = [o.value for o in observations]
         self.values_ = tuple(sorted(set(values)))
-        folds = _folds(values, y, groups, seed)
+        folds = _splits(values, y, groups, seed)
         trials = {choice: self._out_of_fold(choice, blocks, values, y, folds) for choice in _choices(self.features)}
         chosen, self.report_ = _simplest(trials, y, groups)
         self.oof_ = trials[chosen]
@@ -243,16 +243,13 @@ def _trust(x: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.concatenate([constant, np.eye(k) * slope, np.zeros((k, 1))], axis=1)
 
 
-def _folds(
+def _splits(
     values: Sequence[str], y: NDArray[np.int64], groups: Sequence[str], seed: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    strata = np.unique([f"{v} {label}" for v, label in zip(values, y, strict=True)], return_inverse=True)[1]
-    n = min(_FOLDS, len(set(groups)))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # thin strata are spread as far as they go
-        return list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata, groups))
+    """Rows to train on and to test on."""
+    strata = [f"{value} {label}" for value, label in zip(values, y, strict=True)]
+    fold_of = grouped_folds(strata, groups, min(_FOLDS, len(set(groups))), seed)
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]
 
 
 def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
