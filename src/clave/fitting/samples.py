@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clave.errors import InputError
 from clave.records import LABELS, Extraction, Label, LabelledResponse, Record
@@ -84,18 +85,29 @@ def deal_folds(samples: Sequence[LabelledResponse], folds: int, seed: int, *, gi
         if len(names) < 2:
             raise InputError("the fold column puts all samples into one fold: it needs at least two")
         return [Sample(labelled=s, fold=names.index(s.fold or "")) for s in samples]
+    fold_of = scenario_folds([f"{s.value} {s.label}" for s in samples], [s.group for s in samples], folds, seed)
+    return [Sample(labelled=s, fold=int(fold)) for s, fold in zip(samples, fold_of, strict=True)]
+
+
+def scenario_folds(strata: Sequence[str], groups: Sequence[str], folds: int, seed: int) -> NDArray[np.intp]:
+    """The fold of each row, shape (n,): no group stands in two, and each stratum is spread as far as its rows go.
+
+    Raises:
+        InputError: There are fewer groups than folds, or one only.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    groups = [s.group for s in samples]
-    if len(set(groups)) < folds:
-        raise InputError(
-            f"there are {len(set(groups))} scenarios among the labelled samples, fewer than the {folds} folds: add other scenarios"
-        )
-    strata = np.unique([f"{s.value} {s.label}" for s in samples], return_inverse=True)[1]
-    fold_of = np.zeros(len(samples), int)
+    found = len(set(groups))
+    if found < max(2, folds):
+        few = "is one scenario" if found == 1 else f"are {found} scenarios"
+        raise InputError(f"there {few} among the labelled samples, and the folds need at least {max(2, folds)}: add other scenarios")
+    numbers, counts = np.unique(list(strata), return_inverse=True, return_counts=True)[1:]
+    if counts.max() < folds:
+        numbers = np.zeros_like(numbers)  # all are too thin to be spread: the rows are
+    fold_of = np.zeros(len(numbers), np.intp)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # thin strata are spread as far as they go
-        for fold, (_, test) in enumerate(splitter.split(strata, strata, groups)):
+        for fold, (_, test) in enumerate(splitter.split(numbers, numbers, groups)):
             fold_of[test] = fold
-    return [Sample(labelled=s, fold=int(fold)) for s, fold in zip(samples, fold_of, strict=True)]
+    return fold_of
