@@ -36,7 +36,8 @@ def responses() -> list[Response]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
     """Makes fresh databases on a private cluster; skips where PostgreSQL is not installed."""
-    folders = [Path(found).parent] if (found := shutil.which("initdb")) else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    found = shutil.which("initdb")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or ([Path(found).resolve().parent] if found else [])
     if not folders or not (folders[-1] / "initdb").exists():
         pytest.skip("PostgreSQL's initdb is not installed")
     pytest.importorskip("psycopg", reason="psycopg is not installed")

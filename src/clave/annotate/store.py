@@ -45,6 +45,7 @@ class Store:
         if bound is None:
             self.set("system", system.id)
         elif bound != system.id:
+            self.close()
             raise InputError(f"the store {url} holds labels for value system {bound!r}, not {system.id!r}: name another with --store")
 
     def close(self) -> None:
@@ -185,6 +186,13 @@ class Store:
             if pick is not None:
                 session.add(AssignmentRow(pick=pick, annotator=who, at=time.time()))
             return item
+
+    def last_said(self, annotator: str) -> dict[str, Any] | None:
+        """Label, note and evidence of the annotator's last choice, to show them again when it is taken back."""
+        query = select(LabelRow).join(AnnotatorRow).where(AnnotatorRow.name == annotator).order_by(LabelRow.at.desc(), LabelRow.pk.desc())
+        with reading(self.engine) as session:
+            row = session.scalar(query.limit(1))
+            return None if row is None else {"label": row.label, "note": row.note, "evidence": json.loads(row.evidence_json)}
 
     def judgements(self, *, response: int | None = None, value: str | None = None) -> list[Judgement]:
         """What annotators now say, oldest first."""
