@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from clave.annotate.store import Store
 from clave.records import Response
 from clave.values import ValueSystem

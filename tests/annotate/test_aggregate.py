@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from clave.annotate.aggregate import aggregate, dawid_skene
 from clave.annotate.judgement import Adjudication, Judgement
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from clave.annotate import agreement as a
 from clave.annotate.judgement import Judgement
 

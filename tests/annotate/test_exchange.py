@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from clave.annotate.aggregate import aggregate
 from clave.annotate.exchange import FORMATS, SUFFIX, judgement_rows, label_rows, read_judgements, write_rows
 from clave.annotate.judgement import Judgement
@@ -28,7 +29,7 @@ def judgements() -> list[Judgement]:
                         "label": label,
                         "scenario": f"s{i}",
                         "response": text,
-                        "note": "why, \"so\"" if i == 1 else "",
+                        "note": 'why, "so"' if i == 1 else "",
                         "evidence": [Evidence(text=text[:2], start=0, end=2)] if i == 6 else [],
                         "seconds": 1.5,
                         "at": 1000.0 + i,
@@ -98,7 +99,9 @@ def test_a_bad_row_is_named(text: str, message: str, tmp_path: Path) -> None:
         read_judgements(path, values=["care"])
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "[1]", '[{"data": {}, "annotations": [3]}]', '[{"data": {"id": "a"}, "annotations": [{"result": [{}]}]}]'])
+@pytest.mark.parametrize(
+    "text", ["{", "{}", "[1]", '[{"data": {}, "annotations": [3]}]', '[{"data": {}, "annotations": [{"result": [{}]}]}]']
+)
 def test_what_is_no_label_studio_export_is_refused_in_a_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(text)

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from clave.annotate.assign import HELD, Rules, add_picks, next_task, waiting
 from clave.annotate.store import Store
 from clave.errors import InputError

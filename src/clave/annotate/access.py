@@ -16,6 +16,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import Field
+
 from clave.records import Record
 
 Scope = MutableMapping[str, Any]
@@ -48,7 +50,7 @@ class Access(Record):
     secret: str
     token: str | None = None
     """One token for everybody, who then gives a name; None on loopback."""
-    personal: dict[str, str] = {}
+    personal: dict[str, str] = Field(default_factory=dict)
     """Token -> annotator: when there are any, a name alone opens nothing."""
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
     """Host names under which the page answers: another one is a rebinding attack, or a proxy that was not named."""

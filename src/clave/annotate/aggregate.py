@@ -38,9 +38,7 @@ class Aggregate(NamedTuple):
     undecided: list[Undecided]
 
 
-def aggregate(
-    judgements: Sequence[Judgement], adjudications: Sequence[Adjudication] = (), method: Method = "majority"
-) -> Aggregate:
+def aggregate(judgements: Sequence[Judgement], adjudications: Sequence[Adjudication] = (), method: Method = "majority") -> Aggregate:
     """Settle one label per item.
 
     An adjudicated label wins. `cannot_tell` is no vote. A tie is settled by nobody: it goes to `undecided`.
@@ -82,7 +80,7 @@ def _posteriors(judgements: Sequence[Judgement]) -> dict[tuple[str, str], dict[L
         counts = np.zeros((len(items), len(names), len(LABELS)))
         place = {identity: i for i, identity in enumerate(items)}
         for row in rows:
-            counts[place[row.id], names.index(row.annotator), LABELS.index(row.label)] += 1  # type: ignore[arg-type]
+            counts[place[row.id], names.index(row.annotator), LABELS.index(row.label)] += 1
         posterior, _, _ = dawid_skene(counts)
         for i, identity in enumerate(items):
             found[identity, value] = {label: float(p) for label, p in zip(LABELS, posterior[i], strict=True)}

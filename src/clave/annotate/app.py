@@ -33,6 +33,15 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Number = Annotated[int, Field(ge=1, lt=2**31)]
 
 
+_REFUSED: dict[int | str, str] = {
+    400: "a bad host, body or evidence",
+    401: "no session",
+    403: "another site",
+    404: "no such item",
+    413: "too large",
+}
+
+
 class Span(BaseModel):
     """A marked stretch of the response, in characters (code points)."""
 
@@ -79,7 +88,9 @@ def session_secret(store: Store) -> str:
     return found
 
 
-def build_app(store: Store, access: Access, rules: Rules, background: Background | None = None, calibrating: Calibrating | None = None) -> FastAPI:
+def build_app(
+    store: Store, access: Access, rules: Rules, background: Background | None = None, calibrating: Calibrating | None = None
+) -> FastAPI:
     """Put the page together; `background` chooses items and draws curves, None = neither."""
     from clave.annotate.views import page_routes
 
@@ -153,9 +164,7 @@ def _api(app: FastAPI) -> None:
     store: Store = app.state.store
     rules: Rules = app.state.rules
     background: Background | None = app.state.background
-    refused: dict[int | str, dict[str, Any]] = {
-        code: {"description": text} for code, text in ((400, "bad host or body"), (401, "no session"), (403, "another site"), (404, "no such item"), (413, "too large"))
-    }
+    refused: dict[int | str, dict[str, Any]] = {code: {"description": text} for code, text in _REFUSED.items()}
 
     def known(value: str | None) -> str | None:
         if value and value not in store.system:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from clave.annotate.store import Store, _annotator
@@ -92,8 +92,9 @@ def _append(session: Session, response: int, value: str, reason: str, rules: Rul
     return pick
 
 
-def _mine(who: int) -> object:
-    return select(LabelRow.pk).where(LabelRow.annotator == who, LabelRow.response == PickRow.response, LabelRow.value == PickRow.value).exists()
+def _mine(who: int) -> ColumnElement[bool]:
+    own = select(LabelRow.pk).where(LabelRow.annotator == who, LabelRow.response == PickRow.response, LabelRow.value == PickRow.value)
+    return own.exists()
 
 
 def _open(session: Session, who: int, value: str | None) -> PickRow | None:
@@ -107,7 +108,7 @@ def _gold(session: Session, who: int, rules: Rules, value: str | None) -> PickRo
     done = session.scalar(select(func.count()).select_from(LabelRow).where(LabelRow.annotator == who)) or 0
     if done % rules.gold_every != rules.gold_every - 1:
         return None
-    query = select(PickRow).where(PickRow.reason == "gold", ~_mine(who))  # type: ignore[operator]
+    query = select(PickRow).where(PickRow.reason == "gold", ~_mine(who))
     if value:
         query = query.where(PickRow.value == value)
     return session.scalar(query.order_by(PickRow.pk).limit(1))
@@ -132,7 +133,7 @@ def _from_picks(session: Session, who: int, value: str, now: float) -> PickRow |
     )
     query = (
         select(PickRow)
-        .where(PickRow.value == value, PickRow.reason != "gold", ~_mine(who))  # type: ignore[operator]
+        .where(PickRow.value == value, PickRow.reason != "gold", ~_mine(who))
         .where(labels.scalar_subquery() + held.scalar_subquery() < PickRow.wanted)
         .order_by(PickRow.rank)
         .limit(1)

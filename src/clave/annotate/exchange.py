@@ -137,7 +137,13 @@ def _to_label_studio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tasks in Label Studio's JSON: one per response and value, one annotation per judgement."""
     tasks: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        data = {"id": row["id"], "scenario": row["scenario"], "response": row["response"], "value": row["value"], "metadata": row["metadata"]}
+        data = {
+            "id": row["id"],
+            "scenario": row["scenario"],
+            "response": row["response"],
+            "value": row["value"],
+            "metadata": row["metadata"],
+        }
         task = tasks.setdefault((row["id"], row["value"]), {"data": data, "annotations": []})
         result: list[dict[str, Any]] = [
             {"from_name": "label", "to_name": "response", "type": "choices", "value": {"choices": [row["label"]]}}
@@ -147,7 +153,12 @@ def _to_label_studio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             result.append({"from_name": "evidence", "to_name": "response", "type": "labels", "value": span})
         if row.get("note"):
             result.append({"from_name": "note", "to_name": "response", "type": "textarea", "value": {"text": [row["note"]]}})
-        annotation = {"result": result, "annotator": row.get("annotator") or "settled", "lead_time": row.get("seconds"), "at": row.get("at")}
+        annotation = {
+            "result": result,
+            "annotator": row.get("annotator") or "settled",
+            "lead_time": row.get("seconds"),
+            "at": row.get("at"),
+        }
         task["annotations"].append(annotation)
     return list(tasks.values())
 

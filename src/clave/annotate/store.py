@@ -174,7 +174,9 @@ class Store:
             who = _annotator(session, annotator)
             if session.scalar(select(HistoryRow.pk).where(HistoryRow.key == key)) is not None:
                 return None
-            last = session.scalar(select(LabelRow).where(LabelRow.annotator == who).order_by(LabelRow.at.desc(), LabelRow.pk.desc()).limit(1))
+            last = session.scalar(
+                select(LabelRow).where(LabelRow.annotator == who).order_by(LabelRow.at.desc(), LabelRow.pk.desc()).limit(1)
+            )
             if last is None:
                 return None
             item = (last.response, last.value)
@@ -212,9 +214,11 @@ class Store:
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Per value: items by choice (an item with two equal labels counts once for each choice given), and `items` in all."""
         counts: dict[str, dict[str, int]] = {v: {"items": 0} for v in self.system.by_id}
-        per_label = select(LabelRow.value, LabelRow.label, func.count(LabelRow.response.distinct())).group_by(LabelRow.value, LabelRow.label)
+        per_label = select(LabelRow.value, LabelRow.label, func.count(LabelRow.response.distinct())).group_by(
+            LabelRow.value, LabelRow.label
+        )
         useful = LabelRow.label != "cannot_tell"
-        in_all = select(LabelRow.value, func.count(LabelRow.response.distinct())).where(useful).group_by(LabelRow.value)
+        in_all = select(LabelRow.value, number_of).where(useful).group_by(LabelRow.value)
         with reading(self.engine) as session:
             for value, label, number in session.execute(per_label):
                 counts.setdefault(value, {"items": 0})[label] = number

@@ -1,9 +1,11 @@
-"""The pages: entry, labelling, progress, agreement and adjudication, guidelines, in and out. Rendered on the server, readable without script."""
+"""The pages: entry, labelling, progress, agreement and adjudication, guidelines, in and out; all rendered on the server."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,6 +22,7 @@ from clave.annotate.app import annotator_of, screen
 from clave.annotate.assign import Rules, next_task
 from clave.annotate.curve import drawing
 from clave.annotate.exchange import FORMATS, SUFFIX, Format, as_bytes, judgement_rows, label_rows, read_judgements
+from clave.annotate.judgement import Adjudication
 from clave.annotate.receiving import take_in
 from clave.annotate.shown import LANGUAGES, language_of, visible, words
 from clave.annotate.store import Store
@@ -40,14 +43,13 @@ def page_routes(app: FastAPI) -> None:
     def page(request: Request, name: str, status: int = 200, **shown: Any) -> HTMLResponse:
         language = language_of(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
         who = request.scope.get("clave_annotator")
-        text = pages.get_template(name).render(t=words(language), lang=language, who=who, here=request.url.path, system=store.system, **shown)
+        text = pages.get_template(name).render(
+            t=words(language), lang=language, who=who, here=request.url.path, system=store.system, **shown
+        )
         return HTMLResponse(text.encode("utf-8", "replace"), status)
 
-    def view(path: str, **options: Any) -> Any:
-        return app.get(path, include_in_schema=False, response_class=HTMLResponse, **options)
-
-    def action(path: str) -> Any:
-        return app.post(path, include_in_schema=False)
+    view = partial(app.get, include_in_schema=False, response_class=HTMLResponse)
+    action = partial(app.post, include_in_schema=False)
 
     @view("/")
     def start(request: Request) -> Response:
@@ -98,11 +100,9 @@ def page_routes(app: FastAPI) -> None:
         judgements = store.judgements()
         settled = {(a.id, a.value): a for a in store.adjudications()}
         report = agreement(judgements, draws=400)
-        gold = [
-            (name, sum(j.label == settled[j.id, j.value].label for j in rows), len(rows))
-            for name in sorted({j.annotator for j in judgements})
-            if (rows := [j for j in judgements if j.annotator == name and (j.id, j.value) in settled and settled[j.id, j.value].by == "gold"])
-        ]
+        known = [(j.annotator, settled[j.id, j.value].label == j.label) for j in judgements if _is_gold(settled.get((j.id, j.value)))]
+        right, asked = Counter(name for name, hit in known if hit), Counter(name for name, _ in known)
+        gold = [(name, right[name], asked[name]) for name in sorted(asked)]
         discuss = [(d, store.find(d.id, d.value), settled.get((d.id, d.value))) for d in report.to_discuss[:DISCUSSED]]
         return page(request, "agreement.html", report=report, discuss=discuss, gold=gold)
 
@@ -129,9 +129,8 @@ def page_routes(app: FastAPI) -> None:
 
     @view("/guidelines")
     def guidelines(request: Request) -> Response:
-        shown = [
-            (v, store.setting(f"guideline:{v.id}") or v.guideline or "", store.setting(f"induced:{v.id}") or "") for v in store.system.values
-        ]
+        written = {v.id: store.setting(f"guideline:{v.id}") or v.guideline or "" for v in store.system.values}
+        shown = [(v, written[v.id], store.setting(f"induced:{v.id}") or "") for v in store.system.values]
         calibrating = app.state.calibrating
         state = calibrating.state(store) if calibrating else None
         return page(request, "guidelines.html", guidelines=shown, calibration=state)
@@ -160,7 +159,9 @@ def page_routes(app: FastAPI) -> None:
     @app.get("/export", include_in_schema=False)
     def export(what: str = "labels", format: str = "jsonl", method: str = "majority") -> Response:
         if format not in FORMATS or what not in {"labels", "judgements"} or method not in {"majority", "dawid-skene"}:
-            raise HTTPException(400, f"format is one of {', '.join(FORMATS)}; what is labels or judgements; method is majority or dawid-skene")
+            raise HTTPException(
+                400, f"format is one of {', '.join(FORMATS)}; what is labels or judgements; method is majority or dawid-skene"
+            )
         kind: Format = next(f for f in FORMATS if f == format)
         way: Method = "dawid-skene" if method == "dawid-skene" else "majority"
         said = store.judgements()
@@ -183,11 +184,13 @@ def page_routes(app: FastAPI) -> None:
         return Response(json.dumps({"imported": await run_in_threadpool(work)}), media_type="application/json")
 
 
+def _is_gold(settled: Adjudication | None) -> bool:
+    return settled is not None and settled.by == "gold"
+
+
 async def _form(request: Request) -> dict[str, str]:
     body = (await request.body()).decode("utf-8", "replace")
     try:
         return {name: found[0] for name, found in parse_qs(body, keep_blank_values=True, max_num_fields=20).items()}
     except ValueError:
         raise HTTPException(400, "not a form") from None
-
-
