@@ -100,7 +100,7 @@ def test_a_bad_row_is_named(text: str, message: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "{}", "[1]", '[{"data": {}, "annotations": [3]}]', '[{"data": {}, "annotations": [{"result": [{}]}]}]']
+    "text", ["{", "{}", "[1]", '[{"d": 1}]', '[{"data": {}, "annotations": [3]}]', '[{"data": {}, "annotations": [{"result": [{}]}]}]']
 )
 def test_what_is_no_label_studio_export_is_refused_in_a_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"

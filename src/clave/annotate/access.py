@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field
+from starlette.exceptions import HTTPException
 
 from clave.records import Record
 
@@ -139,8 +140,11 @@ class Guard:
         return None
 
 
-class TooLarge(Exception):
+class TooLargeError(HTTPException):
     """The body of a request went past the limit."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "too large")
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
@@ -151,7 +155,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise TooLarge
+            raise TooLargeError
         return message
 
     return counted

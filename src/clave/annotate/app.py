@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
-from clave.annotate.access import Access, Guard, TooLarge
+from clave.annotate.access import Access, Guard
 from clave.annotate.assign import Rules, Task, next_task
 from clave.annotate.background import Background
 from clave.annotate.calibrating import Calibrating
@@ -112,7 +112,6 @@ def build_app(
     page_routes(app)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ClaveError, _told)
-    app.add_exception_handler(TooLarge, _too_large)
     app.add_middleware(Guard, access=access)
     return app
 
@@ -125,10 +124,6 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _told(_: Request, error: Exception) -> JSONResponse:
     return AsciiJSON({"detail": str(error)}, 400)
-
-
-async def _too_large(_: Request, __: Exception) -> JSONResponse:
-    return AsciiJSON({"detail": "too large"}, 413)
 
 
 def annotator_of(request: Request) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 from clave.annotate.aggregate import aggregate
 from clave.annotate.store import Store
 from clave.errors import ClaveError
-from clave.llm.pricing import price_of
 from clave.records import LabelledResponse
 from clave.settings import Settings
 from clave.values import ValueSystem
@@ -102,6 +101,8 @@ def usable(store: Store) -> list[LabelledResponse]:
 
 def estimate(rows: list[LabelledResponse], system: ValueSystem, model: str, prices: str | None = None) -> str:
     """Calls and money in a sentence; an upper bound, as cached answers are free."""
+    from clave.llm.pricing import price_of
+
     if not rows:
         return "no value has six labels of at least two kinds yet"
     settings = Settings(model=model)

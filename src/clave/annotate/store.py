@@ -185,8 +185,13 @@ class Store:
             )
             _forget(session, who, *item)
             pick = session.scalar(select(PickRow.pk).where(PickRow.response == item[0], PickRow.value == item[1]))
-            if pick is not None:
-                session.add(AssignmentRow(pick=pick, annotator=who, at=time.time()))
+            if pick is None:  # an imported label: its item was never chosen here
+                row = PickRow(response=item[0], value=item[1], rank=0, wanted=1, reason="undo")
+                session.add(row)
+                session.flush()
+                pick = row.pk
+            session.execute(delete(AssignmentRow).where(AssignmentRow.pick == pick, AssignmentRow.annotator == who))
+            session.add(AssignmentRow(pick=pick, annotator=who, at=time.time()))
             return item
 
     def last_said(self, annotator: str) -> dict[str, Any] | None:
@@ -214,9 +219,8 @@ class Store:
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Per value: items by choice (an item with two equal labels counts once for each choice given), and `items` in all."""
         counts: dict[str, dict[str, int]] = {v: {"items": 0} for v in self.system.by_id}
-        per_label = select(LabelRow.value, LabelRow.label, func.count(LabelRow.response.distinct())).group_by(
-            LabelRow.value, LabelRow.label
-        )
+        number_of = func.count(LabelRow.response.distinct())
+        per_label = select(LabelRow.value, LabelRow.label, number_of).group_by(LabelRow.value, LabelRow.label)
         useful = LabelRow.label != "cannot_tell"
         in_all = select(LabelRow.value, number_of).where(useful).group_by(LabelRow.value)
         with reading(self.engine) as session:
