@@ -33,12 +33,13 @@ LARGEST_MESSAGE = 2**20
 NAME = re.compile(r"[\w][\w .@'-]{0,62}")
 """An annotator's name: letters of any script, digits, and a little punctuation."""
 
+# Referrer policy: under `no-referrer` browsers send forms with `Origin: null`, which the origin check refuses.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",

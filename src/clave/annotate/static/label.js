@@ -184,5 +184,8 @@
     tell(words.saved);
   }
 
+  if (window.matchMedia("(max-width: 48rem)").matches) {
+    for (const box of ["definition-box", "guideline-box"]) $(box).open = false;
+  }
   begin();
 })();
