@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from clave.annotate.store import Store
 from clave.records import Response
 from clave.values import ValueSystem
+
+sys.path.insert(0, str(Path(__file__).parent))  # for live.py, whatever import mode the suite runs in
 
 SYSTEM = """
 id: test_values
