@@ -131,19 +131,24 @@ def annotator_of(request: Request) -> str:
     return str(request.scope["clave_annotator"])
 
 
-def screen(store: Store, rules: Rules, annotator: str, task: Task | None) -> dict[str, Any]:
-    """All that the labelling screen shows: the item, or none, and the progress."""
+def screen(store: Store, rules: Rules, annotator: str, task: Task | None, only: str | None = None) -> dict[str, Any]:
+    """All that the labelling screen shows: the item or none, the one after it, and the progress."""
     counts = store.label_counts()
     progress = {
         "mine": store.labelled_by(annotator),
         "target": rules.target,
         "values": {value: counts[value]["items"] for value in store.system.by_id},
     }
+    following = next_task(store, annotator, rules, only, after=task) if task else None
+    return {"item": _item(store, task), "following": _item(store, following), "progress": progress}
+
+
+def _item(store: Store, task: Task | None) -> dict[str, Any] | None:
     row = store.response(task.response) if task else None
     if task is None or row is None:
-        return {"item": None, "progress": progress}
+        return None
     value = store.system[task.value]
-    item = {
+    return {
         "response": task.response,
         "value": task.value,
         "name": value.name,
@@ -152,7 +157,6 @@ def screen(store: Store, rules: Rules, annotator: str, task: Task | None) -> dic
         "scenario": row.scenario,
         "text": row.response,
     }
-    return {"item": item, "progress": progress}
 
 
 def _api(app: FastAPI) -> None:
@@ -170,7 +174,8 @@ def _api(app: FastAPI) -> None:
     def next_item(request: Request, value: Annotated[str | None, Field(max_length=64)] = None) -> AsciiJSON:
         """The annotator's next item."""
         annotator = annotator_of(request)
-        return AsciiJSON(screen(store, rules, annotator, next_task(store, annotator, rules, known(value))))
+        only = known(value)
+        return AsciiJSON(screen(store, rules, annotator, next_task(store, annotator, rules, only), only))
 
     @app.post("/api/labels", responses=refused)
     def save(request: Request, said: Said) -> AsciiJSON:
@@ -195,7 +200,7 @@ def _api(app: FastAPI) -> None:
         )
         if saved and background:
             background.labelled(said.value)
-        return AsciiJSON({"saved": saved, **screen(store, rules, annotator, next_task(store, annotator, rules, only))})
+        return AsciiJSON({"saved": saved, **screen(store, rules, annotator, next_task(store, annotator, rules, only), only)})
 
     @app.post("/api/undo", responses=refused)
     def undo(request: Request, last: Undo) -> AsciiJSON:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from clave.annotate.store import Store, _annotator
@@ -43,19 +43,22 @@ class Task(NamedTuple):
     reason: str
 
 
-def next_task(store: Store, annotator: str, rules: Rules, value: str | None = None, now: float | None = None) -> Task | None:
+def next_task(
+    store: Store, annotator: str, rules: Rules, value: str | None = None, *, after: Task | None = None, now: float | None = None
+) -> Task | None:
     """The annotator's next item, kept for them; None when the target is reached or nothing is left.
 
     Args:
         value: Only this value, and beyond the target too.
+        after: The item on the screen: the one to show after it is wanted, so that a key need not wait for the server.
         now: Unix time, for tests.
     """
     now = time.time() if now is None else now
     with writing(store.engine) as session:
         who = _annotator(session, annotator)
-        pick = _open(session, who, value) or _gold(session, who, rules, value)
+        pick = _open(session, who, value, after) or _gold(session, who, rules, value, after)
         for wanted in [] if pick else _by_need(session, store, rules, value):
-            pick = _from_picks(session, who, wanted, now) or _random(session, store, who, wanted, rules)
+            pick = _from_picks(session, who, wanted, now, after) or _random(session, store, who, wanted, rules)
             if pick:
                 break
         if pick is None:
@@ -97,18 +100,23 @@ def _mine(who: int) -> ColumnElement[bool]:
     return own.exists()
 
 
-def _open(session: Session, who: int, value: str | None) -> PickRow | None:
+def _not(after: Task | None) -> ColumnElement[bool]:
+    return true() if after is None else or_(PickRow.response != after.response, PickRow.value != after.value)
+
+
+def _open(session: Session, who: int, value: str | None, after: Task | None) -> PickRow | None:
     query = select(PickRow).join(AssignmentRow, AssignmentRow.pick == PickRow.pk).where(AssignmentRow.annotator == who)
     if value:
         query = query.where(PickRow.value == value)
-    return session.scalar(query.order_by(AssignmentRow.at.desc()).limit(1))
+    return session.scalar(query.where(_not(after)).order_by(AssignmentRow.at).limit(1))
 
 
-def _gold(session: Session, who: int, rules: Rules, value: str | None) -> PickRow | None:
+def _gold(session: Session, who: int, rules: Rules, value: str | None, after: Task | None) -> PickRow | None:
     done = session.scalar(select(func.count()).select_from(LabelRow).where(LabelRow.annotator == who)) or 0
+    done += after is not None
     if done % rules.gold_every != rules.gold_every - 1:
         return None
-    query = select(PickRow).where(PickRow.reason == "gold", ~_mine(who))
+    query = select(PickRow).where(PickRow.reason == "gold", ~_mine(who), _not(after))
     if value:
         query = query.where(PickRow.value == value)
     return session.scalar(query.order_by(PickRow.pk).limit(1))
@@ -123,7 +131,7 @@ def _by_need(session: Session, store: Store, rules: Rules, value: str | None) ->
     return sorted((v for v in store.system.ids() if counts.get(v, 0) < rules.target), key=lambda v: counts.get(v, 0) // BLOCK)
 
 
-def _from_picks(session: Session, who: int, value: str, now: float) -> PickRow | None:
+def _from_picks(session: Session, who: int, value: str, now: float, after: Task | None) -> PickRow | None:
     """The first pick that I have not labelled and that still wants somebody."""
     labels = select(func.count()).select_from(LabelRow).where(LabelRow.response == PickRow.response, LabelRow.value == PickRow.value)
     held = (
@@ -133,7 +141,7 @@ def _from_picks(session: Session, who: int, value: str, now: float) -> PickRow |
     )
     query = (
         select(PickRow)
-        .where(PickRow.value == value, PickRow.reason != "gold", ~_mine(who))
+        .where(PickRow.value == value, PickRow.reason != "gold", ~_mine(who), _not(after))
         .where(labels.scalar_subquery() + held.scalar_subquery() < PickRow.wanted)
         .order_by(PickRow.rank)
         .limit(1)

@@ -82,6 +82,8 @@ class Background:
         while (value := self._due.get()) is not None and not self._stopping.is_set():
             try:
                 self.step(value)
+            except InterruptedError:
+                return
             except Exception:
                 log.exception("choosing items for value %s failed; random ones are shown", value)
 
@@ -99,6 +101,8 @@ class Background:
         rows = self._settled(value)
         try:
             curve = learning_curve(rows, self._embed([_text(r.scenario, r.response) for r in rows]))
+        except InterruptedError:
+            raise
         except Exception as error:
             log.exception("the learning curve of %s failed", value)
             curve = Curve(labels=len(rows), failed=f"{type(error).__name__}: {error}")

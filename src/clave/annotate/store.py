@@ -191,7 +191,7 @@ class Store:
                 session.flush()
                 pick = row.pk
             session.execute(delete(AssignmentRow).where(AssignmentRow.pick == pick, AssignmentRow.annotator == who))
-            session.add(AssignmentRow(pick=pick, annotator=who, at=time.time()))
+            session.add(AssignmentRow(pick=pick, annotator=who, at=time.time() - 300))  # before what is on the screen now
             return item
 
     def last_said(self, annotator: str) -> dict[str, Any] | None:

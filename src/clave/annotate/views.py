@@ -86,7 +86,7 @@ def page_routes(app: FastAPI) -> None:
     def label(request: Request, value: str = "") -> Response:
         annotator = annotator_of(request)
         only = value if value in store.system else None
-        shown = screen(store, rules, annotator, next_task(store, annotator, rules, only))
+        shown = screen(store, rules, annotator, next_task(store, annotator, rules, only), only)
         return page(request, "label.html", shown=shown, only=only or "")
 
     @view("/progress")

@@ -6,7 +6,8 @@
   const words = JSON.parse($("words").textContent);
   const me = document.querySelector(".who bdi").textContent;
   let state = JSON.parse($("shown").textContent);
-  let item = null, marks = [], here = -1, lines = null, whole = false, busy = false;
+  let item = null, marks = [], here = -1, lines = null, whole = false, waiting = false, pending = 0;
+  let chain = Promise.resolve();
   let watched = 0, since = null;
 
   const draftPlace = () => `clave.draft.${me}.${item.value}.${item.response}`;
@@ -80,19 +81,23 @@
     clock(!document.hidden);
   }
 
-  async function act(path, message, done) {
-    busy = true;
-    const answer = await Outbox.send(path, message, () => alarm(words.retrying));
-    busy = false;
-    if (answer.status === 401) { alarm(words.signed_out); location.assign("/"); return; }
-    Outbox.drop(message.key);
-    if (answer.status !== 200) { alarm(`${words.refused} (${answer.status})`); return; }
-    alarm("");
-    done(answer.data);
+  // One message after the other; the screen does not wait for them unless it has no next item to show.
+  function send(path, message, done) {
+    pending += 1;
+    chain = chain.then(async () => {
+      const answer = await Outbox.send(path, message, () => alarm(words.retrying));
+      pending -= 1;
+      if (answer.status === 401) { alarm(words.signed_out); location.assign("/"); return; }
+      Outbox.drop(message.key);
+      alarm(answer.status === 200 ? "" : `${words.refused} (${answer.status})`);
+      if (answer.status === 200) done(answer.data); else waiting = false;
+    });
   }
 
+  const same = (a, b) => Boolean(a) && Boolean(b) && a.response === b.response && a.value === b.value;
+
   function choose(label) {
-    if (busy || !item) return;
+    if (!item || waiting) return;
     clock(false);
     const message = {
       key: Outbox.key(), response: item.response, value: item.value, label, note: $("note").value,
@@ -100,16 +105,23 @@
     };
     Outbox.add({ ...message, who: me });
     const place = draftPlace();
-    act("/api/labels", message, (data) => {
+    const ahead = pending === 0 ? state.following : null;
+    if (ahead) show({ ...state, item: ahead, following: null }); else waiting = true;
+    tell(`${words.saved}: ${words[label]}. ${ahead ? item.name : ""}`);
+    send("/api/labels", message, (data) => {
       localStorage.removeItem(place);
-      show(data);
-      tell(`${words.saved}: ${words[label]}. ${item ? item.name : words.done}`);
+      if (ahead && same(item, ahead)) {
+        state = { ...data, item, following: same(data.item, item) ? data.following : data.item };
+        progress();
+      } else if (!ahead) { waiting = false; show(data); }
     });
   }
 
   function undo() {
-    if (busy) return;
-    act("/api/undo", { key: Outbox.key() }, (data) => {
+    if (waiting) return;
+    waiting = true;
+    send("/api/undo", { key: Outbox.key() }, (data) => {
+      waiting = false;
       show(data, data.undone ? data.before : null);
       tell(data.undone ? words.undone : words.nothing_to_undo);
     });
@@ -171,14 +183,14 @@
   async function begin() {
     const left = Outbox.read().filter((message) => message.who === me);
     if (!left.length) { show(state); return; }
-    busy = true;
+    waiting = true;
     for (const { who, ...message } of left) {
       const answer = await Outbox.send("/api/labels", message, () => alarm(words.retrying));
       if (answer.status === 401) { location.assign("/"); return; }
       Outbox.drop(message.key);
       if (answer.status === 200) state = answer.data;
     }
-    busy = false;
+    waiting = false;
     alarm("");
     show(state);
     tell(words.saved);
