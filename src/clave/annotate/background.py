@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 SAMPLED = 1000
 """Responses that are embedded to choose among."""
 AHEAD = 20
-"""Picks made at a time, and made again when half of them are labelled."""
+"""Picks made at first; then half as many whenever fewer than `LEFT` wait, so that new labels soon bear on the choice."""
+LEFT = 5
 CHARACTERS = 2000
 """Of a text that are embedded: more than the encoder reads."""
 
@@ -93,7 +94,7 @@ class Background:
         before = Curve.model_validate_json(drawn).labels if drawn else 0
         if self.store.label_counts()[value]["items"] // 10 > before // 10:
             self.redraw(value)
-        if waiting(self.store, value) < AHEAD // 2:
+        if waiting(self.store, value) < LEFT:
             self.choose(value)
 
     def redraw(self, value: str) -> None:
@@ -120,11 +121,11 @@ class Background:
         if len(rows) >= 20 and len({r.label for r in rows}) > 1:
             known = self._embed([_text(r.scenario, r.response) for r in rows])
             everything = np.concatenate([known, vectors])
-            blank = [r.model_copy(update={"id": str(pk)}) for (pk, _), r in zip(candidates, [rows[0]] * len(candidates), strict=True)]
-            found = predict([*rows, *blank], everything, np.arange(len(rows)), np.arange(len(rows), len(everything)), 0)
+            found = predict(rows, everything, np.arange(len(rows)), np.arange(len(rows), len(everything)))
             have = {label: sum(r.label == label for r in rows) for label in LABELS}
-            picked.append(("uncertain", uncertain(found, have, AHEAD // 2)))
-        picked.append(("diverse", diverse(vectors, AHEAD // 2 if picked else AHEAD)))
+            picked.append(("uncertain", uncertain(found, have, LEFT)))
+        more = LEFT if picked else AHEAD // 2 if rows else AHEAD
+        picked.append(("diverse", diverse(vectors, more)))
         for reason, places in picked:
             add_picks(self.store, value, [candidates[i][0] for i in places], reason, self.rules)
 
