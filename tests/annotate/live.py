@@ -40,7 +40,8 @@ class Page:
     def start(self) -> None:
         """Start, and return when it answers."""
         command = [sys.executable, "-c", _SERVE, "--system", "system.yaml", "--responses", "responses.jsonl", "--port", str(self.port)]
-        self._process = subprocess.Popen([*command, *self.options], cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder)}
+        self._process = subprocess.Popen([*command, *self.options], cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("Ctrl-C"):
@@ -57,6 +58,21 @@ class Page:
             self._process.send_signal(signal.SIGKILL)
             self._process.communicate(timeout=30)
             self._process = None
+
+
+@contextmanager
+def replayed(shared: Path) -> Iterator[str]:
+    """The address of a server that answers from recordings of a large model."""
+    port = free_port()
+    command = [sys.executable, str(shared / "replay" / "server.py"), "--port", str(port), "--unknown", "fixed"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.kill()
+        server.communicate(timeout=30)
 
 
 @contextmanager

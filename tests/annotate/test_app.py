@@ -236,6 +236,12 @@ def test_an_export_of_everything_comes_in_again_once(open_store: Store, tmp_path
     bad = other.post("/import?format=jsonl", content=b"{")
     assert bad.status_code == 400
     assert "not a JSON object" in bad.json()["detail"]
+    missing = (
+        b'{"id": "r1", "value": "care", "label": "oppose", "annotator": "x", "response": "Answer number 1.", "scenario": "Question 1?"}\n'
+    )
+    missing += b'{"id": "z", "value": "care", "label": "oppose", "annotator": "x"}\n'
+    assert "no response 'z'" in other.post("/import?format=jsonl", content=missing).json()["detail"]
+    assert len(fresh.judgements()) == 1
     assert other.post("/import?format=parquet", content=b"no").status_code == 400
     fresh.close()
 

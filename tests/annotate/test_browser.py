@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,10 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from live import Page, axe_script, chromium, enter, free_port, numbers
+from live import Page, axe_script, chromium, enter, free_port, numbers, replayed
 
 from clave.annotate.exchange import read_judgements
 from clave.io import read_labels
-from clave.values import ValueSystem
 
 SYSTEM = """
 id: test_values
@@ -97,9 +97,9 @@ def test_two_annotators_lose_and_double_nothing_when_a_tab_and_the_server_are_ki
     )
     truth = {r["response"]: {"adhere": "1", "oppose": "2", "unrelated": "3"}[r["label"]] for r in rows}
     items = [{k: r[k] for k in ("id", "scenario", "response")} for r in rows]
-    page = live(tmp_path, items, "--overlap", "1", system=system)
-    try:
-        with chromium() as browser:
+    with replayed(shared) as address, chromium() as browser:
+        page = live(tmp_path, items, "--overlap", "1", "--model", "vllm/replay", "--base-url", address, system=system)
+        try:
             ana, ben = enter(browser, page, "ana"), enter(browser, page, "ben")
             done = Counter[str]()
 
@@ -140,38 +140,44 @@ def test_two_annotators_lose_and_double_nothing_when_a_tab_and_the_server_are_ki
                 step(ben, "ben")
             said = read_judgements(exported(ben, page, tmp_path, "judgements"))
             settled = list(read_labels(exported(ben, page, tmp_path, "labels"), values=[value]))
-    finally:
-        page.kill()
+            calibrates_from_the_page(ben, page)
+            calibrates_from_the_command_line(tmp_path, address)
+        finally:
+            page.kill()
     assert Counter(j.annotator for j in said) == {"ana": 40, "ben": 40}
     assert len({(j.annotator, j.id) for j in said}) == 80
     assert all(j.seconds is not None and j.seconds >= 0 for j in said)
     assert len(settled) >= 38
-    assert calibrates(shared, tmp_path, settled)
 
 
-def calibrates(shared: Path, folder: Path, settled: list[object]) -> bool:
-    """The exported labels make an evaluator, with the recorded large model."""
-    import subprocess
-    import sys
+def calibrates_from_the_page(tab: object, page: Page) -> None:
+    """The button shows its price first, and afterwards the guideline that the model wrote."""
+    tab.goto(f"{page.address}/guidelines")  # type: ignore[attr-defined]
+    assert re.search(r"at most 4\d calls, about [\d,]+ tokens, price not known", tab.inner_text("main"))  # type: ignore[attr-defined]
+    tab.check("input[name=accepted]")  # type: ignore[attr-defined]
+    tab.click("form[action='/calibrate'] button")  # type: ignore[attr-defined]
+    for _ in range(1000):
+        tab.goto(f"{page.address}/guidelines")  # type: ignore[attr-defined]
+        said = tab.inner_text("main")  # type: ignore[attr-defined]
+        if "is running" not in said:
+            break
+    assert "Calibration has ended. evaluator: " in said
+    assert "The guideline the model induced" in said
+    assert (page.folder / "evaluator" / "config.json").is_file()
 
+
+def calibrates_from_the_command_line(folder: Path, address: str) -> None:
+    """`clave calibrate` reads the export as it is, and what it makes can be loaded."""
+    from typer.testing import CliRunner
+
+    from clave.cli.main import app
     from clave.evaluator import Clave
 
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, str(shared / "replay" / "server.py"), "--port", str(port), "--unknown", "fixed"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        server.stdout.readline()
-        system = ValueSystem.load(folder / "system.yaml")
-        clave = Clave(system, model="vllm/replay", base_url=f"http://127.0.0.1:{port}/v1", cache="").fit(settled)  # type: ignore[arg-type]
-        clave.save(folder / "evaluator")
-        loaded = Clave.load(folder / "evaluator")
-        assert loaded.samples_
-        return clave.ledger.calls > 0
-    finally:
-        server.kill()
-        server.communicate(timeout=30)
+    place = ["--system", str(folder / "system.yaml"), "-o", str(folder / "by-command")]
+    model = ["--model", "vllm/replay", "--base-url", address, "--cache", str(folder / "answers.db")]
+    result = CliRunner().invoke(app, ["calibrate", str(folder / "labels.jsonl"), *place, *model])
+    assert result.exit_code == 0, result.output
+    assert len(Clave.load(folder / "by-command").samples_) >= 38
 
 
 def test_what_a_closed_tab_could_not_send_is_sent_by_the_next(plain: Page) -> None:

@@ -13,6 +13,7 @@ classification performance", 2012), with the exponent fixed at 1/2, as a handful
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,9 @@ def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any
 
     rng = np.random.default_rng(seed)
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    splits = [(rng.permutation(train), test) for train, test in splitter.split(vectors, labels, groups)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # rare labels are spread as far as they go
+        splits = [(rng.permutation(train), test) for train, test in splitter.split(vectors, labels, groups)]
     smallest = min(len(train) for train, _ in splits)
     sizes = sorted({*range(10, smallest + 1, 10 if smallest <= 50 else 20), smallest})
     points = []

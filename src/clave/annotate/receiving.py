@@ -21,15 +21,13 @@ def take_in(store: Store, judgements: Sequence[Judgement]) -> int:
         InputError: A judgement's response is neither in the store nor in the row.
     """
     recorded = 0
+    new = {j.id: j for j in judgements if store.find(j.id, j.value) is None}
+    for judgement in new.values():
+        if not judgement.response:
+            raise InputError(f"the store has no response {judgement.id!r} and the row brings none: add a column `response`")
+    store.add_responses(Response(id=j.id, scenario=j.scenario, response=j.response, metadata=j.metadata) for j in new.values())
     for judgement in judgements:
         pk = store.find(judgement.id, judgement.value)
-        if pk is None:
-            if not judgement.response:
-                raise InputError(f"the store has no response {judgement.id!r} and the row brings none: add a column `response`")
-            store.add_responses(
-                [Response(id=judgement.id, scenario=judgement.scenario, response=judgement.response, metadata=judgement.metadata)]
-            )
-            pk = store.find(judgement.id, judgement.value)
         assert pk is not None
         content = f"{judgement.annotator}\0{judgement.id}\0{judgement.value}\0{judgement.label}\0{judgement.note}\0{judgement.at}"
         recorded += store.save(

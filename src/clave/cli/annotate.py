@@ -34,7 +34,9 @@ def annotate(
     gold: Annotated[Path | None, typer.Option(help="Labels known for sure, shown now and then to everybody.")] = None,
     model: Annotated[str | None, typer.Option(help="Large model for the calibrate button, provider/model.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server for --model.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the evaluator that the calibrate button makes.")] = Path("evaluator"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator that the calibrate button makes.")] = Path(
+        "evaluator"
+    ),
 ) -> None:
     """Label responses in the browser, alone or as a team, until there are enough."""
     uvicorn = require("uvicorn", "annotate")
@@ -61,7 +63,7 @@ def annotate(
         token = secrets.token_urlsafe(16)
     hosts = tuple(dict.fromkeys([*LOOPBACK, host, *(public_host or ())]))
     access = Access(secret=session_secret(place), token=token, personal=personal, hosts=hosts)
-    calibrating = Calibrating(model, out, base_url=base_url) if model else None
+    calibrating = Calibrating(model, output, base_url=base_url) if model else None
     app = build_app(place, access, rules, Background(place, rules), calibrating)
     shown = (public_host or [host])[0]
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
