@@ -181,7 +181,10 @@ def page_routes(app: FastAPI) -> None:
                 path.write_bytes(body)
                 return take_in(store, read_judgements(path, values=store.system.by_id))
 
-        return Response(json.dumps({"imported": await run_in_threadpool(work)}), media_type="application/json")
+        imported = await run_in_threadpool(work)
+        for value in store.system.by_id if app.state.background else ():
+            app.state.background.labelled(value)
+        return Response(json.dumps({"imported": imported}), media_type="application/json")
 
 
 def _is_gold(settled: Adjudication | None) -> bool:
