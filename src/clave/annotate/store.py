@@ -7,7 +7,6 @@ store.save(annotator="ana", response=1, value="care", label="adhere", key="…")
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from clave.annotate.judgement import Adjudication, Choice, Judgement
+from clave.annotate.rows import judgement_of, response_key, response_row
 from clave.annotate.tables import (
     AdjudicationRow,
     AnnotatorRow,
@@ -65,7 +65,7 @@ class Store:
             there: dict[str, str] = dict(session.execute(select(ResponseRow.key, ResponseRow.digest)).all())
             batch: list[dict[str, Any]] = []
             for response in responses:
-                row = self._row(response)
+                row = response_row(response, self.system)
                 if row["key"] in there:
                     if there[row["key"]] != row["digest"]:
                         raise InputError(f"response {response.id!r} stands in the store with another text: give it a new id")
@@ -79,23 +79,6 @@ class Store:
             if batch:
                 session.execute(insert(ResponseRow), batch)
         return new
-
-    def _row(self, response: Response) -> dict[str, Any]:
-        if response.value is not None and response.value not in self.system:
-            raise InputError(f"response {response.id!r} names value {response.value!r}, which value system {self.system.id!r} has not")
-        key = response_key(response.id, response.value)
-        texts = f"{response.scenario}\0{response.response}".encode("utf-8", "surrogatepass")
-        return {
-            "key": key,
-            "digest": hashlib.sha256(texts).hexdigest()[:16],
-            "id": response.id,
-            "value": response.value or "",
-            "scenario": response.scenario,
-            "response": response.response,
-            "metadata_json": json.dumps(response.metadata, default=str),
-            "group": hashlib.sha256(texts).hexdigest()[:16] if _half(response.scenario) or _half(response.response) else response.group,
-            "shuffle": int(key[:7], 16),
-        }
 
     def response(self, pk: int) -> ResponseRow | None:
         """One response by its number in the store."""
@@ -214,7 +197,7 @@ class Store:
         if value is not None:
             query = query.where(LabelRow.value == value)
         with reading(self.engine) as session:
-            return [_judgement(said, row, name) for said, row, name in session.execute(query)]
+            return [judgement_of(said, row, name) for said, row, name in session.execute(query)]
 
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Per value: items by choice (an item with two equal labels counts once for each choice given), and `items` in all."""
@@ -282,16 +265,6 @@ class Store:
             session.merge(SettingRow(name=name, text=text))
 
 
-def response_key(identity: str, value: str | None) -> str:
-    """The store's key of a response: a hash, as ids may be of any length."""
-    return hashlib.sha256(f"{identity}\0{value or ''}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _half(text: str) -> bool:
-    """Whether a text holds half a surrogate pair, which no hash of UTF-8 takes."""
-    return any("\ud800" <= c <= "\udfff" for c in text) if not text.isascii() else False
-
-
 def _annotator(session: Session, name: str) -> int:
     found = session.scalar(select(AnnotatorRow.pk).where(AnnotatorRow.name == name))
     if found is None:
@@ -304,21 +277,3 @@ def _annotator(session: Session, name: str) -> int:
 
 def _forget(session: Session, who: int, response: int, value: str) -> None:
     session.execute(delete(LabelRow).where(LabelRow.annotator == who, LabelRow.response == response, LabelRow.value == value))
-
-
-def _judgement(said: LabelRow, row: ResponseRow, name: str) -> Judgement:
-    return Judgement.model_validate(
-        {
-            "id": row.id,
-            "value": said.value,
-            "annotator": name,
-            "label": said.label,
-            "scenario": row.scenario,
-            "response": row.response,
-            "note": said.note,
-            "evidence": json.loads(said.evidence_json),
-            "seconds": said.seconds,
-            "at": said.at,
-            "metadata": json.loads(row.metadata_json),
-        }
-    )
