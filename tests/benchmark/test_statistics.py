@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clave.benchmark.statistics import Estimate, bootstrap, group_index, holm, mcnemar, paired_bootstrap
 from clave.errors import InputError
@@ -108,3 +110,10 @@ def test_holm_by_hand():
     """Sorted .01 .03 .04 by three: .03, then max(.03, .06), then max(.06, .04)."""
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed: nothing to compare with")
+    assert holm(p_values) == pytest.approx(list(multitest.multipletests(p_values, method="holm")[1]))
