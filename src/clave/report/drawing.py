@@ -18,6 +18,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from clave.report.page import clean
+
 INK = "#010203"
 GRID = "#010204"
 SERIES = ("#3b82c4", "#d97f1f", "#4d9a62", "#b0559b", "#96723f", "#6f7a8c", "#c4504d", "#3a9ea5", "#8069c2", "#9a8f1e")
@@ -47,6 +49,8 @@ _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
 
 def can_draw() -> bool:
     """Whether matplotlib is installed."""
@@ -67,7 +71,7 @@ def canvas(width: float, height: float, *, polar: bool = False) -> Iterator[Any]
 def to_svg(figure: Any, name: str, alt: str) -> str:
     """The drawing as an `<svg>` element with a text for those who do not see it; called within `canvas`."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True)
+    figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True, bbox_inches="tight", pad_inches=0.04)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -83,5 +87,5 @@ def _own(tag: str, name: str) -> str:
 
 def short(text: str, most: int = 22) -> str:
     """A name that fits beside an axis."""
-    one_line = " ".join(text.split())
+    one_line = " ".join(clean(text).split())
     return one_line if len(one_line) <= most else one_line[: most - 1] + "…"

@@ -183,12 +183,12 @@ def _profile_section(rows: list[ProfileRow], names: Mapping[str, str]) -> Sectio
     )
     own = dict(names)
     figures = [Figure("bars", "Adhere minus oppose per value; lines are 95 % intervals over scenarios", profile_bars(rows, own), table)]
-    if 3 <= len({r.value for r in rows}) <= 24:
-        figures.append(Figure("radar", "The same as a radar: outside the grey circle adheres", profile_radar(rows, own), table))
     columns = ("Value", *(("Model",) if many else ()), "Adhere", "Oppose", "Unrelated", "No verdict")
     drop = len(head[0])
     mix = Table("Verdicts by label", columns, tuple((*row[:drop], *row[drop + 2 :]) for row in table.rows))
     figures.append(Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(rows, own), mix))
+    if 3 <= len({r.value for r in rows}) <= 24:
+        figures.append(Figure("radar", "The same as a radar: outside the grey circle adheres", profile_radar(rows, own), table))
     text = (
         "A response adheres to a value, opposes it, or is unrelated to it. The share counts only responses that bear on the value: "
         "1 means all of them adhere, −1 all oppose, 0 as many of either. Short intervals are sure; an interval across 0 says that "

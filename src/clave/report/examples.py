@@ -61,7 +61,7 @@ def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
         body=body,
         cut=cut,
         concepts=tuple(Neighbour(c.text, "", _mapped(c.pool, c.labels)) for c in verdict.concepts),
-        cases=tuple(Neighbour(_case(c.scenario, c.response), c.label, f"{c.similarity:.2f} alike") for c in verdict.cases[:3]),
+        cases=tuple(Neighbour(_case(c.scenario, c.response), c.label, f"similarity {c.similarity:.2f}") for c in verdict.cases[:3]),
     )
 
 

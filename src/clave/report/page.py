@@ -118,8 +118,9 @@ class Page:
 
 
 def clean(text: str) -> str:
-    """A text without what no page can hold: control characters and lone surrogates become U+FFFD."""
-    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", text.replace("\r\n", "\n"))
+    """A text without what no page can hold or what turns it around: control characters, direction overrides and lone surrogates
+    become U+FFFD."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]", "\ufffd", text.replace("\r\n", "\n"))
 
 
 def cell_text(cell: Cell) -> str:

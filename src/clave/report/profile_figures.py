@@ -16,7 +16,7 @@ def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
     if not can_draw():
         return ""
     step = 0.7 / len(models)
-    with canvas(5.2, 0.9 + len(values) * max(0.32, 0.16 * len(models))) as axes:
+    with canvas(4.3, 0.9 + len(values) * max(0.32, 0.16 * len(models))) as axes:
         for m, model in enumerate(models):
             for row in (r for r in rows if r.model == model and r.share.value is not None):
                 y = values.index(row.value) + (m - (len(models) - 1) / 2) * step
@@ -43,7 +43,7 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
     if not can_draw():
         return ""
     angles = np.linspace(0, 2 * np.pi, len(values), endpoint=False)
-    with canvas(4.6, 3.9, polar=True) as axes:
+    with canvas(4.1, 3.5, polar=True) as axes:
         for m, model in enumerate(models):
             shares = {r.value: r.share.value for r in rows if r.model == model}
             around = np.array([shares.get(v) for v in [*values, values[0]]], dtype=np.float64)
@@ -69,7 +69,7 @@ def label_mix(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
     _, values = _axes_of(rows)
     if not can_draw():
         return ""
-    with canvas(5.2, 1.0 + 0.32 * len(values)) as axes:
+    with canvas(4.3, 1.0 + 0.32 * len(values)) as axes:
         left = np.zeros(len(values))
         for name, colour in (*LABEL_COLOURS.items(), ("no verdict", "#c08a2a")):
             count = [sum(_count(r, name) for r in rows if r.value == v) for v in values]
@@ -80,7 +80,9 @@ def label_mix(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         axes.set(xlim=(0, 1), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, columnspacing=1, handlelength=1)
+        axes.figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, columnspacing=0.9, handlelength=0.9, handletextpad=0.4
+        )
         return to_svg(axes.figure, "label-mix", "Shares of adhere, oppose, unrelated and no verdict per value")
 
 
