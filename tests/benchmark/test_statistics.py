@@ -44,12 +44,13 @@ def test_rows_of_one_scenario_widen_the_interval():
     assert (clustered.high - clustered.low) > 2.5 * (alone.high - alone.low)
 
 
-def test_bootstrap_is_the_same_for_one_seed_and_any_names_of_groups():
+def test_bootstrap_is_the_same_for_one_seed_and_any_order_of_rows():
     right = np.random.default_rng(0).random(200) < 0.6
-    numbered = bootstrap(rows(right), np.arange(200) // 2, mean)
-    named = bootstrap(rows(right), [f"scenario {i // 2}" for i in range(200)], mean)
-    assert numbered == named
-    assert numbered != bootstrap(rows(right), np.arange(200) // 2, mean, seed=1)
+    groups = np.array([f"scenario {i // 2}" for i in range(200)])
+    first = bootstrap(rows(right), list(groups), mean)
+    order = np.random.default_rng(1).permutation(200)
+    assert bootstrap(rows(right[order]), list(groups[order]), mean) == first
+    assert bootstrap(rows(right), list(groups), mean, seed=1) != first
 
 
 def test_one_group_has_a_value_but_no_interval():

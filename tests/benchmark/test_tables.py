@@ -94,6 +94,6 @@ def test_tables_are_the_same_from_the_parquet_file_and_in_any_order(table, tmp_p
     again = {(r.judge, r.system, r.split): r for r in leaderboard(PredictionTable.read(tmp_path))}
     for r in leaderboard(table):
         other = again[r.judge, r.system, r.split]
-        assert other.accuracy.value == r.accuracy.value
+        assert other.accuracy == r.accuracy
         assert other.statuses == r.statuses
         assert other.price.cost == pytest.approx(r.price.cost)

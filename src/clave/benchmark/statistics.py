@@ -68,7 +68,8 @@ class McNemar(NamedTuple):
 
 
 def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
-    """Number the groups 0..G-1 in the order in which they appear; without groups each row is its own.
+    """Number the groups 0..G-1 in the order of their names, so that the order of rows changes no interval; without groups each row is
+    its own.
 
     Raises:
         InputError: There are not as many groups as rows.
@@ -77,8 +78,8 @@ def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
         return np.arange(n)
     if len(groups) != n:
         raise InputError(f"there are {len(groups)} groups for {n} rows: give one group per row")
-    seen: dict[Hashable, int] = {}
-    return np.fromiter((seen.setdefault(g, len(seen)) for g in groups), dtype=np.intp, count=n)
+    place = {group: i for i, group in enumerate(sorted(set(groups), key=str))}
+    return np.fromiter((place[g] for g in groups), dtype=np.intp, count=n)
 
 
 @functools.lru_cache(maxsize=4)

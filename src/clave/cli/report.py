@@ -78,6 +78,7 @@ def _benchmark(run: Path, responses: str | None, title: str) -> Any:
         curves=extra("curve"),
         ablations=extra("ablation"),
         full=str(manifest.get("ablation_full", "")),
+        original=str(manifest.get("original_split", "original")),
         texts={r.id: r for r in read_responses(responses)} if responses else {},
         skipped=manifest.get("skipped", {}),
         manifest={k: v for k, v in manifest.items() if k != "skipped"},

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clave.benchmark.analyses import PROBE, ablation, balance, curve, disagreements, flips, probes
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, reliability_bins, value_matrix
@@ -33,6 +35,7 @@ def write_benchmark_report(
     curves: PredictionTable | None = None,
     ablations: PredictionTable | None = None,
     full: str = "",
+    original: str = "original",
     texts: Mapping[str, Response] | None = None,
     skipped: Mapping[str, str] | None = None,
     manifest: Mapping[str, Any] | None = None,
@@ -41,18 +44,27 @@ def write_benchmark_report(
     """Write the report of a run as `.html`, `.md` or `.json`, by the ending of the path.
 
     Args:
-        table: The predictions of the run; the first split that appears is the original one.
+        table: The predictions of the run.
         path: Where to write.
         curves: Predictions of a learning curve (with `labels` and `seed`).
         ablations: Predictions of an ablation.
         full: The judge of `ablations` that nothing was left out of.
+        original: The split of the annotators' own kind of data; the first split, where there is none of this name.
         texts: Responses by id, to show the texts on which judges part.
         skipped: Judges that were not run, and why.
         manifest: What made the run: versions, seeds, hashes.
         title: The heading.
     """
     page = benchmark_page(
-        table, curves=curves, ablations=ablations, full=full, texts=texts or {}, skipped=skipped or {}, manifest=manifest or {}, title=title
+        table,
+        curves=curves,
+        ablations=ablations,
+        full=full,
+        original=original,
+        texts=texts or {},
+        skipped=skipped or {},
+        manifest=manifest or {},
+        title=title,
     )
     return write_page(page, path)
 
@@ -63,15 +75,17 @@ def benchmark_page(
     curves: PredictionTable | None,
     ablations: PredictionTable | None,
     full: str,
+    original: str,
     texts: Mapping[str, Response],
     skipped: Mapping[str, str],
     manifest: Mapping[str, Any],
     title: str,
 ) -> Page:
     """The report as data; arguments as for `write_benchmark_report`."""
-    board = leaderboard(table)
     plain = [str(s) for s in table.where(perturbation="").distinct("split")]
-    original = "original" if "original" in plain else plain[0]
+    original = original if original in plain else plain[0]
+    board = sorted(leaderboard(table), key=lambda r: (r.system != ALL, r.split != original))
+    table = _by_rank(table, [r.judge for r in board])
     sections = [
         _leaderboard(board),
         _matrix(table, original),
@@ -94,6 +108,12 @@ def benchmark_page(
         Fact("Splits", f"{len(table.distinct('split')):,}", ", ".join(map(str, table.distinct("split")))),
     )
     return Page(title, _lead(board, original), facts, tuple(s for s in sections if s is not None))
+
+
+def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:
+    """The best judge first, everywhere on the page."""
+    place = {judge: i for i, judge in reversed(list(enumerate(ranked)))}
+    return table.take(np.argsort([place[judge] for judge in table["judge"]], kind="stable"))
 
 
 def _lead(board: list[LeaderboardRow], original: str) -> str:
@@ -151,7 +171,7 @@ def _reliability(table: PredictionTable, split: str) -> Section | None:
         data = Table(f"Reliability of {judge}", ("Stated confidence", "Share right", "Rows"), rows)
         figures.append(Figure(f"rel-{i}", data.caption, reliability_plot(bins, judge, f"rel-{i}"), data))
     text = "On the line a judge is as often right as it says; below it, it promises too much."
-    return Section("reliability", "Calibration", text, tuple(figures)) if figures else None
+    return Section("reliability", "Calibration", text, tuple(figures), dense=True) if figures else None
 
 
 def _drops(table: PredictionTable, splits: list[str], original: str) -> Section | None:

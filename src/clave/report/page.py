@@ -105,6 +105,8 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     groups: tuple[CardGroup, ...] = ()
+    dense: bool = False
+    """Small figures, many side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def to_json(page: Page) -> str:
 
 def _plain(data: Any) -> Any:
     if isinstance(data, dict):
-        return {k: _plain(v) for k, v in data.items() if k not in {"svg", "wide"}}
+        return {k: _plain(v) for k, v in data.items() if k not in {"svg", "wide", "dense"}}
     return [_plain(v) for v in data] if isinstance(data, list | tuple) else data
 
 
