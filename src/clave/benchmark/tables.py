@@ -44,7 +44,7 @@ class Price(Record):
     completion_tokens: float
     cost: float | None
     latency: float | None
-    """Median seconds per verdict; None where it was not measured."""
+    """Mean seconds per verdict; None where it was not measured."""
 
 
 class LeaderboardRow(Record):
@@ -186,7 +186,7 @@ def price(table: PredictionTable) -> Price:
         prompt_tokens=sum(table["prompt_tokens"]) * scale if verdicts else 0.0,
         completion_tokens=sum(table["completion_tokens"]) * scale if verdicts else 0.0,
         cost=money,
-        latency=float(np.median(times)) if times else None,
+        latency=float(np.mean(times)) if times else None,
     )
 
 
