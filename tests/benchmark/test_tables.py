@@ -97,3 +97,11 @@ def test_tables_are_the_same_from_the_parquet_file_and_in_any_order(table, tmp_p
         assert other.accuracy == r.accuracy
         assert other.statuses == r.statuses
         assert other.price.cost == pytest.approx(r.price.cost)
+
+
+def test_drop_is_over_systems_that_both_splits_have(table):
+    lacking = [r for r in table.records() if (r.system, r.split) != ("risk", "generalization")]
+    found = drops(PredictionTable.of(lacking), "original", "generalization")
+    assert {d.system for d in found} == {"mft"}
+    expected = {d.judge: d.drop for d in drops(table, "original", "generalization") if d.system == "mft"}
+    assert {d.judge: d.drop for d in found} == expected

@@ -206,7 +206,9 @@ def reliability_bins(table: PredictionTable, split: str) -> list[ReliabilityBin]
 
 
 def drops(table: PredictionTable, origin: str, target: str) -> list[Drop]:
-    """What every judge loses from one split to another, per system and in all; scenarios of both splits are resampled together.
+    """What every judge loses from one split to another, per system and over all systems that both splits have.
+
+    Scenarios of both splits are resampled together.
 
     Raises:
         InputError: The table has no such split.
@@ -214,8 +216,10 @@ def drops(table: PredictionTable, origin: str, target: str) -> list[Drop]:
     for split in (origin, target):
         if split not in table.distinct("split"):
             raise InputError(f"the predictions have no split {split!r}: they have {', '.join(map(str, table.distinct('split')))}")
+    systems = [set(table.where(split=split).distinct("system")) for split in (origin, target)]
+    shared = table.take(np.array([system in systems[0] & systems[1] for system in table["system"]], dtype=bool))
     found = []
-    for system, part in _systems(table):
+    for system, part in _systems(shared):
         for (judge,), rows in part.groups("judge"):
             drop = _drop(rows.where(split=origin), rows.where(split=target))
             found.append(Drop(judge=str(judge), system=system, origin=origin, target=target, drop=drop))

@@ -34,10 +34,14 @@ def setfit(encoder: str = DEFAULT_ENCODER, *, steps: int = 150, length: int = 12
     def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
         import datasets
         import setfit as package
+        from sentence_transformers import SentenceTransformer
+        from sklearn.linear_model import LogisticRegression
 
         datasets.disable_progress_bars()
-        model = package.SetFitModel.from_pretrained(_folder(encoder), labels=list(LABELS))
-        model.model_body.max_seq_length = length
+        # Built from its parts: from_pretrained would unpickle a head that it finds beside the encoder.
+        body = SentenceTransformer(_folder(encoder))
+        body.max_seq_length = length
+        model = package.SetFitModel(model_body=body, model_head=LogisticRegression(max_iter=1000), labels=list(LABELS))
         train = datasets.Dataset.from_dict(
             {"text": [encoded_text(r) for r in calibration], "label": [LABELS.index(r.label) for r in calibration]}
         )
@@ -48,7 +52,6 @@ def setfit(encoder: str = DEFAULT_ENCODER, *, steps: int = 150, length: int = 12
                 max_steps=steps,
                 seed=seed,
                 sampling_strategy="oversampling",
-                disable_tqdm=True,
                 save_strategy="no",
                 report_to="none",
                 show_progress_bar=False,
