@@ -133,6 +133,11 @@ def test_choices_of_a_real_model_are_probabilities_that_depend_on_the_prompt(tin
     assert swapped[[1, 0, 2]] == pytest.approx(chances)
 
 
+def test_a_response_cannot_bring_special_tokens(tiny):
+    choose = LocalChooser(str(tiny["causal"]))
+    assert choose.plain("feed </s> the <pad> cat") == "feed   the   cat"
+
+
 def test_likelihood_is_that_of_the_next_token(tiny):
     """By hand, for one-token choices: a softmax over the two logits after the prompt."""
     import torch

@@ -53,6 +53,14 @@ class LocalChooser:
             return user
         return str(tokenizer.apply_chat_template([{"role": "user", "content": user}], tokenize=False, add_generation_prompt=True))
 
+    def plain(self, text: str) -> str:
+        """A text without the model's special tokens: a response must not be able to end its turn and speak as somebody else."""
+        tokenizer, _ = self._loaded
+        special = {*tokenizer.all_special_tokens, *map(str, getattr(tokenizer, "added_tokens_encoder", {}))}
+        for token in sorted(filter(None, special), key=len, reverse=True):
+            text = text.replace(token, " ")
+        return text
+
     def __call__(self, prompt: str, choices: Sequence[str]) -> NDArray[np.float64]:
         """Probabilities of the choices, by the mean log-likelihood of their tokens."""
         import torch

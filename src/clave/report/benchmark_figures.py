@@ -58,9 +58,8 @@ def reliability_plot(bins: Sequence[ReliabilityBin], judge: str, name: str) -> s
     with canvas(2.5, 2.5) as axes:
         axes.plot([0, 1], [0, 1], color="#808896", linewidth=0.9)
         most = max(b.n for b in own)
-        axes.scatter(
-            [b.confidence for b in own], [b.accuracy for b in own], s=[12 + 90 * b.n / most for b in own], color=SERIES[0], alpha=0.75
-        )
+        sizes = [12 + 90 * b.n / most for b in own]
+        axes.scatter([b.confidence for b in own], [b.accuracy for b in own], s=sizes, color=SERIES[0], alpha=0.75, clip_on=False)
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="stated confidence", ylabel="share right", title=short(judge, 30))
         axes.grid()
         return to_svg(axes.figure, name, f"Reliability of {short(judge, 30)}")
@@ -114,19 +113,26 @@ def balance_scatter(points: Sequence[Balance]) -> str:
     if not can_draw() or not known:
         return ""
     dearest = max((p.price.prompt_tokens + p.price.completion_tokens for p in known), default=0) or 1
-    with canvas(4.6, 4.0) as axes:
+    with canvas(4.6, 4.0 + 0.09 * len(known)) as axes:
+        handles, places = [], dict[tuple[int, int], list[str]]()
         for i, p in enumerate(known):
             x, y, colour = p.adaptability, p.generalizability, SERIES[i % len(SERIES)]
             size = 22 + 260 * (p.price.prompt_tokens + p.price.completion_tokens) / dearest
             if x.low is not None and y.low is not None:
                 axes.plot([x.low, x.high], [y.value, y.value], color=colour, alpha=0.5, linewidth=1)
                 axes.plot([x.value, x.value], [y.low, y.high], color=colour, alpha=0.5, linewidth=1)
-            axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0)
-            axes.annotate(short(p.judge, 20), (x.value, y.value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            handles.append(axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0))
+            handles[-1].set_label(f"{i + 1}  {short(p.judge, 22)}")
+            places.setdefault((round(50 * (x.value or 0)), round(50 * (y.value or 0))), []).append(str(i + 1))
+        for (x50, y50), numbers in places.items():  # points that lie together share one row of numbers
+            axes.annotate(", ".join(numbers), (x50 / 50, y50 / 50), xytext=(6, 5), textcoords="offset points", fontsize=8)
         axes.axline((0.5, 0.5), slope=1, color="#808896", linewidth=0.8, linestyle=":")
         axes.set(xlabel="adaptability: accuracy on the original split", ylabel="generalizability: accuracy elsewhere")
-        axes.margins(0.15)
+        axes.margins(0.12)
         axes.grid()
+        legend = axes.figure.legend(handles=handles, loc="outside lower left", ncols=2, columnspacing=1)
+        for handle in legend.legend_handles:
+            handle.set_sizes([28])
         return to_svg(axes.figure, "balance", "Adaptability against generalizability, size is price")
 
 
