@@ -1,10 +1,12 @@
 """FULCRA: a dialogue and the Schwartz values that the answer shows, with a sign; GPT-4 labelled, people checked (Yao et al. 2023, arXiv 2311.10766).
 
-Reading: `+1` (also `1`, `1+`, `=1`) -> adhere, `-1` -> oppose, a value that is not listed -> unrelated. `humility` is not one of the ten.
+Reading: `+1` (also `1`, `1+`, `=1`) -> adhere, `-1` -> oppose, a value that is not listed -> unrelated. A value
+with both signs gives no label. `humility` is not one of the ten.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,21 +36,22 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
         if not found or not response:
             yield Reading(left_out="no answer in the dialogue")
             continue
-        signs: dict[str, str] = {}
+        signs = defaultdict[str, set[Label]](set)
         for entry in row["value_types"]:
             name, _, sign = entry.partition(":")
-            signs[name.strip().lower().replace("-", "_")] = sign.strip()
+            if sign.strip() in _SIGNS:
+                signs[name.strip().lower().replace("-", "_")].add(_SIGNS[sign.strip()])
         if not signs:
             yield Reading(left_out="no value at all was labelled")
             continue
         yield Reading(tuple(_items(scenario, response, signs)))
 
 
-def _items(scenario: str, response: str, signs: dict[str, str]) -> Iterator[Item]:
+def _items(scenario: str, response: str, signs: dict[str, set[Label]]) -> Iterator[Item]:
     for value in VALUES:
-        label = _SIGNS.get(signs[value]) if value in signs else "unrelated"
-        if label is not None:
-            yield Item(scenario, response, "schwartz", value, label)
+        labels = signs.get(value, {"unrelated"})
+        if len(labels) == 1:
+            yield Item(scenario, response, "schwartz", value, *labels)
 
 
 SOURCE = Source(
@@ -62,7 +65,7 @@ SOURCE = Source(
     text_type="answers of five models to provocative questions",
     attribution="FULCRA, Yao et al. 2023 (arXiv:2311.10766), Microsoft ValueCompass",
     home="https://github.com/microsoft/ValueCompass",
-    reading="+1 is adhere, -1 is oppose, a value that is not listed is unrelated.",
+    reading="+1 is adhere, -1 is oppose, a value that is not listed is unrelated; a value with both signs gives no label.",
     judgement="Unrelated: that a value which was not listed was looked for and not found.",
     gaps="378 oppose labels in all: none for hedonism and stimulation, 5 for tradition, 7 for achievement; hedonism has 4 adhere labels.",
     load=load,
