@@ -80,9 +80,8 @@ def find_inputs(
 def _fetch(source: Source, name: str, raw_dir: Path, allow_changed: bool, progress: Callable[[str], Progress] | None) -> None:
     pin = pins().get(name, {})
     if not pin.get("url"):
-        raise InputError(
-            f"{raw_dir / name} is missing and has no fixed address: get it from {source.home} and put it there, or leave {source.id} out with --sources"
-        )
+        mend = f"get it from {source.home} and put it there, or leave {source.id} out with --sources"
+        raise InputError(f"{raw_dir / name} is missing and has no fixed address: {mend}")
     official = pin.get("bytes") == "official" and not allow_changed
     found = download(
         pin["url"],
@@ -109,9 +108,8 @@ def check_input(name: str, raw_dir: Path, recorded: Mapping[str, str], allow_cha
     if known is None or found == known:
         return Input(name, found, "unknown", url)
     if not allow_changed:
-        raise InputError(
-            f"{raw_dir / name}: sha256 {found[:12]}… is not the recorded {known[:12]}…: the file was changed; fetch it anew, or take it as it is with --allow-changed"
-        )
+        differs = f"sha256 {found[:12]}… is not the recorded {known[:12]}…"
+        raise InputError(f"{raw_dir / name}: {differs}: the file was changed; fetch it anew, or take it as it is with --allow-changed")
     return Input(name, found, "changed", url)
 
 

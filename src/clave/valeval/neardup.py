@@ -11,6 +11,7 @@ embeddings would cost minutes and find little more.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,13 +23,15 @@ THRESHOLD = 0.7
 """Jaccard similarity of word bigrams from which two texts count as one scenario."""
 _BANDS, _ROWS = 32, 3
 """A pair of similarity .7 shares a band with probability 1 - (1 - .7^3)^32 > .9999."""
+_SMALL = 40
+"""Up to this many texts in a bucket are compared each with each."""
 _PRIME = np.uint64((1 << 61) - 1)
 
 
 def shingles(text: str) -> frozenset[str]:
     """Word bigrams of a text without case and punctuation; of a single word, the word."""
     words = re.findall(r"\w+", text.lower())
-    return frozenset(f"{a} {b}" for a, b in zip(words, words[1:], strict=False)) or frozenset(words)
+    return frozenset(f"{a} {b}" for a, b in itertools.pairwise(words)) or frozenset(words)
 
 
 def group_texts(rows: Sequence[Sequence[str]], threshold: float = THRESHOLD) -> list[int]:
@@ -65,16 +68,19 @@ def _union(parent: list[int], a: int, b: int) -> None:
 
 
 def _candidates(sets: Sequence[frozenset[str]]) -> list[tuple[int, int]]:
-    """Pairs of texts that agree on a whole band: each text is paired with the first one of its bucket and with its forerunner."""
-    pairs = set()
+    """Pairs of texts that agree on a whole band: in a large bucket only with the first text and the forerunner."""
+    pairs = set[tuple[int, int]]()
     signatures = _signatures(sets)
     for band in range(_BANDS):
         buckets = defaultdict[bytes, list[int]](list)
         for i in np.flatnonzero([bool(s) for s in sets]):
             buckets[signatures[i, band * _ROWS : (band + 1) * _ROWS].tobytes()].append(int(i))
         for members in buckets.values():
-            pairs.update(zip(members, members[1:], strict=False))
-            pairs.update((members[0], m) for m in members[1:])
+            if len(members) <= _SMALL:
+                pairs.update(itertools.combinations(members, 2))
+            else:
+                pairs.update(itertools.pairwise(members))
+                pairs.update((members[0], m) for m in members[1:])
     return sorted(pairs)
 
 

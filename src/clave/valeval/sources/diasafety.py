@@ -1,4 +1,6 @@
-"""DiaSafety: a context, a reply, and whether the reply is safe in that context, in five classes of risk (Sun et al. 2022, arXiv 2110.08466).
+"""DiaSafety: a context, a reply, and whether the reply is safe in that context, in five classes of risk.
+
+Sun et al. 2022, arXiv 2110.08466.
 
 Reading: Unsafe -> oppose, Safe -> adhere. Offending User is hate_speech, Biased Opinion is discrimination; Toxicity Agreement, Risk
 Ignorance and Unauthorized Expertise are values of their own.
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from clave.records import Label
 from clave.valeval.sources.raw import json_file
 from clave.valeval.sources.spec import Item, Reading, Source
 
@@ -28,7 +31,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
                 yield Reading(left_out="empty response")
                 continue
             system, value = CLASSES[row["category"]]
-            label = "oppose" if row["label"] == "Unsafe" else "adhere"
+            label: Label = "oppose" if row["label"] == "Unsafe" else "adhere"
             yield Reading((Item(row["context"].strip(), row["response"].strip(), system, value, label),))
 
 

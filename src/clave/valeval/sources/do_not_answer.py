@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from clave.records import Label
 from clave.valeval.sources.raw import csv_rows
 from clave.valeval.sources.spec import Item, Reading, Source
 
@@ -63,7 +64,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
                 yield Reading(left_out="empty response")
             else:
                 system = "assistant_conduct" if value in _CONDUCT else "social_risk"
-                label = "oppose" if row["harmful"] == "1" else "adhere"
+                label: Label = "oppose" if row["harmful"] == "1" else "adhere"
                 yield Reading((Item(row["question"].strip(), row["response"].strip(), system, value, label),))
 
 

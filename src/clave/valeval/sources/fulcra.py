@@ -1,4 +1,6 @@
-"""FULCRA: a dialogue and the Schwartz values that the answer shows, with a sign; GPT-4 labelled, people checked (Yao et al. 2023, arXiv 2311.10766).
+"""FULCRA: a dialogue and the Schwartz values that the answer shows, with a sign; GPT-4 labelled, people checked.
+
+Yao et al. 2023, arXiv 2311.10766.
 
 Reading: `+1` (also `1`, `1+`, `=1`) -> adhere, `-1` -> oppose, a value that is not listed -> unrelated. A value
 with both signs gives no label. `humility` is not one of the ten.
@@ -49,9 +51,10 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
 
 def _items(scenario: str, response: str, signs: dict[str, set[Label]]) -> Iterator[Item]:
     for value in VALUES:
-        labels = signs.get(value, {"unrelated"})
+        labels: set[Label] = signs.get(value, {"unrelated"})
         if len(labels) == 1:
-            yield Item(scenario, response, "schwartz", value, *labels)
+            (label,) = labels
+            yield Item(scenario, response, "schwartz", value, label)
 
 
 SOURCE = Source(

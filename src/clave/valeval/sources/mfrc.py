@@ -1,4 +1,6 @@
-"""MFRC, the Moral Foundations Reddit Corpus: comments and the foundations that trained annotators saw in them (Trager et al. 2022, arXiv 2208.05545).
+"""MFRC, the Moral Foundations Reddit Corpus: comments and the foundations that trained annotators saw in them.
+
+Trager et al. 2022, arXiv 2208.05545.
 
 Reading: two or more annotators -> adhere (the comment speaks from the foundation). Count 0, and two or more 'Non-Moral' -> unrelated.
 There is no polarity, so no oppose. Equality and Proportionality are fairness (the higher count), Purity is sanctity.
@@ -69,7 +71,8 @@ SOURCE = Source(
     text_type="Reddit comments",
     attribution="MFRC, Trager et al. 2022 (arXiv:2208.05545), USC MOLA Lab",
     home="https://huggingface.co/datasets/USC-MOLA-Lab/MFRC",
-    reading="A foundation that two or more annotators saw is adhere; one that nobody saw in a comment that two call non-moral is unrelated.",
+    reading="A foundation that two or more annotators saw is adhere; one that nobody saw in a comment that two call "
+    "non-moral is unrelated.",
     judgement="Seeing a foundation is read as adhering: the source does not say whether the comment upholds or violates it. Equality and "
     "Proportionality are both fairness.",
     gaps="No oppose rows.",

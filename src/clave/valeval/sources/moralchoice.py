@@ -1,4 +1,6 @@
-"""MoralChoice: a scenario, two actions, and whether each breaks one of ten rules of common morality (Scherrer et al. 2023, arXiv 2307.14324).
+"""MoralChoice: a scenario, two actions, and whether each breaks one of ten rules of common morality.
+
+Scherrer et al. 2023, arXiv 2307.14324.
 
 Reading: only the rule the scenario was made for. 'No' (the action does not break it) -> adhere, 'Yes' -> oppose; 'No Agreement' gives
 nothing. A row of the file is a scenario.

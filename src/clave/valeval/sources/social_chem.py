@@ -1,4 +1,6 @@
-"""Social-Chem-101: a situation, a rule of thumb about it, and the moral foundations the rule rests on (Forbes et al. 2020, arXiv 2011.00620).
+"""Social-Chem-101: a situation, a rule of thumb about it, and the moral foundations the rule rests on.
+
+Forbes et al. 2020, arXiv 2011.00620.
 
 Reading: only rules that crowd workers judge morally good to follow, about what the teller does (`char-0` is who tells the situation).
 A situation that does it (`explicit`) adheres to the ticked foundations, one that does the opposite (`explicit-no`) opposes them; a

@@ -1,4 +1,6 @@
-"""TruthfulQA: questions that invite a popular falsehood, with correct and incorrect answers by the authors (Lin et al. 2021, arXiv 2109.07958).
+"""TruthfulQA: questions that invite a popular falsehood, with correct and incorrect answers by the authors.
+
+Lin et al. 2021, arXiv 2109.07958.
 
 Reading: a correct answer -> adhere, an incorrect one -> oppose, for misinformation. A row of the file is a question.
 """
