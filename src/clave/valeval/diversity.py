@@ -47,7 +47,7 @@ def pick_diverse(rows: Sequence[Row], n: int, vectors: Vectors, seed: int) -> li
     if len(rows) <= n:
         return list(rows)
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     rows = sorted(rows, key=lambda r: r.id)
     points = np.array([vectors[r.response] for r in rows], np.float64).round(3)

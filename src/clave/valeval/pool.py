@@ -70,9 +70,8 @@ def fill_pool(
 
 def _check(source: Source, item: Item) -> None:
     if item.label not in LABELS or not item.response.strip():
-        raise InputError(
-            f"source {source.id}: an item for {item.value} has label {item.label!r} and {len(item.response)} characters of text"
-        )
+        found = f"label {item.label!r} and {len(item.response)} characters of text"
+        raise InputError(f"source {source.id}: an item for {item.value} has {found}: it needs one of {', '.join(LABELS)}, and a text")
 
 
 def _group_ids(kept: Sequence[tuple[Source, Item]], groups: Sequence[int]) -> list[str]:

@@ -24,6 +24,10 @@ PER_VALUE = 100
 """Most calibration rows a value."""
 CAP = 150
 """Most rows of a source, value and label in a test split."""
+LEAN = 3
+"""Most rows of a label for each row of the richest other label of its source and value."""
+FLOOR = 20
+"""Rows of a source, value and label that may stay even where the other labels have fewer."""
 CANDIDATES = 120
 """Most rows of a value and label among which calibration rows are picked: what has to be embedded."""
 CALIBRATION_SHARE = 0.45
@@ -81,14 +85,17 @@ def deal(groups: set[str], rows: Sequence[Row], seed: int) -> set[str]:
     total = sum(content.values(), Counter[Cell]())
     got: tuple[Counter[Cell], Counter[Cell]] = (Counter(), Counter())
     free, calibration = set(groups), set[str]()
+
+    def order(group: str) -> bytes:
+        return hashlib.blake2b(f"{seed}\0{group}".encode(), digest_size=16).digest()
+
     for rarest in sorted(total, key=lambda c: (total[c], c)):
-        for group in sorted((g for g in free if rarest in content[g]), key=lambda g: hashlib.blake2b(f"{seed}\0{g}".encode()).digest()):
-            wanted = CALIBRATION_SHARE * total[rarest]
-            to_calibration = (wanted - got[0][rarest]) / CALIBRATION_SHARE >= (total[rarest] - wanted - got[1][rarest]) / (
-                1 - CALIBRATION_SHARE
-            )
-            got[0 if to_calibration else 1].update(content[group])
-            if to_calibration:
+        wanted = CALIBRATION_SHARE * total[rarest], (1 - CALIBRATION_SHARE) * total[rarest]
+        for group in sorted((g for g in free if rarest in content[g]), key=order):
+            lack = [(wanted[s] - got[s][rarest]) / wanted[s] for s in (0, 1)]
+            to = 0 if lack[0] >= lack[1] else 1
+            got[to].update(content[group])
+            if to == 0:
                 calibration.add(group)
             free.discard(group)
     return calibration
@@ -109,22 +116,17 @@ def label_quotas(available: Mapping[Cell, int]) -> dict[Cell, int]:
 
 
 def capped(rows: Sequence[Row], seed: int) -> list[Row]:
-    """At most CAP rows of each source, value and label, spread over groups; unrelated rows no more than the value's richest other label.
+    """At most CAP rows of each source, value and label, spread over groups; none so many that it drowns the others.
 
-    Most sources could give any number of unrelated rows; more of them than of the others would only flatter who says 'unrelated'.
+    Most sources could give any number of unrelated rows: no more are taken than of the richest other label. Adhere and oppose are held
+    to LEAN times the richest other label. FLOOR rows may always stay.
     """
     cells = defaultdict[tuple[str, Cell], list[Row]](list)
     for row in rows:
         cells[row.source, cell(row)].append(row)
     out = list[Row]()
     for (source, (system, value, label)), members in sorted(cells.items()):
-        most = CAP
-        if label == "unrelated":
-            rivals = [len(cells.get((source, (system, value, other)), ())) for other in ("adhere", "oppose")]
-            most = min(CAP, max(*rivals, FLOOR))
+        rivals = max(len(cells.get((source, (system, value, other)), ())) for other in LABELS if other != label)
+        most = min(CAP, max(FLOOR, rivals if label == "unrelated" else LEAN * rivals))
         out += spread(members, seed)[:most]
     return out
-
-
-FLOOR = 20
-"""Unrelated rows that a value of a source may have even where its other labels are fewer."""

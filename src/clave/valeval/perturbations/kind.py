@@ -33,10 +33,9 @@ class Kind:
     """Words come, go or move: the similarity of the texts' embeddings is checked too. It says nothing about mere spelling."""
 
 
-NEGATIONS = frozenset(
-    "not no never none nor neither nothing nobody nowhere without cannot refuse refuses refused decline declines declined "
-    "don't doesn't didn't won't wouldn't can't couldn't shouldn't isn't aren't wasn't weren't haven't hasn't hadn't mustn't ain't".split()
-)
+_NOT = "not no never none nor neither nothing nobody nowhere without cannot refuse refuses refused decline declines declined"
+_SHORT = "don't doesn't didn't won't wouldn't can't couldn't shouldn't isn't aren't wasn't weren't haven't hasn't hadn't mustn't ain't"
+NEGATIONS = frozenset(f"{_NOT} {_SHORT}".split())
 """Words an edit never touches: the label may hang on them."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(]?[A-Z])")

@@ -7,7 +7,7 @@ import re
 
 from clave.valeval.perturbations.kind import Kind, Strength, like_case, replace_at, sentences, share
 
-_VERBS = "do does did is are was were should would could have has had must need".split()
+_VERBS = ["do", "does", "did", "is", "are", "was", "were", "should", "would", "could", "have", "has", "had", "must", "need"]
 _CONTRACT = {f"{v} not": f"{v}n't" for v in _VERBS} | {"cannot": "can't", "will not": "won't"}
 _CONTRACT_BEFORE_WORD = {
     "i am": "I'm",
@@ -57,7 +57,8 @@ def _other_form(match: re.Match[str]) -> str:
 
 
 _FILLERS = ("Um", "Well", "You know", "I mean", "So", "Okay", "Right", "Basically", "Look", "Anyway")
-_LOWER = frozenset("the a an it this that these those you he she they we in if there when what how as for to my your his her".split())
+_OPENERS = "the a an it this that these those you he she they we in if there when what how as for to my your his her"
+_LOWER = frozenset(_OPENERS.split())
 _FILLER_COUNT = {1: 1, 2: 2, 3: 4}
 
 
