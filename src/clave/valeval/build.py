@@ -164,7 +164,7 @@ def _manifest(
         "clave": package_version(),
         "seed": plan.seed,
         "corrections": corrected,
-        "sources": {s.id: {"license": s.license, "role": s.role, **asdict(counts[s.id])} for s in sorted(plan.sources, key=lambda s: s.id)},
+        "sources": {s.id: {"license": s.license, "role": s.role, **counts[s.id].as_dict()} for s in plan.sources},
         "inputs": {k: [asdict(i) for i in v] for k, v in sorted(inputs.items())},
         "rows": {name: len(splits[name]) for name in SPLITS},
         "cells": [

@@ -145,10 +145,11 @@ def _quality(sources: Sequence[Source]) -> str:
     rows = [(s.title, share_text(*READ[s.id])) for s in sources if s.id in READ]
     if not rows:
         return "The labels of these sources were not read again."
-    return (
-        "Thirty random rows of each source were read once more, blind to nothing, by a single careful reader; the share whose label "
-        "that reader accepts, with a 95 % Wilson interval:\n\n" + _table(("source", "accepted"), rows)
+    words = (
+        "Thirty random rows of each source, the same number of each label, were read once more by one careful reader (a language model, "
+        "with the label in view and texts cut at 260 characters); the share whose label that reader accepts, with a 95 % Wilson interval:"
     )
+    return f"{words}\n\n{_table(('source', 'accepted'), rows)}"
 
 
 def _perturbations(manifest: Mapping[str, Any]) -> str:

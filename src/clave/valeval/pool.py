@@ -31,6 +31,10 @@ class SourceCounts:
     dropped: Counter[str] = field(default_factory=Counter)
     """Items that were not taken into the pool or not into a split, by reason."""
 
+    def as_dict(self) -> dict[str, object]:
+        left_out, dropped = dict(sorted(self.left_out.items())), dict(sorted(self.dropped.items()))
+        return {"read": self.read, "used": self.used, "left_out": left_out, "items": self.items, "dropped": dropped}
+
 
 def fill_pool(
     sources: Sequence[Source], layouts: Mapping[str, tuple[str, ...]], raw_dir: Path

@@ -29,9 +29,7 @@ def push(folder: Path, repo: str, *, private: bool = True, api: Any = None) -> s
     """
     problems = check(folder)
     if problems:
-        raise InputError(
-            f"{folder} does not pass clave valeval check ({len(problems)} problems; the first: {problems[0]}): nothing was uploaded"
-        )
+        raise InputError(f"{folder} does not pass its check, nothing was uploaded: {len(problems)} problems, the first: {problems[0]}")
     if api is None:
         api = require("huggingface_hub", "hub").HfApi()
     try:

@@ -7,8 +7,24 @@ from __future__ import annotations
 
 import math
 
-READ: dict[str, tuple[int, int]] = {}
-"""Source -> (rows whose label a careful reader accepts, rows read), from a reading of 30 random rows of each."""
+READ: dict[str, tuple[int, int]] = {
+    "beavertails": (23, 30),
+    "fulcra": (22, 30),
+    "moral_stories": (27, 30),
+    "touche23": (21, 30),
+    "xstest": (29, 30),
+    "diasafety": (22, 30),
+    "do_not_answer": (26, 30),
+    "social_chem": (18, 30),
+    "mfrc": (23, 30),
+    "safetext": (22, 30),
+    "truthfulqa": (27, 30),
+    "moralchoice": (29, 30),
+}
+"""Source -> (rows whose label a careful reader accepts, rows read): 30 seeded random rows, the same number of each label that occurs.
+
+Each text was read up to its 260th character, with the label in view, by one reader who is a language model.
+"""
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -39,7 +39,7 @@ SOURCE = Source(
     attribution="SafeText, Levy et al. 2022 (arXiv:2210.10045)",
     home="https://github.com/sharonlevy/SafeText",
     reading="Safe advice is adhere, unsafe advice is oppose.",
-    judgement="",
+    judgement="Adhere: that advice marked safe upholds safety; about half of it has nothing to do with safety at all.",
     gaps="One value, no unrelated rows.",
     load=load,
 )
