@@ -37,6 +37,8 @@ def build(
     accept_nc: Annotated[bool, typer.Option("--accept-nc", help="Accept non-commercial licences.")] = False,
     allow_changed: Annotated[bool, typer.Option("--allow-changed", help="Take raw files whose hash is not the known one.")] = False,
     corrections: Annotated[Path | None, typer.Option(help="Accepted label corrections (JSONL), from an audit.")] = None,
+    model: Annotated[str | None, typer.Option(help="A chat model, provider/model, that paraphrases and translates.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Where the chat model is, if not at its provider.")] = None,
 ) -> None:
     """Build the data set. The same raw files, package and seed give the same bytes."""
     from clave.valeval.build import Plan, refuse_unaccepted
@@ -51,7 +53,12 @@ def build(
         there = "there" if layout_in(source, raw) else "to be downloaded"
         console.print(f"{source.title}: {source.license}, {there}", markup=False, highlight=False)
     refuse_unaccepted(found, accept_nc)
-    plan = Plan(out, raw, found, seed, accept_nc, allow_changed, corrections)
+    chat = None
+    if model:
+        from clave.llm.opening import open_chat
+
+        chat = open_chat(model, base_url=base_url)
+    plan = Plan(out, raw, found, seed, accept_nc, allow_changed, corrections, chat)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bars:
 
@@ -143,8 +150,10 @@ def _evaluate(path: Path, rows: list[Row]) -> Iterator[Verdict]:
         clave = importlib.import_module("clave.evaluator").Clave
     except ImportError as error:
         raise ClaveError(f"--evaluator cannot be used: {error}; name --verdicts files instead") from None
-    responses = [Response(id=r.id, scenario=r.scenario, response=r.response, value=r.value) for r in rows]
-    found: Iterator[Verdict] = clave.load(path).evaluate(responses)
+    loaded = clave.load(path)
+    known = set(loaded.values)
+    responses = [Response(id=r.id, scenario=r.scenario, response=r.response, value=r.value) for r in rows if r.value in known]
+    found: Iterator[Verdict] = loaded.evaluate(responses)
     return found
 
 

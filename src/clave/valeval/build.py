@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import numpy as np
 
 from clave.encoder import load_encoder
@@ -25,12 +26,15 @@ from clave.valeval.corrections import apply_corrections, read_corrections
 from clave.valeval.diversity import Vectors
 from clave.valeval.download import Progress, file_sha256
 from clave.valeval.inputs import Input, find_inputs
-from clave.valeval.perturbations.rows import perturb
+from clave.valeval.perturbations.rows import PER_CELL, perturb
 from clave.valeval.pool import SourceCounts, fill_pool
 from clave.valeval.row import SPLITS, Row, write_split
 from clave.valeval.sources.spec import Source
 from clave.valeval.splits import cut
 from clave.values import ValueSystem, builtin_ids
+
+if TYPE_CHECKING:
+    from clave.llm.chat import ChatModel
 
 EXTRA_SYSTEMS = ("assistant_conduct", "common_morality")
 """Systems of values that are never calibrated; they come with ValEval."""
@@ -50,6 +54,9 @@ class Plan:
     allow_changed: bool = False
     corrections: Path | None = None
     """Accepted label corrections, as `clave valeval audit` writes them."""
+    chat: ChatModel | None = None
+    """With it the perturbation split also has paraphrases and translations, as the model gives them: keep its cache to build the same
+    bytes again."""
 
 
 def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -74,6 +81,11 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
     splits = cut(pool, {s.id: s.role for s in plan.sources}, embed, plan.seed)
     say("editing original rows")
     splits["perturbation"], rejected = perturb(splits["original"], embed, plan.seed)
+    if plan.chat is not None:
+        say("asking the chat model to paraphrase and translate")
+        rewritten, failed = anyio.run(_rewrite, splits["original"], plan.chat, plan.seed)
+        splits["perturbation"] += rewritten
+        rejected += failed
     _count_splits(pool, splits, counts, plan.sources)
     plan.out.mkdir(parents=True, exist_ok=True)
     say("writing")
@@ -87,6 +99,18 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
     part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(part, plan.out / "manifest.json")
     return manifest
+
+
+async def _rewrite(original: Sequence[Row], chat: ChatModel, seed: int) -> tuple[list[Row], Counter[str]]:
+    from clave.valeval.perturbations.rewrite import KINDS, rewrite
+
+    rows, failed = list[Row](), Counter[str]()
+    for kind in KINDS:
+        found, problems = await rewrite(original, chat, kind, embed, per_cell=3 * PER_CELL, seed=seed)
+        rows += found
+        failed += problems
+    await chat.close()
+    return rows, failed
 
 
 def refuse_unaccepted(sources: Sequence[Source], accept_nc: bool) -> None:
@@ -164,6 +188,7 @@ def _manifest(
         "clave": package_version(),
         "seed": plan.seed,
         "corrections": corrected,
+        "chat_model": None if plan.chat is None else plan.chat.model,
         "sources": {s.id: {"license": s.license, "role": s.role, **counts[s.id].as_dict()} for s in plan.sources},
         "inputs": {k: [asdict(i) for i in v] for k, v in sorted(inputs.items())},
         "rows": {name: len(splits[name]) for name in SPLITS},

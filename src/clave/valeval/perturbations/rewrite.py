@@ -5,14 +5,13 @@ rows, failed = await rewrite(original, chat, "paraphrase", vectors_of, per_cell=
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import anyio
 
-from clave.llm.chat import ChatModel, ChatRequest
+from clave.llm.chat import ChatModel, ChatRequest, read_object
 from clave.records import Failure
 from clave.valeval.diversity import Vectors, spread
 from clave.valeval.perturbations.checks import MIN_SIMILARITY, negations, words
@@ -20,6 +19,7 @@ from clave.valeval.perturbations.rows import MAX_CHARS, edited_row
 from clave.valeval.row import Row
 
 Rewrite = Literal["paraphrase", "translate"]
+KINDS: tuple[Rewrite, ...] = ("paraphrase", "translate")
 
 LANGUAGES = ("German", "Spanish", "Chinese")
 """Strengths 1 to 3 of `translate`."""
@@ -86,8 +86,8 @@ async def _ask(chat: ChatModel, kind: Rewrite, text: str, strength: int) -> str 
 
 
 def _read(answer: str) -> str:
-    data = json.loads(answer)
-    if not isinstance(data, dict) or not isinstance(data.get("text"), str) or not data["text"].strip():
+    data = read_object(answer)
+    if not isinstance(data.get("text"), str) or not data["text"].strip():
         raise ValueError("the answer has no text")
     text: str = data["text"]
     return text.strip()

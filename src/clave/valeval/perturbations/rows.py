@@ -21,6 +21,8 @@ KINDS: tuple[Kind, ...] = (*surface.KINDS, *wording.KINDS, *form.KINDS)
 
 PER_CELL = 2
 """Rows of each value, label, kind and strength."""
+PER_BASE = 6
+"""Most edited copies of one original row: a thin cell stays thin."""
 MAX_CHARS = 2000
 """Longer texts are not edited: an edit is read beside its original."""
 
@@ -40,12 +42,13 @@ def perturb(
         if len(row.response) <= MAX_CHARS:
             cells[row.system, row.value, row.label].append(row)
     rejected = Counter[str]()
+    copies = Counter[str]()
     proposed = [
         (base, edited, kind)
         for _, rows in sorted(cells.items())
-        for kind in kinds
         for strength in STRENGTHS
-        for base, edited in _propose(rows, kind, strength, seed, rejected)
+        for kind in kinds
+        for base, edited in _propose(rows, kind, strength, seed, rejected, copies)
     ]
     texts = {t for base, edited, kind in proposed if kind.semantic for t in (base.response, edited.response)}
     vectors = vectors_of(sorted(texts))
@@ -59,11 +62,13 @@ def perturb(
     return kept, rejected
 
 
-def _propose(rows: Sequence[Row], kind: Kind, strength: Strength, seed: int, rejected: Counter[str]) -> list[tuple[Row, Row]]:
+def _propose(
+    rows: Sequence[Row], kind: Kind, strength: Strength, seed: int, rejected: Counter[str], copies: Counter[str]
+) -> list[tuple[Row, Row]]:
     """The first rows, in an order of this kind and strength, whose edit passes the checks that need no embedding."""
     turn = int.from_bytes(hashlib.blake2b(f"{seed}\0{kind.id}\0{strength}".encode(), digest_size=4).digest())
     found = []
-    for base in spread(rows, turn):
+    for base in spread([r for r in rows if copies[r.id] < PER_BASE], turn):
         text = kind.apply(base.response, strength, rng_for(seed, base, kind.id, strength))
         if text is None:
             continue
@@ -71,6 +76,7 @@ def _propose(rows: Sequence[Row], kind: Kind, strength: Strength, seed: int, rej
         if reason:
             rejected[f"{kind.id}: {reason}"] += 1
             continue
+        copies[base.id] += 1
         found.append((base, edited_row(base, text, kind.id, strength)))
         if len(found) == PER_CELL:
             break
