@@ -273,7 +273,6 @@ HAND_COUNTED = {
 """Rows counted in the raw files by other means than the loaders."""
 
 
-@pytest.mark.shared
 def test_every_raw_row_is_accounted_for(shared: Path) -> None:
     root = shared / "data" / "raw"
     for source in find_sources(BUILTIN):
@@ -283,7 +282,6 @@ def test_every_raw_row_is_accounted_for(shared: Path) -> None:
         assert {i.system for r in readings for i in r.items} <= set(source.systems)
 
 
-@pytest.mark.shared
 def test_fulcra_has_the_oppose_rows_that_were_counted(shared: Path) -> None:
     readings = read(find_sources(["fulcra"])[0], shared / "data" / "raw")
     oppose = Counter(i.value for r in readings for i in r.items if i.label == "oppose")
