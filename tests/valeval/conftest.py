@@ -104,7 +104,7 @@ def write_raw(root: Path) -> Path:
 SOURCES = ("beavertails", "fulcra", "touche23", "safetext")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def raw() -> ModuleType:
     """The writers of this file."""
     return sys.modules[__name__]

@@ -84,7 +84,6 @@ def test_contractions_go_both_ways_and_count_as_one_negation() -> None:
         wording.contractions("I do not know, and we can't say. I am here.", 3, random.Random(0))
         == "I don't know, and we cannot say. I'm here."
     )
-    assert wording.contractions("That is who I am.", 3, random.Random(0)) == None or True  # noqa: E711
     assert wording.contractions("I know who I am.", 3, random.Random(0)) is None, "no short form at the end of a sentence"
     assert negations("I do not") == negations("I don't") == negations("I DON’T")
     assert negations("we cannot") == negations("we can't")
@@ -112,7 +111,7 @@ def test_sentence_order_leaves_the_first_and_leaning_sentences_alone() -> None:
     moved = form.sentence_order(free, 1, random.Random(0))
     assert moved is not None
     assert moved.startswith("One begins here. ")
-    assert sorted(moved.split(". ")) != [] and words(moved) != words(free)
+    assert words(moved) != words(free)
     assert sorted(words(moved)) == sorted(words(free))
 
 
@@ -150,7 +149,7 @@ def test_edits_whose_meaning_moved_are_counted_and_left_out() -> None:
     def far(texts: list[str]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
         return {t: np.eye(len(texts), dtype=np.float32)[i] for i, t in enumerate(texts)}
 
-    rows, rejected = perturb([base()], far, seed=0, kinds=wording.KINDS)
+    rows, rejected = perturb([base()], far, seed=0, kinds=[BY_ID["filler"]])
     assert rows == []
     assert any("meaning moved too far" in reason for reason in rejected)
 

@@ -52,12 +52,12 @@ def pick_diverse(rows: Sequence[Row], n: int, vectors: Vectors, seed: int) -> li
     rows = sorted(rows, key=lambda r: r.id)
     points = np.array([vectors[r.response] for r in rows], np.float64).round(3)
     with threadpool_limits(1):
-        means = KMeans(n, n_init=1, random_state=seed).fit(points)
+        means = KMeans(min(n, len(np.unique(points, axis=0))), n_init=1, random_state=seed).fit(points)
         distance = np.linalg.norm(points - means.cluster_centers_[means.labels_], axis=1).round(6)
     nearest: dict[int, int] = {}
     for i in np.lexsort((np.arange(len(rows)), distance)):
         nearest.setdefault(int(means.labels_[i]), int(i))
     picked = [rows[i] for i in sorted(nearest.values())]
-    # Equal points leave clusters empty: fill up at random.
+    # Equal points make fewer clusters than rows are wanted: fill up at random.
     left = [r for r in spread(rows, seed) if r not in picked]
     return picked + left[: n - len(picked)]

@@ -21,7 +21,6 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be, as far as the server says."""
 
 _ATTEMPTS = 4
-_CHUNK = 1 << 16
 _MARGIN = 64 << 20
 """Bytes that stay free on the disk."""
 
@@ -79,7 +78,7 @@ def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None
         if total is not None:
             _check_space(part, total - have)
         with part.open("ab" if have else "wb") as file:
-            for chunk in answer.iter_bytes(_CHUNK):
+            for chunk in answer.iter_raw():
                 try:
                     file.write(chunk)
                 except OSError as error:

@@ -30,7 +30,7 @@ class Kind:
     max_added: float
     """Most new words, as a share of the text's words."""
     semantic: bool = False
-    """Words come, go or move: the similarity of the texts' embeddings is checked too. It says nothing about mere spelling."""
+    """Words come, go or move: the similarity of the texts' embeddings is checked too. It says little about mere spelling."""
 
 
 _NOT = "not no never none nor neither nothing nobody nowhere without cannot refuse refuses refused decline declines declined"

@@ -155,7 +155,7 @@ def spelling(text: str, strength: Strength, rng: random.Random) -> str | None:
 
 
 KINDS = (
-    Kind("contractions", "The short and the long form say the same, and each negation stays one.", contractions, 0.35, 0.35, semantic=True),
+    Kind("contractions", "The short and the long form say the same, and each negation stays one.", contractions, 0.35, 0.35),
     Kind("filler", "Fillers hold the floor and state nothing; no hedge that would weaken a claim is among them.", filler, 0.0, 0.6, True),
-    Kind("spelling", "The same words as they are spelled on the other side of the Atlantic.", spelling, 0.35, 0.35, semantic=True),
+    Kind("spelling", "The same words as they are spelled on the other side of the Atlantic.", spelling, 0.35, 0.35),
 )
