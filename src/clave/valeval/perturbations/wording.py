@@ -57,8 +57,9 @@ def _other_form(match: re.Match[str]) -> str:
 
 
 _FILLERS = ("Um", "Well", "You know", "I mean", "So", "Okay", "Right", "Basically", "Look", "Anyway")
-_OPENERS = "the a an it this that these those you he she they we in if there when what how as for to my your his her are is do can could should would will have let"
-_LOWER = frozenset(_OPENERS.split())
+_OPENERS = "the a an it this that these those you he she they we in if there when what how as for to my your his her"
+_VERB_OPENERS = "are is do can could should would will have let"
+_LOWER = frozenset(f"{_OPENERS} {_VERB_OPENERS}".split())
 _FILLER_COUNT = {1: 1, 2: 2, 3: 4}
 
 
