@@ -22,7 +22,7 @@ import numpy as np
 from clave.encoder import load_encoder
 from clave.errors import InputError
 from clave.valeval.card import data_card
-from clave.valeval.corrections import apply_corrections, read_corrections
+from clave.valeval.corrections import check_corrections, corrected, read_corrections
 from clave.valeval.diversity import Vectors
 from clave.valeval.download import Progress, file_sha256
 from clave.valeval.inputs import Input, find_inputs
@@ -74,11 +74,11 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
     pool, counts = fill_pool(plan.sources, {s.id: tuple(i.path for i in inputs[s.id]) for s in plan.sources}, plan.raw_dir)
     if not pool:
         raise InputError("the sources gave no row: name others with --sources")
-    corrected = 0
-    if plan.corrections is not None:
-        pool, corrected = apply_corrections(pool, read_corrections(plan.corrections))
+    corrections = {} if plan.corrections is None else check_corrections(pool, read_corrections(plan.corrections))
     say(f"cutting {len(pool):,} labelled texts into splits")
     splits = cut(pool, {s.id: s.role for s in plan.sources}, embed, plan.seed)
+    _count_splits(pool, splits, counts, plan.sources, {i for i, c in corrections.items() if c.new == "drop"})
+    splits = {name: corrected(rows, corrections) for name, rows in splits.items()}
     say("editing original rows")
     splits["perturbation"], rejected = perturb(splits["original"], embed, plan.seed)
     if plan.chat is not None:
@@ -86,17 +86,16 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
         rewritten, failed = anyio.run(_rewrite, splits["original"], plan.chat, plan.seed)
         splits["perturbation"] += rewritten
         rejected += failed
-    _count_splits(pool, splits, counts, plan.sources)
     plan.out.mkdir(parents=True, exist_ok=True)
     say("writing")
     written = [path for name in SPLITS for path in write_split(plan.out, name, splits[name])]
     written += _write_systems(plan.out, splits)
-    manifest = _manifest(plan, inputs, counts, splits, rejected, corrected)
+    manifest = _manifest(plan, inputs, counts, splits, rejected, len(corrections))
     card = plan.out / "DATA_CARD.md"
-    card.write_text(data_card(plan.sources, manifest), encoding="utf-8")
+    card.write_text(data_card(plan.sources, manifest), encoding="utf-8", newline="\n")
     manifest["outputs"] = {str(p.relative_to(plan.out)): file_sha256(p) for p in sorted([*written, card])}
     part = plan.out / "manifest.json.part"
-    part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
     os.replace(part, plan.out / "manifest.json")
     return manifest
 
@@ -140,16 +139,19 @@ def _recorded(out: Path) -> dict[str, str]:
     return {i["path"]: i["sha256"] for inputs in manifest["inputs"].values() for i in inputs}
 
 
-def _count_splits(pool: Sequence[Row], splits: dict[str, list[Row]], counts: dict[str, SourceCounts], sources: Sequence[Source]) -> None:
+def _count_splits(
+    pool: Sequence[Row], splits: dict[str, list[Row]], counts: dict[str, SourceCounts], sources: Sequence[Source], dropped: set[str]
+) -> None:
     """What of the pool went nowhere: generalization rows whose scenario the calibration sources know, and rows beyond a cap."""
     roles = {s.id: s.role for s in sources}
     known = {r.group for r in pool if roles[r.source] == "calibration"}
     taken = {r.id for name in ("calibration", "original", "generalization") for r in splits[name]}
     for row in pool:
-        if row.id in taken:
-            continue
-        overlaps = roles[row.source] == "generalization" and row.group in known
-        counts[row.source].dropped["scenario also in a calibration source" if overlaps else "beyond the balance of its split"] += 1
+        if row.id in taken and row.id in dropped:
+            counts[row.source].dropped["dropped by a correction"] += 1
+        elif row.id not in taken:
+            overlaps = roles[row.source] == "generalization" and row.group in known
+            counts[row.source].dropped["scenario also in a calibration source" if overlaps else "beyond the balance of its split"] += 1
 
 
 def _write_systems(out: Path, splits: dict[str, list[Row]]) -> list[Path]:
@@ -161,7 +163,7 @@ def _write_systems(out: Path, splits: dict[str, list[Row]]) -> list[Path]:
     for name in used:
         if name in (*builtin_ids(), *EXTRA_SYSTEMS):
             path = folder / f"{name}.yaml"
-            path.write_text(load_system(name).to_yaml(), encoding="utf-8")
+            path.write_text(load_system(name).to_yaml(), encoding="utf-8", newline="\n")
             paths.append(path)
     return paths
 
@@ -179,7 +181,7 @@ def _manifest(
     counts: dict[str, SourceCounts],
     splits: dict[str, list[Row]],
     rejected: Counter[str],
-    corrected: int,
+    corrections: int,
 ) -> dict[str, Any]:
     cells = Counter((name, r.system, r.value, r.label, r.source) for name, rows in splits.items() for r in rows)
     return {
@@ -187,7 +189,7 @@ def _manifest(
         "schema": 1,
         "clave": package_version(),
         "seed": plan.seed,
-        "corrections": corrected,
+        "corrections": corrections,
         "chat_model": None if plan.chat is None else plan.chat.model,
         "sources": {s.id: {"license": s.license, "role": s.role, **counts[s.id].as_dict()} for s in plan.sources},
         "inputs": {k: [asdict(i) for i in v] for k, v in sorted(inputs.items())},

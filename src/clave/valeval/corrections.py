@@ -2,7 +2,8 @@
 
 {"id": "beavertails-0c1d…", "value": "privacy", "from": "adhere", "to": "unrelated", "note": "…"}       one JSON object a line
 
-The id is a hash of the text and the value, so that a corrections file holds nothing of the data and goes with any build.
+The id is a hash of the text and the value, so that a corrections file holds nothing of the data and goes with any build. Corrections
+are applied after the cut: no row changes its split because another was corrected.
 """
 
 from __future__ import annotations
@@ -50,25 +51,30 @@ def read_corrections(path: Path) -> dict[str, Correction]:
     return found
 
 
-def apply_corrections(pool: Sequence[Row], corrections: Mapping[str, Correction]) -> tuple[list[Row], int]:
-    """The pool with corrected labels, and how many rows that touched.
+def check_corrections(pool: Sequence[Row], corrections: Mapping[str, Correction]) -> dict[str, Correction]:
+    """Those corrections whose source is built at all.
 
     Raises:
         InputError: A correction names a row that its source does not have, or a label the row does not have.
     """
-    sources = {r.source for r in pool}
+    sources, labels = {r.source for r in pool}, {r.id: r.label for r in pool}
     ours = {i: c for i, c in corrections.items() if i.rpartition("-")[0] in sources}
-    missing = sorted(ours.keys() - {r.id for r in pool})
-    if missing:
-        raise InputError(f"correction of {missing[0]}: there is no such row: it was written for another reading of the labels")
+    for identity, correction in sorted(ours.items()):
+        label = labels.get(identity)
+        if label is None:
+            raise InputError(f"correction of {identity}: there is no such row: it was written for another reading of the labels")
+        if correction.old != label:
+            raise InputError(f"correction of {identity}: it is from {correction.old!r} and the row says {label!r}")
+    return ours
+
+
+def corrected(rows: Sequence[Row], corrections: Mapping[str, Correction]) -> list[Row]:
+    """Rows with their labels corrected and marked, without those that were dropped."""
     out = []
-    for row in pool:
-        correction = ours.get(row.id)
+    for row in rows:
+        correction = corrections.get(row.id)
         if correction is None:
             out.append(row)
-            continue
-        if correction.old != row.label:
-            raise InputError(f"correction of {row.id}: it is from {correction.old!r} and the row says {row.label!r}")
-        if correction.new != "drop":
+        elif correction.new != "drop":
             out.append(row.model_copy(update={"label": correction.new, "corrected": True}))
-    return out, len(ours)
+    return out

@@ -28,7 +28,7 @@ COLUMNS = ("situation", "rot", "rot-moral-foundations", "rot-agree", "rot-bad", 
 
 
 def rule_rows(root: Path, files: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Rows with sound rules: nearly everyone agrees (`rot-agree` 4), none marked bad. Both carriers end in the same columns."""
+    """Rows of either carrier: both have the same columns."""
     for name in files:
         yield from csv_rows(root / name, delimiter="\t" if name.endswith(".tsv") else ",", columns=COLUMNS)
 
@@ -58,7 +58,7 @@ def _unfit(row: dict[str, str]) -> str:
     if row["rot-agree"] != "4.0" or row["rot-bad"] != "0":
         return "rule that not nearly everyone agrees with, or marked bad"
     if row["action-moral-judgment"] not in {"1.0", "2.0"}:
-        return "rule that permits and does not oblige"
+        return "rule that permits and does not oblige" if row["action-moral-judgment"] == "0.0" else "rule about what is bad to do"
     if row["action-hypothetical"] not in _LABELS:
         return "the situation neither does it nor does the opposite"
     if row["action-char-involved"] != "char-0" or row["rot-char-targeting"] != "char-0":
