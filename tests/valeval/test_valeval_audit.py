@@ -35,7 +35,7 @@ def test_flags_the_row_that_all_evaluators_are_confident_against() -> None:
     answers["a-6"] = np.array([answer("unrelated", 0.4), answer("unrelated", 0.4)])
     findings, errors = audit(ROWS, answers)
     assert [(f.row.id, f.suggested) for f in findings] == [("a-0", "oppose")], "evaluators that differ or hesitate flag nothing"
-    assert (errors[0].n, errors[0].flagged, errors[0].failed) == (60, 1, 0)
+    assert (errors[0].n, errors[0].flagged, errors[0].agreed, errors[0].failed) == (60, 1, 58, 0)
     assert errors[0].low < 1 / 60 < errors[0].high
 
 
@@ -43,6 +43,14 @@ def test_rows_without_an_answer_are_counted_and_stand_in_no_share() -> None:
     answers = {r.id: np.array([answer(r.label)]) for r in ROWS[:50]}
     _, errors = audit([*ROWS, row(1, "adhere", "b")], answers)
     assert [(e.source, e.n, e.failed) for e in errors] == [("a", 50, 10), ("b", 0, 1)]
+
+
+def test_evaluators_that_know_nothing_flag_nothing() -> None:
+    rng = np.random.default_rng(0)
+    answers = {r.id: 1 / 3 + rng.uniform(-0.05, 0.05, (2, 3)) for r in ROWS}
+    findings, errors = audit(ROWS, answers)
+    assert findings == []
+    assert errors[0].agreed < 40
 
 
 def test_verdicts_without_probabilities_give_nothing() -> None:
@@ -63,7 +71,9 @@ def test_a_label_that_no_row_carries_cannot_be_suggested() -> None:
 
 def test_the_page_escapes_texts_and_loads_nothing() -> None:
     hostile = row(1, "adhere", text="</div><script>alert('x')</script><img src=x onerror=y>")
-    page = audit_page([Finding(hostile, "oppose", 0.9, 0.8)], [SourceError("a", 10, 1, 2, 0.02, 0.4), SourceError("b", 0, 0, 3, 0, 1)])
+    page = audit_page(
+        [Finding(hostile, "oppose", 0.9, 0.8)], [SourceError("a", 10, 1, 8, 2, 0.02, 0.4), SourceError("b", 0, 0, 0, 3, 0, 1)]
+    )
     assert "alert('x')" not in page
     assert "&lt;script&gt;" in page
     assert page.count("<script") == 1

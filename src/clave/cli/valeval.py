@@ -139,7 +139,8 @@ def audit(
             file.write(json.dumps(entry) + "\n")
     for e in errors:
         share = f"{e.flagged / e.n:.3f} ({e.low:.3f}-{e.high:.3f})" if e.n else "no estimate"
-        typer.echo(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}; {e.failed} rows without an answer")
+        typer.echo(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}")
+        typer.echo(f"  the evaluators agree with {e.agreed} of {e.n} labels; {e.failed} rows without an answer")
     typer.echo(f"look them over: {page}")
 
 

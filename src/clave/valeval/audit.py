@@ -3,8 +3,9 @@
     answers = collect([Path("a/verdicts.jsonl"), Path("b/verdicts.jsonl")])
     findings, by_source = audit(rows, answers)
 
-A row is flagged when its averaged probability of another label is above that label's own threshold (the mean probability it gets on
-rows that carry it), and every evaluator that answered prefers that label. Forty lines of numpy: cleanlab does the same and more, but
+A row is flagged when its averaged probability of another label is at least .6 and above that label's own threshold (the mean
+probability it gets on rows that carry it), and every evaluator that answered prefers that label. The .6 is ours: the thresholds of
+evaluators that know nothing lie at a third, and would flag at random. Forty lines of numpy: cleanlab does the same and more, but
 brings pandas and the AGPL.
 """
 
@@ -23,6 +24,9 @@ from clave.io import read_verdicts
 from clave.records import LABELS, Label, Verdict
 from clave.valeval.quality import wilson
 from clave.valeval.row import Row
+
+CONFIDENT = 0.6
+"""Least averaged probability of a label that is suggested."""
 
 Answers = Mapping[str, NDArray[np.float64]]
 """For each row id: probabilities of shape (evaluators that answered, 3), in the order of `LABELS`."""
@@ -46,6 +50,8 @@ class SourceError(NamedTuple):
     n: int
     """Rows that an evaluator answered."""
     flagged: int
+    agreed: int
+    """Rows whose label is the most probable one: how far the evaluators can be listened to at all."""
     failed: int
     """Rows without an answer: in no share."""
     low: float
@@ -82,7 +88,8 @@ def audit(rows: Sequence[Row], answers: Answers) -> tuple[list[Finding], list[So
     for system in sorted({r.system for r in judged}):
         findings += _flag([r for r in judged if r.system == system], answers)
     findings.sort(key=lambda f: (-f.margin, f.row.id))
-    return findings, _errors(rows, judged, findings)
+    agreed = {r.id for r in judged if LABELS[int(answers[r.id].mean(axis=0).argmax())] == r.label}
+    return findings, _errors(rows, judged, findings, agreed)
 
 
 def thresholds(labels: NDArray[np.intp], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +100,7 @@ def thresholds(labels: NDArray[np.intp], probabilities: NDArray[np.float64]) -> 
 def _flag(rows: Sequence[Row], answers: Answers) -> list[Finding]:
     labels = np.array([LABELS.index(r.label) for r in rows])
     mean = np.array([answers[r.id].mean(axis=0) for r in rows])
-    above = np.where(mean >= thresholds(labels, mean), mean, -1.0)
+    above = np.where(mean >= np.maximum(thresholds(labels, mean), CONFIDENT), mean, -1.0)
     best = above.argmax(axis=1)
     found = []
     for i, row in enumerate(rows):
@@ -103,12 +110,12 @@ def _flag(rows: Sequence[Row], answers: Answers) -> list[Finding]:
     return found
 
 
-def _errors(rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Finding]) -> list[SourceError]:
+def _errors(rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Finding], agreed: set[str]) -> list[SourceError]:
     out = []
     for source in sorted({r.source for r in rows}):
         n = sum(r.source == source for r in judged)
         flagged = sum(f.row.source == source for f in findings)
         failed = sum(r.source == source for r in rows) - n
         low, high = wilson(flagged, n) if n else (0.0, 1.0)
-        out.append(SourceError(source, n, flagged, failed, low, high))
+        out.append(SourceError(source, n, flagged, sum(r.source == source and r.id in agreed for r in judged), failed, low, high))
     return out
