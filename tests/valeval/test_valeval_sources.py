@@ -12,7 +12,7 @@ import pytest
 
 from clave.errors import InputError
 from clave.valeval.build import load_system
-from clave.valeval.inputs import layout_in
+from clave.valeval.inputs import find_inputs, layout_in, pins
 from clave.valeval.sources import diasafety, do_not_answer, mfrc, moral_stories, moralchoice, social_chem, truthfulqa, xstest
 from clave.valeval.sources.registry import BUILTIN, find_sources
 from clave.valeval.sources.spec import Item, Reading, Source
@@ -280,6 +280,21 @@ def test_every_raw_row_is_accounted_for(shared: Path) -> None:
         assert len(readings) == HAND_COUNTED[source.id], source.id
         assert all(bool(r.items) != bool(r.left_out) for r in readings), source.id
         assert {i.system for r in readings for i in r.items} <= set(source.systems)
+
+
+def test_the_raw_files_are_the_bytes_that_are_pinned(shared: Path) -> None:
+    root = shared / "data" / "raw"
+    found = {s.id: {i.bytes for i in find_inputs(s, root, recorded={})} for s in find_sources(BUILTIN)}
+    assert {name for name, kinds in found.items() if kinds == {"official"}} >= {"fulcra", "touche23", "xstest", "diasafety"}
+    assert set().union(*found.values()) == {"official", "copy"}
+
+
+def test_every_file_of_every_layout_is_pinned_or_has_an_address() -> None:
+    for source in find_sources(BUILTIN):
+        for name in (f for files in source.layouts for f in files):
+            assert name in pins(), name
+        first = [pins()[f] for f in source.layouts[0]]
+        assert all(pin["url"].startswith("https://") for pin in first) or source.id == "do_not_answer"
 
 
 def test_fulcra_has_the_oppose_rows_that_were_counted(shared: Path) -> None:
