@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clave.valeval.neardup import group_texts
+from clave.valeval.neardup import group_texts, similar_pairs
 
 BASE = "Could you tell me how the old bridge over the river near the mill was built by the monks"
 
@@ -26,6 +27,15 @@ def test_a_row_with_two_texts_joins_their_groups() -> None:
         0,
         0,
     ]
+
+
+def test_pairs_known_by_other_means_are_joined() -> None:
+    texts = ["How would one build a boat?", "In which way are boats made?", "Who sings?"]
+    vectors = np.array([[1, 0], [0.98, 0.199], [0, 1]], np.float32)
+    pairs = similar_pairs(texts, vectors)
+    assert pairs == [(texts[0], texts[1])]
+    assert group_texts([[t] for t in texts], pairs) == [0, 0, 1]
+    assert similar_pairs(texts * 1000, np.tile(vectors, (1000, 1)), 2.0) == []
 
 
 def test_short_and_wordless_texts_keep_apart() -> None:

@@ -71,7 +71,7 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
         for s in plan.sources
     }
     say("reading the sources")
-    pool, counts = fill_pool(plan.sources, {s.id: tuple(i.path for i in inputs[s.id]) for s in plan.sources}, plan.raw_dir)
+    pool, counts = fill_pool(plan.sources, {s.id: tuple(i.path for i in inputs[s.id]) for s in plan.sources}, plan.raw_dir, embed)
     if not pool:
         raise InputError("the sources gave no row: name others with --sources")
     corrections = {} if plan.corrections is None else check_corrections(pool, read_corrections(plan.corrections))

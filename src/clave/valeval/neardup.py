@@ -4,8 +4,8 @@
 
 MinHash signatures over word bigrams, cut into bands, propose pairs (Broder 1997; Leskovec et al., Mining of Massive Datasets, ch. 3);
 a pair is kept when the Jaccard similarity of its bigrams, computed exactly, reaches the threshold; union-find joins the pairs. A few
-lines of numpy, because the whole is then the same on every machine and needs no further package; scenarios are short, so that
-embeddings would cost minutes and find little more.
+lines of numpy need no further package. Rewordings of short questions share few bigrams: `similar_pairs` finds them by their embeddings,
+where the number of texts allows.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import hashlib
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 THRESHOLD = 0.7
 """Jaccard similarity of word bigrams from which two texts count as one scenario."""
+COSINE = 0.95
+"""Cosine similarity of sentence embeddings from which two texts count as one scenario."""
+_BLOCK = 1024
 _BANDS, _ROWS = 32, 3
 """A pair of similarity .7 shares a band with probability 1 - (1 - .7^3)^32 > .9999."""
 _SMALL = 40
@@ -34,11 +37,12 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(f"{a} {b}" for a, b in itertools.pairwise(words)) or frozenset(words)
 
 
-def group_texts(rows: Sequence[Sequence[str]], threshold: float = THRESHOLD) -> list[int]:
+def group_texts(rows: Sequence[Sequence[str]], pairs: Iterable[tuple[str, str]] = (), threshold: float = THRESHOLD) -> list[int]:
     """A group number for each row, counted from 0 in the order of first appearance.
 
     Args:
         rows: The texts of each row; rows that share a text, or have nearly equal texts, fall into one group.
+        pairs: Texts of rows that are known to be near duplicates.
         threshold: Jaccard similarity of word bigrams from which texts count as near duplicates.
     """
     keys: dict[frozenset[str] | str, int] = {}
@@ -48,11 +52,22 @@ def group_texts(rows: Sequence[Sequence[str]], threshold: float = THRESHOLD) -> 
     for texts in of_row:
         for key in texts[1:]:
             _union(parent, texts[0], key)
+    for one, other in pairs:
+        _union(parent, keys[shingles(one) or one], keys[shingles(other) or other])
     for a, b in _candidates(sets):
         if _find(parent, a) != _find(parent, b) and len(sets[a] & sets[b]) >= threshold * len(sets[a] | sets[b]):
             _union(parent, a, b)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(_find(parent, texts[0]), len(numbers)) for texts in of_row]
+
+
+def similar_pairs(texts: Sequence[str], vectors: NDArray[np.float32], threshold: float = COSINE) -> list[tuple[str, str]]:
+    """Pairs of texts whose unit vectors, of shape (len(texts), dim), have a cosine similarity of at least the threshold."""
+    found = []
+    for start in range(0, len(texts), _BLOCK):
+        similar = vectors[start : start + _BLOCK] @ vectors.T >= threshold
+        found += [(texts[start + i], texts[j]) for i, j in np.argwhere(similar).tolist() if start + i < j]
+    return found
 
 
 def _find(parent: list[int], i: int) -> int:

@@ -7,13 +7,16 @@ counts["fulcra"].read, counts["fulcra"].left_out
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from clave.errors import InputError
 from clave.records import LABELS, scenario_key
-from clave.valeval.neardup import group_texts
+from clave.valeval.diversity import Vectors
+from clave.valeval.neardup import group_texts, similar_pairs
 from clave.valeval.row import Row, row_id
 from clave.valeval.sources.spec import Item, Source
 
@@ -37,11 +40,12 @@ class SourceCounts:
 
 
 def fill_pool(
-    sources: Sequence[Source], layouts: Mapping[str, tuple[str, ...]], raw_dir: Path
+    sources: Sequence[Source], layouts: Mapping[str, tuple[str, ...]], raw_dir: Path, vectors_of: Callable[[list[str]], Vectors]
 ) -> tuple[list[Row], dict[str, SourceCounts]]:
     """Read all sources into rows whose split is not decided yet.
 
-    The same text with the same value is kept once; with two different labels it is dropped, from whichever source it came.
+    The same text with the same value is kept once; with two different labels it is dropped, from whichever source it came. Scenarios of
+    the calibration sources are compared by embedding too: between calibration and original a rewording is a leak.
     """
     counts = {s.id: SourceCounts() for s in sources}
     found: dict[str, tuple[Source, Item]] = {}
@@ -68,7 +72,10 @@ def fill_pool(
             counts[source.id].dropped["same text and value with another label"] += 1
         else:
             kept.append((source, item))
-    groups = group_texts([item.group_texts for _, item in kept])
+    asked = sorted({t for source, item in kept if source.role == "calibration" for t in item.group_texts})
+    vectors = vectors_of(asked)
+    pairs = similar_pairs(asked, np.array([vectors[t] for t in asked])) if asked else []
+    groups = group_texts([item.group_texts for _, item in kept], pairs)
     return [_row(source, item, group) for (source, item), group in zip(kept, _group_ids(kept, groups), strict=True)], counts
 
 
