@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clave.errors import InputError
-from clave.fitting.samples import check_enough, deal_folds, one_label_each, scenario_folds, unseen_labels
+from clave.fitting.samples import check_enough, deal_folds, one_label_each, unseen_labels
+from clave.recognizers.folds import scenario_folds
 from clave.records import LABELS, LabelledResponse
 
 
