@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from clave.concepts.cases import encoded_text
-from clave.encoder.encoder import DEFAULT_ENCODER
 from clave.judges.protocol import PerValueJudge, Probabilities, needs
 from clave.records import LABELS, LabelledResponse, Response
+from clave.settings import DEFAULT_ENCODER
 from clave.values import Value
 
 
