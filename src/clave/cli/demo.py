@@ -21,9 +21,9 @@ def demo(
     from importlib import resources
 
     from clave.cli.progress import stages
-    from clave.demo.page import write_page
     from clave.evaluator import Clave
     from clave.io import read_labels, read_responses, write_jsonl
+    from clave.report import write_report
 
     console = Console()
     data = resources.files("clave.demo")
@@ -42,7 +42,7 @@ def demo(
     output.mkdir(parents=True, exist_ok=True)
     clave.save(output / "evaluator")
     write_jsonl(output / "verdicts.jsonl", verdicts)
-    page = write_page(clave, responses, verdicts, output / "verdicts.html")
+    page = write_report(verdicts, output / "verdicts.html", responses=responses, system=clave.system, title="Moral foundations, demo")
 
     scores = clave.manifest_["scores"]["all"]["accuracy"]
     console.print(Text("Verdicts on unseen responses, with their probabilities:", style="bold"))
