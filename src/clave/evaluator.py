@@ -21,22 +21,26 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clave.concepts.cases import encoded_text
 from clave.concepts.extractor import Extracted, LLMExtractor
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.encoder.encoder import Vectors
+from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError
 from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
 from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
 from clave.fitting.gather import Progress, extract_samples, write_guidelines
 from clave.fitting.learn import Learnt, learn
+from clave.fitting.precision import in_int8
 from clave.fitting.samples import Sample, check_enough, deal_folds, one_label_each, unseen_labels
 from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
 from clave.recognizers.observation import Observation
+from clave.recognizers.training import Context, checkpoints
 from clave.records import Case, Failure, LabelledResponse, Response, Verdict
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
@@ -79,7 +83,8 @@ class Clave:
             self._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
         elif self.settings.calls:
             self._chat = open_chat(self.settings.model, **options)
-        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder))
+        self.precision_ = Precision()
+        self._encode_in(self.precision_)
         self.guidelines_: dict[str, str] = {}
         self.samples_: tuple[Sample, ...] = ()
         self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
@@ -148,9 +153,14 @@ class Clave:
             "served_by": sorted(served),
         }
         progress("recognizer", 0, 1)
-        await asyncio.to_thread(self._learn, samples, vectors)
+        await asyncio.to_thread(self._learn, samples, vectors, progress)
         progress("recognizer", 1, 1)
         return self
+
+    def _encode_in(self, precision: Precision) -> None:
+        """Take the encoder in this form."""
+        self.precision_ = precision
+        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder, int8=precision.kind == "int8"))
 
     def refit(self) -> Clave:
         """Fit the pool's labels, the recognizer and the calibration again from the kept extractions and the concepts as they now are.
@@ -162,9 +172,19 @@ class Clave:
         self._learn(self.samples_, self.text_vectors_)
         return self
 
-    def _learn(self, samples: Sequence[Sample], vectors: Vectors) -> None:
+    def _values(self) -> dict[str, Value]:
+        """Values with the guideline in force."""
+        return {v.id: v.model_copy(update={"guideline": self._guideline(v)}) for v in self.system.values}
+
+    def _learn(self, samples: Sequence[Sample], vectors: Vectors, progress: Progress = lambda stage, done, total: None) -> None:
         concepts = self.learnt_.pool.concepts if self.learnt_ and self.learnt_.pool and self.samples_ else None
-        self.learnt_ = learn(samples, vectors, self.settings, self._encoder.ready(), concepts=concepts)
+        encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints())
+        self.learnt_ = learn(samples, vectors, self.settings, encoder, concepts=concepts, context=context)
+        if self.precision_.kind == "fp32" and (found := in_int8(samples, self.learnt_, self.settings, encoder)):
+            if found[0].kind == "int8":
+                self._encode_in(found[0])
+                _, self.learnt_, vectors = found
+            self.precision_ = found[0]
         self.samples_, self.text_vectors_ = tuple(samples), vectors
         self.manifest_["scores"] = self.learnt_.scores
         self.name = f"clave-{self.system.id}-{self._digest()}"
@@ -172,7 +192,9 @@ class Clave:
     def _digest(self) -> str:
         """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
         assert self.learnt_ is not None
-        digest = hashlib.sha256(f"{self.system.hash} {self.settings.model_dump_json()} {sorted(self.guidelines_.items())}".encode())
+        digest = hashlib.sha256(
+            f"{self.system.hash} {self.settings.model_dump_json()} {self.precision_.kind} {sorted(self.guidelines_.items())}".encode()
+        )
         for record in (*self.samples_, *(self.learnt_.pool.concepts if self.learnt_.pool else ())):
             digest.update(record.model_dump_json().encode())
         return digest.hexdigest()[:8]
@@ -253,7 +275,7 @@ class Clave:
             return [failed_verdict(response, value.id, failure, self.name) for value in values]
         vector = await self._text_vector(response)
         if self._chat is None:
-            return [self._by_text(response, value, vector, floor) for value in values]
+            return [await self._by_text(response, value, vector, floor) for value in values]
         extractor = LLMExtractor(self._chat)
         if self.settings.joint:
             guidelines = {v.id: self._guideline(v) for v in values}
@@ -282,14 +304,24 @@ class Clave:
             return []
         return self.learnt_.cases.nearest(value.id, vector, self.settings.examples)
 
-    def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
+    async def _predict(self, observation: Observation) -> NDArray[np.float64]:
+        """Calibrated probabilities, shape (3,)."""
+        assert self.learnt_ is not None
+        recognizer = self.learnt_.recognizer
+        if recognizer.heavy:
+            p = await asyncio.to_thread(recognizer.predict_proba, [observation])
+        else:
+            p = recognizer.predict_proba([observation])
+        calibrated: NDArray[np.float64] = self.learnt_.calibration.apply(p)[0]
+        return calibrated
+
+    async def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
         assert self.learnt_ is not None
         assert vector is not None
-        p = self.learnt_.recognizer.predict_proba([Observation(value.id, response, vector)])
         return calibrated_verdict(
             response,
             value.id,
-            self.learnt_.calibration.apply(p)[0],
+            await self._predict(Observation(value.id, response, vector)),
             min_confidence=floor,
             novelty=novelty_of([self.learnt_.cases.similarity(value.id, vector)]),
             cases=self.learnt_.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
@@ -310,11 +342,10 @@ class Clave:
         vectors = await self._encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)
         mapped = tuple(pool.map(value.id, text, v) for text, v in zip(concepts, vectors, strict=True))
         observation = Observation(value.id, response, vector, extraction, vectors, mapped)
-        p = self.learnt_.recognizer.predict_proba([observation])
         return calibrated_verdict(
             response,
             value.id,
-            self.learnt_.calibration.apply(p)[0],
+            await self._predict(observation),
             min_confidence=floor,
             novelty=novelty_of([m.similarity for m in mapped]),
             evaluator=self.name,

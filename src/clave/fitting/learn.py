@@ -19,6 +19,7 @@ from clave.fitting.samples import Sample
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Recognizer
 from clave.recognizers.registry import recognizer_class
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 from clave.settings import Settings
 
@@ -43,6 +44,7 @@ def learn(
     encoder: Encoder,
     *,
     concepts: Sequence[Concept] | None = None,
+    context: Context | None = None,
 ) -> Learnt:
     """Learn from samples.
 
@@ -52,6 +54,7 @@ def learn(
         settings: The evaluator's.
         encoder: For concepts.
         concepts: The pool's concepts as a person left them; None clusters them anew.
+        context: The values' texts and how to train, for recognizers that are fine-tuned.
     """
     cases = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
     pool = None
@@ -61,7 +64,7 @@ def learn(
     labels: list[Label] = [s.labelled.label for s in samples]
     groups = [s.labelled.group for s in samples]
     features = settings.features if settings.calls else ("text",)
-    recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed)
+    recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed, context=context)
     calibration = Calibration.fit(recognizer.oof_, np.array([LABELS.index(label) for label in labels]))
     scores = _scores(samples, calibration.apply(recognizer.oof_))
     return Learnt(cases, pool, recognizer, calibration, scores)

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.errors import EvaluatorError
-from clave.recognizers.folds import grouped_folds
+from clave.recognizers.folds import splits
 from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 
 _COMPONENTS = 128
@@ -59,17 +60,26 @@ class Head:
     """
 
     kind = "head"
+    heavy = False
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features
 
-    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
+    def fit(
+        self,
+        observations: Sequence[Observation],
+        labels: Sequence[Label],
+        groups: Sequence[str],
+        *,
+        seed: int = 0,
+        context: Context | None = None,
+    ) -> Self:
         """See `Recognizer.fit`."""
         y = np.array([LABELS.index(label) for label in labels])
         blocks = {f: _Reduced.fit(f, block(f, observations)) for f in self.features}
         values = [o.value for o in observations]
         self.values_ = tuple(sorted(set(values)))
-        folds = _splits(values, y, groups, seed)
+        folds = splits(values, y, groups, _FOLDS, seed)
         trials = {choice: self._out_of_fold(choice, blocks, values, y, folds) for choice in _choices(self.features)}
         chosen, self.report_ = _simplest(trials, y, groups)
         self.oof_ = trials[chosen]
@@ -243,15 +253,6 @@ def _trust(x: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.concatenate([constant, np.eye(k) * slope, np.zeros((k, 1))], axis=1)
 
 
-def _splits(
-    values: Sequence[str], y: NDArray[np.int64], groups: Sequence[str], seed: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to train on and to test on."""
-    strata = [f"{value} {label}" for value, label in zip(values, y, strict=True)]
-    fold_of = grouped_folds(strata, groups, min(_FOLDS, len(set(groups))), seed)
-    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]
-
-
 def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
     """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss.
 
@@ -266,7 +267,7 @@ def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups:
             tuned[choice.model] = choice
     best = max(tuned.values(), key=lambda choice: (right[choice].mean(), -losses[choice]))
     group_of = np.unique(list(groups), return_inverse=True)[1]
-    chosen = next(choice for choice in tuned.values() if not _clearly(right[best] - right[choice], group_of))
+    chosen = next(choice for choice in tuned.values() if not clearly_above(right[best] - right[choice], group_of))
     rows = [
         {"choice": choice.name, "accuracy": round(float(right[choice].mean()), 4), "log_loss": round(losses[choice], 4)}
         for choice in trials
@@ -274,7 +275,7 @@ def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups:
     return chosen, {"chosen": chosen.name, "best": best.name, "n": len(y), "trials": rows}
 
 
-def _clearly(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
+def clearly_above(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
     """Whether a mean paired difference is more than two of its standard errors above zero, with scenarios as the units."""
     sums = np.bincount(group_of, difference)
     error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(difference)
