@@ -31,7 +31,7 @@ _PAPER = {"model": MODEL, "guideline": False, "examples": 0, "features": ("conce
 _STANCE = {"model": MODEL, "guideline": False, "examples": 0, "features": ("stance", "concepts")}
 _GUIDED = {"model": MODEL, "features": ("stance", "concepts")}
 INPUTS = {"text": {}, "concepts": _PAPER, "concepts+stance": _STANCE, "guided concepts+stance": _GUIDED}
-CONTRASTIVE, PLAIN = Training(epochs=2), Training(method="plain", epochs=2, learning_rate=1e-4)
+CONTRASTIVE, PLAIN = Training(epochs=1, learning_rate=5e-5), Training(method="plain", epochs=1, learning_rate=1e-4)
 
 
 def main() -> None:

@@ -169,6 +169,8 @@ class Clave:
         """
         if not self.samples_ or self.learnt_ is None:
             raise EvaluatorError("there is nothing to refit: fit the evaluator first")
+        if "distilled" in self.manifest_:
+            raise EvaluatorError("a distilled evaluator cannot be refitted: it would forget what the large model taught it; distil again")
         self._learn(self.samples_, self.text_vectors_)
         return self
 
@@ -178,16 +180,24 @@ class Clave:
 
     def _learn(self, samples: Sequence[Sample], vectors: Vectors, progress: Progress = lambda stage, done, total: None) -> None:
         concepts = self.learnt_.pool.concepts if self.learnt_ and self.learnt_.pool and self.samples_ else None
-        encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints())
+        encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints=checkpoints())
         self.learnt_ = learn(samples, vectors, self.settings, encoder, concepts=concepts, context=context)
         if self.precision_.kind == "fp32" and (found := in_int8(samples, self.learnt_, self.settings, encoder)):
             if found[0].kind == "int8":
                 self._encode_in(found[0])
                 _, self.learnt_, vectors = found
             self.precision_ = found[0]
-        self.samples_, self.text_vectors_ = tuple(samples), vectors
-        self.manifest_["scores"] = self.learnt_.scores
+        self.take(self.learnt_, samples, vectors)
+
+    def take(self, learnt: Learnt, samples: Sequence[Sample], vectors: Vectors) -> None:
+        """Become the evaluator that was learnt from these samples."""
+        self.learnt_, self.samples_, self.text_vectors_ = learnt, tuple(samples), vectors
+        self.manifest_["scores"] = learnt.scores
         self.name = f"clave-{self.system.id}-{self._digest()}"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (n, dim), in the calling thread."""
+        return self._encoder.encode_now(texts)
 
     def _digest(self) -> str:
         """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
@@ -248,19 +258,32 @@ class Clave:
         """Evaluate (response, values) pairs: what `aevaluate` and a resumed run have in common."""
         if self.learnt_ is None and self._chat is None:
             raise InputError("without labels there must be a large model: name one with --model, or calibrate first")
-        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
-            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
         self.stopped = ""
-        floor = max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
+        floor = self.floor(min_confidence, coverage)
         workers = _ENCODING + (self._chat.width if self._chat is not None else 0)
         try:
-            async for verdict in stream(self._split(units), partial(self._judge, floor=floor), workers):
+            async for verdict in stream(self.split(units), partial(self.judge, floor=floor), workers):
                 yield verdict
         finally:
             if self._chat is not None:
                 await self._chat.close()
 
-    def _split(self, units: Iterable[Unit]) -> Iterator[Unit]:
+    def floor(self, min_confidence: float, coverage: float) -> float:
+        """The probability below which a verdict is abstained.
+
+        Raises:
+            InputError: One of the two is out of range.
+        """
+        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
+            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
+        return max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        if self._chat is not None:
+            await self._chat.close()
+
+    def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
         """One unit per call: all values of a response together in joint mode, else one by one."""
         for response, values in units:
             if self.settings.joint:
@@ -268,7 +291,8 @@ class Clave:
             else:
                 yield from ((response, (value,)) for value in values)
 
-    async def _judge(self, unit: Unit, floor: float) -> list[Verdict]:
+    async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
+        """The verdicts of one of `split`'s units; abstained below `floor`."""
         response, values = unit
         if not response.response.strip():
             failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")

@@ -143,7 +143,7 @@ def load(
     except (KeyError, UnicodeDecodeError, ValidationError, InputError) as error:
         raise EvaluatorError(f"{folder} is damaged: {error}; calibrate it again") from None
     clave.name = str(manifest.get("evaluator"))
-    known = {"labels", "disputed", "failed", "unseen_labels", "served_by", "scores"}
+    known = {"labels", "disputed", "failed", "unseen_labels", "served_by", "scores", "distilled"}
     clave.manifest_ = {k: v for k, v in manifest.items() if k in known}
     return clave
 

@@ -125,6 +125,10 @@ class BertEncoder:
         self._threads = threads or _processors()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
+        distinct = dict.fromkeys(texts)
+        if len(distinct) < len(texts):
+            place = {text: i for i, text in enumerate(distinct)}
+            return self.encode(list(distinct))[[place[text] for text in texts]]
         encodings = self._tokenizer.encode_batch(list(texts))
         by_length: defaultdict[int, list[int]] = defaultdict(list)
         for i, encoding in enumerate(encodings):

@@ -66,7 +66,7 @@ def learn(
     features = settings.features if settings.calls else ("text",)
     recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed, context=context)
     calibration = Calibration.fit(recognizer.oof_, np.array([LABELS.index(label) for label in labels]))
-    scores = _scores(samples, calibration.apply(recognizer.oof_))
+    scores = scores_of(samples, calibration.apply(recognizer.oof_))
     return Learnt(cases, pool, recognizer, calibration, scores)
 
 
@@ -100,7 +100,7 @@ def _with_concepts(
     return pool, observations
 
 
-def _scores(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def scores_of(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     """Cross-validated scores with intervals over scenarios; a value's own come with its count."""
     predicted = [LABELS[i] for i in probabilities.argmax(axis=1)]
 

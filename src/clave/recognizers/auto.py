@@ -75,9 +75,10 @@ class Auto:
                 fitted[kind] = make(self.features).fit(observations, labels, groups, seed=seed, context=own)
             except MissingExtraError as error:
                 skipped[kind] = str(error)
-        right = {kind: (r.oof_.argmax(axis=1) == y).astype(float) for kind, r in fitted.items()}
+        human: list[int] = np.flatnonzero(np.ones(len(y)) if context.weights is None else context.weights >= 1).tolist()
+        right = {kind: (r.oof_.argmax(axis=1) == y)[human].astype(float) for kind, r in fitted.items()}
         best = max(right, key=lambda kind: float(right[kind].mean()))
-        group_of = np.unique(list(groups), return_inverse=True)[1]
+        group_of = np.unique([groups[i] for i in human], return_inverse=True)[1]
         chosen = next(kind for kind in right if not clearly_above(right[best] - right[kind], group_of))
         self.chosen_ = fitted[chosen]
         self.features, self.oof_ = self.chosen_.features, self.chosen_.oof_
@@ -88,7 +89,7 @@ class Auto:
             "accuracy": accuracies,
             "skipped": skipped,
             "chosen": self.chosen_.report_["chosen"],
-            "n": len(y),
+            "n": len(human),
             "reports": {kind: r.report_ for kind, r in fitted.items()},
         }
         return self

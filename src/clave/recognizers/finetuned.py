@@ -62,6 +62,8 @@ class FineTuned:
         if context is None:
             raise InputError("recognizer 'encoder' needs the values' names: fit it through Clave")
         training = context.training
+        mass = np.ones(len(labels)) if context.weights is None else context.weights
+        sure = mass >= 0.5  # the encoder learns each text once, under its likeliest label
         self.shows_: Shown = training.shows or "name"
         self.values_ = {v: context.values[v] for v in sorted({o.value for o in observations})}
         texts = self._texts(observations)
@@ -71,29 +73,34 @@ class FineTuned:
         folds = splits(values, y, groups, training.folds, seed)
         runnable = True
 
-        def parts(rows: NDArray[np.intp]) -> tuple[list[Observation], list[Label], list[str]]:
-            return [observations[i] for i in rows], [labels[i] for i in rows], [groups[i] for i in rows]
+        def tuned(rows: NDArray[np.intp], place: str, k: int) -> Encoder:
+            rows = rows[sure[rows]]
+            stage = f"encoder {k + 1}/{len(folds) + 1}"
+            chosen = [texts[i] for i in rows], [values[i] for i in rows]
+            return tune(*chosen, y[rows], training, seed, Path(place), stage, context.progress)
+
+        def head(encoder: Encoder, rows: NDArray[np.intp]) -> Head:
+            encoded = _encoded(encoder, [texts[i] for i in rows], [observations[i] for i in rows])
+            own = Context(weights=mass[rows])
+            return Head(("text",)).fit(encoded, [labels[i] for i in rows], [groups[i] for i in rows], seed=seed, context=own)
 
         for k, (train, test) in enumerate(folds):
             with tempfile.TemporaryDirectory() as place:
-                stage = f"encoder {k + 1}/{len(folds) + 1}"
-                exact = tune(
-                    [texts[i] for i in train], [values[i] for i in train], y[train], training, seed, Path(place), stage, context.progress
-                )
+                exact = tuned(train, place, k)
                 small = exact.quantised()
                 runnable = small is not None
+                learnt = head(exact, train)
                 for name, encoder in (("fp32", exact), ("int8", small or exact)):
-                    head = _head(encoder, texts, train, *parts(train), seed)
-                    out[name][test] = head.predict_proba(_encoded(encoder, [texts[i] for i in test], [observations[i] for i in test]))
-        self._folder = tempfile.TemporaryDirectory()
-        stage = f"encoder {len(folds) + 1}/{len(folds) + 1}"
-        exact = tune(texts, values, y, training, seed, Path(self._folder.name), stage, context.progress)
-        checked = compare(out["fp32"], out["int8"], y) if runnable else Precision(kind="fp32")
-        self.encoder_: Encoder = (exact.quantised() if checked.kind == "int8" else None) or exact
+                    asked = _encoded(encoder, [texts[i] for i in test], [observations[i] for i in test])
+                    out[name][test] = learnt.predict_proba(asked)
         everything = np.arange(len(y))
-        self.head_ = _head(self.encoder_, texts, everything, *parts(everything), seed)
+        self._folder = tempfile.TemporaryDirectory()
+        exact = tuned(everything, self._folder.name, len(folds))
+        checked = compare(out["fp32"][mass >= 1], out["int8"][mass >= 1], y[mass >= 1]) if runnable else Precision(kind="fp32")
+        self.encoder_: Encoder = (exact.quantised() if checked.kind == "int8" else None) or exact
+        self.head_ = head(exact, everything)
         self.oof_ = out[checked.kind]
-        accuracy = round(float((self.oof_.argmax(axis=1) == y).mean()), 4)
+        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4)
         self.report_: dict[str, Any] = {
             "chosen": f"{training.method} fine-tuning of {training.base or DEFAULT_ENCODER}",
             "n": len(y),
@@ -145,16 +152,3 @@ class FineTuned:
 def _encoded(encoder: Encoder, texts: Sequence[str], observations: Sequence[Observation]) -> list[Observation]:
     """The observations with the fine-tuned encoder's vectors in place of the text's."""
     return [replace(o, text_vector=vector) for o, vector in zip(observations, encoder.encode(texts), strict=True)]
-
-
-def _head(
-    encoder: Encoder,
-    texts: Sequence[str],
-    rows: NDArray[np.intp],
-    observations: list[Observation],
-    labels: list[Label],
-    groups: list[str],
-    seed: int,
-) -> Head:
-    encoded = _encoded(encoder, [texts[i] for i in rows], observations)
-    return Head(("text",)).fit(encoded, labels, groups, seed=seed)

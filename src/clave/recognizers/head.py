@@ -80,11 +80,13 @@ class Head:
         values = [o.value for o in observations]
         self.values_ = tuple(sorted(set(values)))
         folds = splits(values, y, groups, _FOLDS, seed)
-        trials = {choice: self._out_of_fold(choice, blocks, values, y, folds) for choice in _choices(self.features)}
-        chosen, self.report_ = _simplest(trials, y, groups)
+        mass = np.ones(len(y)) if context is None or context.weights is None else context.weights
+        trials = {choice: self._out_of_fold(choice, blocks, values, y, folds, mass) for choice in _choices(self.features)}
+        human: list[int] = np.flatnonzero(mass >= 1).tolist()
+        chosen, self.report_ = _simplest({c: p[human] for c, p in trials.items()}, y[human], [groups[i] for i in human])
         self.oof_ = trials[chosen]
         self.features = chosen.features
-        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen)
+        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen, mass)
         self.weights_ = {f: self._unfold(chosen, f, blocks, weights) for f in chosen.features}
         self.bias_ = self._biases(chosen, blocks, weights)
         return self
@@ -136,11 +138,12 @@ class Head:
         values: list[str],
         y: NDArray[np.int64],
         folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+        mass: NDArray[np.float64],
     ) -> Probabilities:
         x = _design(choice, blocks, values, self.values_)
         out = np.empty((len(y), len(LABELS)))
         for train, test in folds:
-            weights = _train(x[train], y[train], choice)
+            weights = _train(x[train], y[train], choice, mass[train])
             out[test] = _softmax(x[test] @ weights[:, :-1].T + weights[:, -1])
         return out
 
@@ -218,7 +221,7 @@ def _parts(
     return shared, np.stack(own)
 
 
-def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice) -> NDArray[np.float64]:
+def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice, mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights of shape (3, columns + 1), the constant last; a label that never occurs gets the floor's probability."""
     from sklearn.linear_model import LogisticRegression
 
@@ -230,7 +233,7 @@ def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice) -> NDAr
     if len(seen) == 1:
         out[seen[0], -1] = 0.0
         return out
-    model = LogisticRegression(C=choice.c, max_iter=300, tol=1e-4).fit(x, y)
+    model = LogisticRegression(C=choice.c, max_iter=300, tol=1e-4).fit(x, y, sample_weight=mass)
     coef, intercept = model.coef_, model.intercept_
     if len(seen) == 2:  # scikit-learn then gives one row, for the second label
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2

@@ -67,6 +67,7 @@ class Lora:
         self.values_ = {v: context.values[v] for v in sorted({o.value for o in observations})}
         values = [o.value for o in observations]
         y = np.array([LABELS.index(label) for label in labels])
+        mass = np.ones(len(y)) if context.weights is None else context.weights
         self.oof_ = np.empty((len(y), len(LABELS)))
         everything = np.arange(len(y))
         folds = splits(values, y, groups, training.folds, seed)
@@ -74,6 +75,7 @@ class Lora:
         for k, (train, test) in enumerate([*folds, (everything, everything[:0])]):
             model = _fresh(training.base, training.rank, training.max_tokens, seed)
             inputs = self._inputs(model, observations)
+            train = train[mass[train] >= 0.5]  # each text once, under its likeliest label
             losses, place = adapt(
                 model,
                 [inputs[i] for i in train],
@@ -94,7 +96,7 @@ class Lora:
         for place in places:
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
-        accuracy = round(float((self.oof_.argmax(axis=1) == y).mean()), 4)
+        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4)
         self.report_: dict[str, Any] = {
             "chosen": f"LoRA of rank {training.rank} on {training.base}",
             "n": len(y),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from clave.records import Record
@@ -59,5 +61,7 @@ class Context:
     """By id, with the guideline that is in force."""
     training: Training = field(default_factory=Training)
     progress: Progress = lambda stage, done, total: None
+    weights: NDArray[np.float64] | None = None
+    """Of each row, shape (n,); None: all 1. A person's label weighs 1; the soft label of a teacher is up to three rows that weigh less."""
     checkpoints: Path | None = None
     """Where a training that is killed goes on from; None keeps nothing."""
