@@ -32,7 +32,7 @@ class ChatServer:
         chat_server.script = [chat_server.error(429, retry_after=0.05), chat_server.says("{}")]    # in this order, the last one for ever
         chat_server.script = lambda body: chat_server.says(body["model"])                         # or by the request
 
-    An answer is (status, headers, body). A body that is bytes goes out as it is. While `hold` is set, answers wait for it to be cleared.
+    An answer is (status, headers, body). A body that is bytes goes out as it is. While `free` is cleared, answers wait.
     """
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from functools import partial
 
 import numpy as np
@@ -177,8 +178,10 @@ class Cascade:
         self.counts_.clear()
         self.large.stopped = ""
         try:
-            async for verdict in stream(units, partial(self._judge, min_confidence=min_confidence, floor=floor), _WORKERS):
-                yield verdict
+            judge = partial(self._judge, min_confidence=min_confidence, floor=floor)
+            async with aclosing(stream(units, judge, _WORKERS)) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict
         finally:
             await self.large.close()
 

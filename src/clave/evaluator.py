@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -228,11 +229,12 @@ class Clave:
 
     async def aevaluate(
         self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0
-    ) -> AsyncIterator[Verdict]:
+    ) -> AsyncGenerator[Verdict, None]:
         """`evaluate`, async."""
         units = ((response, self.values_of(response)) for response in responses)
-        async for verdict in self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage):
-            yield verdict
+        async with aclosing(self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage)) as verdicts:
+            async for verdict in verdicts:
+                yield verdict
 
     def on(self, chat: ChatModel) -> Clave:
         """The same evaluator on another chat model."""
@@ -254,7 +256,9 @@ class Clave:
             )
         return (self.system[response.value],)
 
-    async def aevaluate_units(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> AsyncIterator[Verdict]:
+    async def aevaluate_units(
+        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0
+    ) -> AsyncGenerator[Verdict, None]:
         """Evaluate (response, values) pairs: what `aevaluate` and a resumed run have in common."""
         if self.learnt_ is None and self._chat is None:
             raise InputError("without labels there must be a large model: name one with --model, or calibrate first")
@@ -262,8 +266,9 @@ class Clave:
         floor = self.floor(min_confidence, coverage)
         workers = _ENCODING + (self._chat.width if self._chat is not None else 0)
         try:
-            async for verdict in stream(self.split(units), partial(self.judge, floor=floor), workers):
-                yield verdict
+            async with aclosing(stream(self.split(units), partial(self.judge, floor=floor), workers)) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict
         finally:
             if self._chat is not None:
                 await self._chat.close()

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clave.benchmark.statistics import Estimate, bootstrap, group_index, holm, mcnemar, paired_bootstrap
 from clave.errors import InputError
@@ -42,12 +44,13 @@ def test_rows_of_one_scenario_widen_the_interval():
     assert (clustered.high - clustered.low) > 2.5 * (alone.high - alone.low)
 
 
-def test_bootstrap_is_the_same_for_one_seed_and_any_names_of_groups():
+def test_bootstrap_is_the_same_for_one_seed_and_any_order_of_rows():
     right = np.random.default_rng(0).random(200) < 0.6
-    numbered = bootstrap(rows(right), np.arange(200) // 2, mean)
-    named = bootstrap(rows(right), [f"scenario {i // 2}" for i in range(200)], mean)
-    assert numbered == named
-    assert numbered != bootstrap(rows(right), np.arange(200) // 2, mean, seed=1)
+    groups = np.array([f"scenario {i // 2}" for i in range(200)])
+    first = bootstrap(rows(right), list(groups), mean)
+    order = np.random.default_rng(1).permutation(200)
+    assert bootstrap(rows(right[order]), list(groups[order]), mean) == first
+    assert bootstrap(rows(right), list(groups), mean, seed=1) != first
 
 
 def test_one_group_has_a_value_but_no_interval():
@@ -108,3 +111,10 @@ def test_holm_by_hand():
     """Sorted .01 .03 .04 by three: .03, then max(.03, .06), then max(.06, .04)."""
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed: nothing to compare with")
+    assert holm(p_values) == pytest.approx(list(multitest.multipletests(p_values, method="holm")[1]))

@@ -206,6 +206,12 @@ def _confusion(gold: Labels, predicted: Labels, groups: Groups) -> tuple[Array, 
     return np.eye(K * K)[g * K + p], index, failed
 
 
+def confusion_sums(gold: Labels, predicted: Labels) -> Array:
+    """One row of nine per row, 1 where (gold, predicted) falls, all 0 where there is no verdict."""
+    g, p = label_codes(gold), label_codes(predicted)
+    return np.where(((g >= 0) & (p >= 0))[:, None], np.eye(K * K)[g * K + p], 0.0)
+
+
 def _pairs(first: Labels, second: Labels, groups: Groups) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], int]:
     if len(first) != len(second):
         raise InputError(f"there are {len(first)} labels on one side and {len(second)} on the other: give one for each row")

@@ -68,7 +68,8 @@ class McNemar(NamedTuple):
 
 
 def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
-    """Number the groups 0..G-1 in the order in which they appear; without groups each row is its own.
+    """Number the groups 0..G-1 in the order of their names, so that the order of rows changes no interval; without groups each row is
+    its own.
 
     Raises:
         InputError: There are not as many groups as rows.
@@ -77,8 +78,8 @@ def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
         return np.arange(n)
     if len(groups) != n:
         raise InputError(f"there are {len(groups)} groups for {n} rows: give one group per row")
-    seen: dict[Hashable, int] = {}
-    return np.fromiter((seen.setdefault(g, len(seen)) for g in groups), dtype=np.intp, count=n)
+    place = {group: i for i, group in enumerate(sorted(set(groups), key=str))}
+    return np.fromiter((place[g] for g in groups), dtype=np.intp, count=n)
 
 
 @functools.lru_cache(maxsize=4)
@@ -179,24 +180,27 @@ def _quiet(formula: Formula, total: Array) -> Array:
 def mcnemar(first_right: Sequence[bool] | NDArray[np.bool_], second_right: Sequence[bool] | NDArray[np.bool_]) -> McNemar:
     """McNemar's exact test that two evaluators are right equally often (McNemar 1947); rows count as independent.
 
+    It is the binomial test of the rows that only one of the two has right.
+
     Args:
         first_right: Whether the first evaluator was right, per row where both gave a verdict.
         second_right: The same for the second.
     """
-    from statsmodels.stats.contingency_tables import mcnemar as exact_test
+    from scipy.stats import binomtest
 
     a, b = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
     only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
-    if only_a + only_b == 0:
-        return McNemar(0, 0, 1.0)
-    table = [[int((a & b).sum()), only_a], [only_b, int((~a & ~b).sum())]]
-    return McNemar(only_a, only_b, min(1.0, float(exact_test(table, exact=True).pvalue)))
+    differing = only_a + only_b
+    return McNemar(only_a, only_b, float(binomtest(only_a, differing).pvalue) if differing else 1.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number by Holm's step-down method (Holm 1979), in the order given."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """P-values adjusted for their number by Holm's step-down method (Holm 1979), in the order given.
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    Four lines rather than statsmodels, whose function collects garbage at every call: 70 ms each, a minute for a large leaderboard.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return [float(x) for x in adjusted]

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clave.cli import calibrate, demo, evaluate, values
+from clave.cli import annotate, calibrate, demo, evaluate, report, valeval, values
 from clave.errors import ClaveError
 
 app = typer.Typer(
@@ -26,8 +26,12 @@ app.command()(calibrate.calibrate)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.estimate)
 app.command()(calibrate.refit)
+app.command()(report.report)
+app.command()(annotate.annotate)
+app.command()(annotate.agreement)
 app.add_typer(calibrate.pool_app, name="pool")
 app.add_typer(values.app, name="values", help="Value systems: list, show, check, new.")
+app.add_typer(valeval.app, name="valeval", help="The benchmark data set: build, stats, check, audit, push.")
 
 
 @app.callback(invoke_without_command=True)

@@ -108,6 +108,10 @@ class LLMExtractor:
             else:
                 results[value.id] = _extracted(cast(dict[str, Any], part), answer, response)
                 answer = replace(answer, usage=Usage())
+        if isinstance(answer, Completion) and answer.usage.calls:  # it answered for no value, and was paid for all the same
+            first = next((v for v, found in results.items() if isinstance(found, Extracted)), None)
+            if first is not None:
+                results[first] = replace(cast(Extracted, results[first]), usage=cast(Extracted, results[first]).usage + answer.usage)
         return results
 
 
@@ -168,7 +172,7 @@ def _problem(data: object) -> str | None:
     confidence = data.get("confidence")
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
         return f"'confidence' is {str(confidence)[:40]!r}, not a number from 0 to 1"
-    if not isinstance(data.get("evidence", ""), str):
+    if not isinstance(data.get("evidence") or "", str):
         return "'evidence' is not a text"
     if not any(c.strip() for c in concepts) and data["stance"] != "unrelated":
         return "there is a stance and no concept"

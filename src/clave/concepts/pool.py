@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt
 
 from clave.encoder import Encoder
 from clave.encoder.encoder import Vectors
@@ -40,8 +41,8 @@ class Concept(Record):
 
     text: str
     value: str
-    labels: dict[Label, int]
-    """What people said of the samples behind it."""
+    labels: dict[Label, NonNegativeInt]
+    """What people said of the samples behind it, each counted once."""
     samples: tuple[str, ...]
 
 
@@ -71,9 +72,9 @@ class ConceptPool:
                 cluster = own[members]
                 centre = vectors[cluster].mean(axis=0)
                 middle = min(cluster, key=lambda i: (-round(float(vectors[i] @ centre), 5), mentions[i].text))
-                labels = Counter(mentions[i].label for i in cluster)
-                samples = tuple(sorted({mentions[i].sample for i in cluster}))
-                concepts.append(Concept(text=mentions[middle].text, value=value, labels=_ordered(labels), samples=samples))
+                label_of = {mentions[i].sample: mentions[i].label for i in cluster}  # a sample counts once, however many of its concepts
+                labels = _ordered(Counter(label_of.values()))
+                concepts.append(Concept(text=mentions[middle].text, value=value, labels=labels, samples=tuple(sorted(label_of))))
                 rows.append(int(middle))
         return cls(concepts, vectors[rows] if rows else np.zeros((0, vectors.shape[1]), np.float32))
 
@@ -98,7 +99,7 @@ class ConceptPool:
         similarities = self.vectors[rows] @ vector
         for k in np.argsort(-similarities, kind="stable"):
             concept = self.concepts[rows[k]]
-            labels = concept.labels if without is None else _without(concept, without)
+            labels = _ordered(concept.labels) if without is None else _without(concept, without)
             if not labels:
                 continue
             similarity = round(float(similarities[k]), 4)
@@ -130,8 +131,8 @@ def shares(mapped: Collection[MappedConcept]) -> NDArray[np.float64]:
     """Label shares behind mapped concepts, one added to each count; shape (3,), uniform where nothing is mapped."""
     counts = np.ones(len(LABELS))
     for concept in mapped:
-        if concept.labels:
-            total = sum(concept.labels.values())
+        total = sum(concept.labels.values())
+        if total:
             weight = min(total, 10) / total  # a concept that hundreds of samples share must not drown the others
             counts += [weight * concept.labels.get(label, 0) for label in LABELS]
     result: NDArray[np.float64] = counts / counts.sum()

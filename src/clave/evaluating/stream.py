@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class StopStreamError(Exception):
     """Raised by work to say: start nothing more, let what is under way end."""
 
 
-async def stream(units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> AsyncIterator[R]:
+async def stream(units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> AsyncGenerator[R, None]:
     """Do `work` on every unit.
 
     Args:

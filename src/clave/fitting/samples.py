@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from clave.errors import InputError
-from clave.recognizers.folds import grouped_folds
+from clave.recognizers.folds import scenario_folds
 from clave.records import LABELS, Extraction, Label, LabelledResponse, Record
 
 FEWEST = 6
@@ -82,10 +82,5 @@ def deal_folds(samples: Sequence[LabelledResponse], folds: int, seed: int, *, gi
         if len(names) < 2:
             raise InputError("the fold column puts all samples into one fold: it needs at least two")
         return [Sample(labelled=s, fold=names.index(s.fold or "")) for s in samples]
-    groups = [s.group for s in samples]
-    if len(set(groups)) < folds:
-        raise InputError(
-            f"there are {len(set(groups))} scenarios among the labelled samples, fewer than the {folds} folds: add other scenarios"
-        )
-    fold_of = grouped_folds([f"{s.value} {s.label}" for s in samples], groups, folds, seed)
+    fold_of = scenario_folds([f"{s.value} {s.label}" for s in samples], [s.group for s in samples], folds, seed)
     return [Sample(labelled=s, fold=int(fold)) for s, fold in zip(samples, fold_of, strict=True)]

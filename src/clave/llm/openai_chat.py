@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
 _NO_STRUCTURE = re.compile(r"response_format|json_schema|json_object|structured|guided", re.IGNORECASE)
 _LONGEST = 16_384
+_UNREADABLE = 3
+"""Answers of another form than was asked for, after which a model that is asked the same again is not expected to do better."""
 
 
 class _AgainError(Exception):
@@ -101,7 +103,7 @@ class OpenAIChat:
             wait=_wait,
             reraise=True,
         )
-        limit = request.max_tokens
+        limit, unreadable = request.max_tokens, 0
         spent = Usage()
         try:
             async for attempt in tries:
@@ -122,8 +124,11 @@ class OpenAIChat:
                         request.check(text)
                     except ValueError as error:
                         self.ledger.trouble["bad_answer"] += 1
-                        reason = f"the answer is not of the asked form: {error}"
-                        raise _AgainError(Failure(status="failed", kind="bad_answer", reason=reason), wait=False) from None
+                        unreadable += 1
+                        failure = Failure(status="failed", kind="bad_answer", reason=f"the answer is not of the asked form: {error}")
+                        if unreadable == _UNREADABLE:
+                            return failure
+                        raise _AgainError(failure, wait=False) from None
                     return Completion(text, served, mode, spent)
         except _AgainError as error:
             if error.first_contact and not self._answered:

@@ -72,10 +72,10 @@ class Pace:
         elif answered:
             took = now - started
             self._fastest = min(self._fastest, took)
-            if not self._slow_start:
-                self.limit = min(self.most, self.limit + 1 / self.limit)
-            elif took <= _QUEUEING * self._fastest + 0.02:
+            if self._slow_start and took <= _QUEUEING * self._fastest + 0.02:
                 self.limit = min(self.most, self.limit + 1)
+            else:  # slow answers may mean a queue: more only by and by
+                self.limit = min(self.most, self.limit + 1 / self.limit)
         self._wake()
 
     def _free(self, now: float) -> bool:

@@ -127,7 +127,9 @@ class Head:
             head.report_ = described["cross_validation"]
             head.weights_ = {f: tensors[f"weights.{f}"] for f in head.features}
             head.bias_ = tensors["bias"]
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            if head.bias_.shape != (n := len(head.values_), k := len(LABELS)) or any(w.shape[:2] != (n, k) for w in head.weights_.values()):
+                raise ValueError("its tensors are not of the stated shape")
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise EvaluatorError(f"{folder}: the recognizer is damaged ({error}): fit it again with clave refit") from None
         return head
 
@@ -178,6 +180,8 @@ class _Reduced:
             return cls(np.zeros(x.shape[1]), np.eye(x.shape[1]), x)
         mean = x.mean(axis=0)
         centred = x - mean
+        if np.allclose(centred, 0):  # all rows are alike, e.g. no concept anywhere: one column that says nothing
+            return cls(mean, np.zeros((1, x.shape[1])), np.zeros((len(x), 1)))
         _, singular, rows = np.linalg.svd(centred, full_matrices=False)
         k = int(min(_COMPONENTS, (singular > 1e-9).sum()))
         scale = np.sqrt(len(x)) / np.linalg.norm(singular[:k]) * 2  # rows of a typical length of 2: comparable with the stance's
@@ -252,8 +256,25 @@ def _trust(x: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
     else:
         fitted = LogisticRegression().fit(x[:, k:].sum(axis=1, keepdims=True), right)
         base, slope = float(fitted.intercept_[0]), float(fitted.coef_[0, 0])
+    base, slope = _kept(base, slope, x[:, k:].sum(axis=1))
     constant = np.eye(k) * (base + np.log(k - 1))
     return np.concatenate([constant, np.eye(k) * slope, np.zeros((k, 1))], axis=1)
+
+
+def _kept(base: float, slope: float, confidence: NDArray[np.float64]) -> tuple[float, float]:
+    """The nearest line under which the stance stays the likeliest label at every confidence that was seen.
+
+    Below a probability of 1/3 of being right another label would win, and which one of the two, nothing says.
+    """
+    least = 0.02 - float(np.log(len(LABELS) - 1))
+    centre = float(confidence.mean())
+    level = max(base + slope * centre, least)
+    below, above = centre - float(confidence.min()), float(confidence.max()) - centre
+    if slope > 0 and below > 0:
+        slope = min(slope, (level - least) / below)
+    if slope < 0 and above > 0:
+        slope = max(slope, -(level - least) / above)
+    return level - slope * centre, slope
 
 
 def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:

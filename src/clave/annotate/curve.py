@@ -1,0 +1,142 @@
+"""Enough labels? Cross-validated accuracy against the number of labels, and what ten more are expected to bring.
+
+curve = learning_curve(labelled, vectors)
+curve.points[-1].accuracy, curve.gain
+
+A logistic head on text embeddings stands in for the whole evaluator: it makes no call. Its level is lower than that of an
+evaluator with a large model, so what the curve tells is whether it still rises.
+
+Source of the extrapolation: inverse power laws of learning curves (Figueroa et al., "Predicting sample size required for
+classification performance", 2012), with the exponent fixed at 1/2, as a handful of points cannot tell more.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clave.records import LABELS, LabelledResponse, Record
+
+if TYPE_CHECKING:
+    from clave.annotate.store import Store
+
+FEWEST = 20
+FOLDS = 5
+METHOD = "a logistic head on text embeddings, 5-fold by scenario"
+
+
+class CurvePoint(Record):
+    """Accuracy with so many labels, with its 95 % interval over items."""
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class Curve(Record):
+    """A learning curve of one value; `failed` says why there is none."""
+
+    labels: int
+    """Settled labels it was drawn from."""
+    points: tuple[CurvePoint, ...] = ()
+    gain: float | None = None
+    """Points of accuracy (0 to 1) that ten more labels are expected to bring."""
+    method: str = METHOD
+    failed: str = ""
+
+
+def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any, Any], *, seed: int = 0) -> Curve | None:
+    """Draw the curve of one value; None where there are too few labels or only one kind.
+
+    Args:
+        labelled: Settled labels of one value.
+        vectors: Of their texts, shape (n, dim).
+    """
+    labels = np.array([row.label for row in labelled])
+    groups = np.array([row.group for row in labelled])
+    if len(labelled) < FEWEST or len(set(labels)) < 2 or len(set(groups)) < FOLDS:
+        return None
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    rng = np.random.default_rng(seed)
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # rare labels are spread as far as they go
+        splits = [(rng.permutation(train), test) for train, test in splitter.split(vectors, labels, groups)]
+    smallest = min(len(train) for train, _ in splits)
+    sizes = sorted({*range(10, smallest + 1, 10 if smallest <= 50 else 20), smallest})
+    points = []
+    for size in sizes:
+        right = np.zeros(len(labels))
+        for train, test in splits:
+            predicted = predict(labelled, vectors, train[:size], test)
+            right[test] = [LABELS[i] == label for i, label in zip(predicted.argmax(axis=1), labels[test], strict=True)]
+        draws = right[rng.integers(0, len(right), (1000, len(right)))].mean(axis=1)
+        low, high = np.percentile(draws, [2.5, 97.5])
+        points.append(CurvePoint(n=int(size), accuracy=float(right.mean()), low=float(low), high=float(high)))
+    return Curve(labels=len(labelled), points=tuple(points), gain=expected_gain(points))
+
+
+def predict(
+    labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any, Any], train: np.ndarray[Any, Any], test: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Probabilities, shape (len(test), 3), of a logistic head on text vectors, fitted on the rows `train`.
+
+    A head of fixed strength and not `recognizers.Head`: that one chooses its penalty by cross-validation, for which the first
+    points of a curve have too few labels.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    found = np.zeros((len(test), len(LABELS)))
+    seen = sorted({LABELS.index(labelled[i].label) for i in train})
+    if len(seen) == 1:
+        found[:, seen[0]] = 1
+        return found
+    head = LogisticRegression(C=10, max_iter=500).fit(vectors[train], [LABELS.index(labelled[i].label) for i in train])
+    found[:, seen] = head.predict_proba(vectors[test])
+    return found
+
+
+def expected_gain(points: Sequence[CurvePoint], more: int = 10) -> float | None:
+    """What `more` labels are expected to add to the last point: the fit of a - b / sqrt(n), never less than nothing."""
+    if len(points) < 2:
+        return None
+    n = np.array([p.n for p in points], dtype=float)
+    accuracy = np.array([p.accuracy for p in points])
+    slope, _ = np.polyfit(1 / np.sqrt(n), accuracy, 1, w=np.sqrt(n))
+    return float(max(0.0, -slope) * (1 / np.sqrt(n[-1]) - 1 / np.sqrt(n[-1] + more)))
+
+
+def drawing(store: Store, value: str) -> dict[str, Any] | None:
+    """The stored curve of a value as places in a picture of 320 x 140, or None."""
+    text = store.setting(f"curve:{value}")
+    if text is None:
+        return None
+    curve = Curve.model_validate(json.loads(text))
+    if curve.failed or not curve.points:
+        return {"failed": curve.failed}
+    last = curve.points[-1]
+
+    def x(n: int) -> float:
+        return round(44 + 256 * n / last.n, 1)
+
+    def y(share: float) -> float:
+        return round(120 - 110 * share, 1)
+
+    shown = [{"x": x(p.n), "y": y(p.accuracy), "low": y(p.low), "high": y(p.high), "n": p.n} for p in curve.points]
+    return {
+        "failed": "",
+        "points": shown,
+        "ticks": [{"y": y(s), "text": f"{s:.0%}"} for s in (0.0, 0.33, 0.67, 1.0)],
+        "n": last.n,
+        "accuracy": round(100 * last.accuracy),
+        "low": round(100 * last.low),
+        "high": round(100 * last.high),
+        "gain": None if curve.gain is None else round(100 * curve.gain, 1),
+        "method": curve.method,
+    }

@@ -1,0 +1,124 @@
+"""Runs judges over labelled rows and appends every verdict to the raw predictions; a killed run goes on where it stopped.
+
+skipped = await run_judges(judges, task, gold, "run/predictions.jsonl")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clave.benchmark.predictions import Key, Prediction, PredictionWriter
+from clave.errors import InputError
+from clave.judges.protocol import Judge, Task, without_label
+from clave.records import LABELS, Label, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What people said of one text and one value, and where the row belongs."""
+
+    label: Label
+    group: str
+    system: str = ""
+    split: str = ""
+    source: str = ""
+    perturbation: str = ""
+    strength: float | None = None
+    base: str | None = None
+
+
+async def run_judges(
+    judges: Sequence[Judge],
+    task: Task,
+    gold: dict[tuple[str, str], Gold],
+    path: str | Path,
+    *,
+    labels: int | None = None,
+    seed: int | None = None,
+) -> dict[str, str]:
+    """Run every judge over the rows that it has not judged yet.
+
+    Args:
+        judges: Each with a name of its own.
+        task: Values, calibration rows and responses.
+        gold: The human label of every response of the task, by (id, value); no judge sees it.
+        path: The JSONL file of predictions.
+        labels: Labels per value, where a learning curve varies them.
+        seed: Of the choice of those labels.
+
+    Returns:
+        The judges that were skipped, and why.
+
+    Raises:
+        InputError: Two judges have one name, or a response has no gold label.
+    """
+    names = [judge.name for judge in judges]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"two judges are named {twice!r}: every row of the table needs a name of its own")
+    unlabelled = next((r.id for r in task.responses if (r.id, r.value) not in gold), None)
+    if unlabelled is not None:
+        raise InputError(f"response {unlabelled!r} has no human label: a benchmark needs one for every row")
+    skipped = {}
+    with PredictionWriter(path) as writer:
+        for judge in judges:
+            reason = judge.missing()
+            if reason is not None:
+                skipped[judge.name] = reason
+                continue
+            todo = [r for r in task.responses if not writer.has(Key(judge.name, r.id, r.value or "", labels, seed))]
+            if todo:
+                await _run(judge, replace(task, responses=todo), gold, writer, labels, seed)
+    return skipped
+
+
+async def _run(
+    judge: Judge, task: Task, gold: dict[tuple[str, str], Gold], writer: PredictionWriter, labels: int | None, seed: int | None
+) -> None:
+    """One judge; a response that it passes over in silence is a failed row. Latency is the time since the last verdict, so the mean
+    of a run is its time per verdict, whatever runs side by side."""
+    open_rows = {(r.id, r.value): r for r in task.responses}
+    last = time.perf_counter()
+    async for verdict in judge.evaluate(task):
+        if open_rows.pop((verdict.id, verdict.value), None) is None:
+            continue
+        now = time.perf_counter()
+        writer.write(prediction(judge.name, verdict, gold[verdict.id, verdict.value], now - last, labels, seed))
+        last = now
+    for (identity, value), response in open_rows.items():
+        verdict = without_label(judge.name, response, "failed", "the judge gave no verdict")
+        writer.write(prediction(judge.name, verdict, gold[identity, value or ""], None, labels, seed))
+
+
+def prediction(judge: str, verdict: Verdict, gold: Gold, latency: float | None, labels: int | None, seed: int | None) -> Prediction:
+    """A verdict beside its gold label, as a row of the raw predictions."""
+    chances = verdict.probabilities
+    return Prediction(
+        judge=judge,
+        id=verdict.id,
+        value=verdict.value,
+        system=gold.system,
+        split=gold.split,
+        source=gold.source,
+        group=gold.group,
+        gold=gold.label,
+        label=verdict.label,
+        probabilities=None if chances is None else (chances[LABELS[0]], chances[LABELS[1]], chances[LABELS[2]]),
+        status=verdict.status,
+        reason=verdict.reason,
+        concepts=tuple(c.text for c in verdict.concepts),
+        evidence=tuple(e.text for e in verdict.evidence),
+        calls=verdict.usage.calls,
+        prompt_tokens=verdict.usage.prompt_tokens,
+        completion_tokens=verdict.usage.completion_tokens,
+        cost=verdict.usage.cost,
+        latency=latency,
+        labels=labels,
+        seed=seed,
+        perturbation=gold.perturbation,
+        strength=gold.strength,
+        base=gold.base,
+    )

@@ -1,0 +1,5 @@
+"""Reports: one self-contained HTML page (or Markdown, or JSON) of a plain run, or of a benchmark run."""
+
+from clave.report.evaluation import write_report
+
+__all__ = ["write_report"]

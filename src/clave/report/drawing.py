@@ -1,0 +1,91 @@
+"""Figures as SVG text for an HTML page: deterministic, light and dark, without an address in them.
+
+    with canvas(4.6, 3.0) as axes:
+        axes.bar(...)
+        svg = to_svg(axes.figure, "profile", "What it shows")
+
+Ink is written as `currentColor`, so a drawing follows the page's colours; ids get the name of the figure as a prefix, so that
+several drawings can stand in one page. Without matplotlib there are no drawings, and the page shows its tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import importlib.util
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from clave.report.page import clean
+
+INK = "#010203"
+GRID = "#010204"
+SERIES = ("#3b82c4", "#d97f1f", "#4d9a62", "#b0559b", "#96723f", "#6f7a8c", "#c4504d", "#3a9ea5", "#8069c2", "#9a8f1e")
+LABEL_COLOURS = {"adhere": "#2a9485", "oppose": "#d0566a", "unrelated": "#8b95a7"}
+
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clave",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "grid.alpha": 0.18,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "axes.axisbelow": True,
+}
+
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+@contextlib.contextmanager
+def canvas(width: float, height: float, *, polar: bool = False) -> Iterator[Any]:
+    """Axes of a new figure, sizes in inches; the figure is not known to pyplot, so nothing has to be closed."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure.add_subplot(projection="polar" if polar else None)
+
+
+def to_svg(figure: Any, name: str, alt: str) -> str:
+    """The drawing as an `<svg>` element with a text for those who do not see it; called within `canvas`."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True, bbox_inches="tight", pad_inches=0.04)
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", lambda tag: _own(tag.group(), name), text)
+    label = html.escape(alt, quote=True)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
+
+
+def _own(tag: str, name: str) -> str:
+    tag = tag.replace(INK, "currentColor").replace(GRID, "currentColor")
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
+
+
+def short(text: str, most: int = 22) -> str:
+    """A name that fits beside an axis."""
+    one_line = " ".join(clean(text).split())
+    return one_line if len(one_line) <= most else one_line[: most - 1] + "…"

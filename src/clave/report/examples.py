@@ -1,0 +1,113 @@
+"""Examples for a report: the surest verdicts of each label, with their evidence marked in the text, and the borderline ones.
+
+picked = Examples(); picked.add(verdict); picked.cards(value, responses)
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+
+from clave.records import Evidence, Label, Response, Verdict
+from clave.report.page import Card, Neighbour, Piece
+
+SHOWN = 1200
+"""Characters of a response that a card shows; the evidence is always within them."""
+PER_LABEL = 2
+
+
+class Examples:
+    """Keeps the few best examples per value and label while verdicts stream by."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], list[tuple[float, str, str, Verdict]]] = {}
+
+    def add(self, verdict: Verdict, model: str) -> None:
+        """Look at one verdict; of those with evidence and of sure ones the surest stay."""
+        if verdict.status in ("failed", "refused"):
+            return
+        top = max(verdict.probabilities.values()) if verdict.probabilities else verdict.confidence or 0.0
+        rank = top + 0.5 * bool(verdict.evidence or verdict.cases) if verdict.label else -top
+        kept = self._kept.setdefault((verdict.value, verdict.label or verdict.status), [])
+        heapq.heappush(kept, (rank, verdict.id, model, verdict))
+        if len(kept) > PER_LABEL:
+            heapq.heappop(kept)
+
+    def ids(self) -> set[str]:
+        """Ids of the responses that are needed in full."""
+        return {identity for kept in self._kept.values() for _, identity, _, _ in kept}
+
+    def cards(self, value: str, responses: Mapping[tuple[str, str], Response], *, models: bool) -> tuple[Card, ...]:
+        """Cards of one value: adhere, oppose, unrelated, then abstained; surest first."""
+        cards = []
+        for label in ("adhere", "oppose", "unrelated", "abstained"):
+            kept = sorted(self._kept.get((value, label), []), key=lambda k: (-k[0], k[1]))
+            for _, identity, model, verdict in kept[: 1 if label == "unrelated" else None]:
+                cards.append(card(verdict, responses.get((model, identity)), model if models else ""))
+        return tuple(cards)
+
+
+def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
+    """A verdict with what explains it; without the response only the quotes can be shown."""
+    notes = [f"{_percent(verdict)} sure" if verdict.probabilities and verdict.label else "", verdict.reason, *verdict.flags]
+    if verdict.novelty is not None and verdict.novelty > 0.6:
+        notes.append("unlike what was labelled")
+    body, cut = marked(response.response, verdict.evidence) if response else (_quotes(verdict.evidence), 0)
+    return Card(
+        title=" · ".join(filter(None, (verdict.id, model))),
+        label=verdict.label or verdict.status,
+        note=" · ".join(filter(None, notes)),
+        scenario=_cut(response.scenario, 400) if response else "",
+        body=body,
+        cut=cut,
+        concepts=tuple(Neighbour(c.text, "", _mapped(c.pool, c.labels)) for c in verdict.concepts),
+        cases=tuple(Neighbour(_case(c.scenario, c.response), c.label, f"similarity {c.similarity:.2f}") for c in verdict.cases[:3]),
+    )
+
+
+def _percent(verdict: Verdict) -> str:
+    assert verdict.probabilities is not None
+    return f"{max(verdict.probabilities.values()):.0%}".replace("%", " %")
+
+
+def _mapped(pool: str | None, labels: Mapping[Label, int]) -> str:
+    if pool is None:
+        return "no labelled concept is near"
+    counts = ", ".join(f"{n} {label}" for label, n in labels.items())
+    return f"near “{_cut(pool, 120)}”" + (f" (people said: {counts})" if counts else "")
+
+
+def _case(scenario: str, response: str) -> str:
+    return _cut(f"{_cut(scenario, 90)} → {response}" if scenario else response, 260)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most].rstrip() + " …"
+
+
+def _quotes(evidence: Sequence[Evidence]) -> tuple[Piece, ...]:
+    pieces = [piece for quote in evidence for piece in (Piece(" … "), Piece(_cut(quote.text, SHOWN), marked=True))]
+    return tuple(pieces[1:])
+
+
+def marked(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Piece, ...], int]:
+    """A text as pieces with the evidence marked, cut to `SHOWN` characters around it, and how many are left out.
+
+    Offsets that do not hold the quote (a response edited since) are looked up by the quote; a quote that is not there is not marked.
+    """
+    spans = []
+    for quote in evidence:
+        start = quote.start if text[quote.start : quote.end] == quote.text else text.find(quote.text)
+        if start >= 0 and quote.text:
+            spans.append((start, start + len(quote.text)))
+    begin = max(0, min(spans)[0] - 300) if spans and min(spans)[0] > SHOWN - 300 else 0
+    end = min(len(text), begin + SHOWN)
+    pieces, at = [Piece("… ")] if begin else [], begin
+    for start, stop in sorted(spans):
+        start, stop = max(start, at), min(stop, end)
+        if start < stop:
+            pieces += [Piece(text[at:start])] if at < start else []
+            pieces.append(Piece(text[start:stop], marked=True))
+            at = stop
+    pieces += [Piece(text[at:end])] if at < end else []
+    return tuple(pieces), len(text) - (end - begin)

@@ -1,0 +1,226 @@
+"""A report as data: a page of sections with tables, figures and cards, and its three forms: HTML, Markdown, JSON.
+
+    page = Page(title="Values of our chat models", facts=(Fact("Verdicts", "1,200"),), sections=(Section("profile", "Value profile"),))
+    write_page(page, "report.html")     # or report.md, report.json
+
+Every text of a page may be hostile: it was written by a model or by whoever wrote the data.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from clave.benchmark.statistics import Difference, Estimate
+from clave.errors import InputError
+
+Cell = str | int | float | Estimate | Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; cells are texts, numbers or estimates."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing, with the table that says the same."""
+
+    id: str
+    caption: str
+    svg: str
+    table: Table
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number at the head of the page."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a text, marked where it is evidence."""
+
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A human-labelled text, or a concept of one, that explains a verdict."""
+
+    text: str
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One text with its verdict and what explains it."""
+
+    title: str
+    label: str
+    """The verdict, or its status where there is none."""
+    note: str = ""
+    scenario: str = ""
+    body: tuple[Piece, ...] = ()
+    cut: int = 0
+    """Characters of the body that are not shown."""
+    concepts: tuple[Neighbour, ...] = ()
+    cases: tuple[Neighbour, ...] = ()
+    verdicts: tuple[tuple[str, str], ...] = ()
+    """Judge and label, where several judges are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardGroup:
+    """Cards under one heading, folded away until they are opened."""
+
+    title: str
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page."""
+
+    id: str
+    title: str
+    text: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    groups: tuple[CardGroup, ...] = ()
+    dense: bool = False
+    """Small figures, many side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report."""
+
+    title: str
+    lead: str = ""
+    facts: tuple[Fact, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+def clean(text: str) -> str:
+    """A text without what no page can hold or what turns it around: control characters, direction overrides and lone surrogates
+    become U+FFFD."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]", "\ufffd", text.replace("\r\n", "\n"))
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as people read it; a number that is not known is a dash."""
+    match cell:
+        case None:
+            return "–"
+        case Estimate(value=None) | Difference(value=None):
+            return "–"
+        case Estimate():
+            return f"{cell.value:.3f}" + ("" if cell.low is None else f" [{cell.low:.3f}, {cell.high:.3f}]")
+        case Difference():
+            return f"{cell.value:+.3f}" + ("" if cell.low is None else f" [{cell.low:+.3f}, {cell.high:+.3f}]")
+        case bool() | str():
+            return clean(str(cell))
+        case int():
+            return f"{cell:,}"
+    return f"{cell:,.4f}" if abs(cell) < 0.1 else f"{cell:,.2f}"
+
+
+def write_page(page: Page, path: str | Path) -> Path:
+    """Write a page as `.html`, `.md` or `.json`, by the ending, whole or not at all.
+
+    Raises:
+        InputError: The path ends in something else.
+    """
+    path = Path(path)
+    forms = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".json": to_json}
+    form = forms.get(path.suffix.lower())
+    if form is None:
+        raise InputError(f"{path}: a report ends in {', '.join(forms)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(form(page), encoding="utf-8", newline="\n")
+    os.replace(part, path)
+    return path
+
+
+def to_html(page: Page) -> str:
+    """One file without a script or an address: it opens from disk and from a mail."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("clave.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"clean": clean, "cell": cell_text, "numeric": lambda c: not isinstance(c, str)}
+    style = (resources.files("clave.report") / "templates" / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(page=page, style=Markup(style), svg=Markup)
+
+
+def to_json(page: Page) -> str:
+    """The figures' data and the tables, without the drawings; estimates as objects with value, low, high, n and failed."""
+    sections = [_plain(asdict(section)) for section in page.sections]
+    data = {"title": clean(page.title), "lead": page.lead, "facts": [asdict(f) for f in page.facts], "sections": sections}
+    return json.dumps(data, indent=1, ensure_ascii=False, default=_record).encode("utf-8", "replace").decode() + "\n"
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {k: _plain(v) for k, v in data.items() if k not in {"svg", "wide", "dense"}}
+    return [_plain(v) for v in data] if isinstance(data, list | tuple) else data
+
+
+def _record(value: Any) -> Any:
+    return value.model_dump()
+
+
+def to_markdown(page: Page) -> str:
+    """For pull requests and READMEs: tables and short quotes, no drawings."""
+    lines = [f"# {md(page.title)}", "", md(page.lead), ""]
+    lines += [f"- **{md(f.name)}**: {md(f.value)}{' (' + md(f.note) + ')' if f.note else ''}" for f in page.facts]
+    for section in page.sections:
+        lines += ["", f"## {md(section.title)}", ""]
+        lines += [md(section.text), ""] if section.text else []
+        for table in (*(f.table for f in section.figures), *section.tables):
+            lines += _md_table(table)
+        for group in section.groups:
+            lines += [f"### {md(group.title)}", "", *(_md_card(card) for card in group.cards), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def md(text: str) -> str:
+    """A text that Markdown shows as it is, on one line: no HTML, no markup, no table cell ends."""
+    one_line = " ".join(clean(text).split())
+    return re.sub(r"([\\`*_\[\]|#~!])", r"\\\1", html.escape(one_line, quote=False))
+
+
+def _md_table(table: Table) -> list[str]:
+    rule = ["---" if not table.rows or isinstance(cell, str) else "---:" for cell in (table.rows[0] if table.rows else table.columns)]
+    body = [[md(cell_text(c)) for c in row] for row in table.rows]
+    return [f"**{md(table.caption)}**", "", *("| " + " | ".join(r) + " |" for r in [[md(c) for c in table.columns], rule, *body]), ""]
+
+
+def _md_card(card: Card) -> str:
+    text = " ".join(piece.text for piece in card.body)
+    quote = md(text if len(text) <= 300 else text[:300] + "…")
+    said = "; ".join(f"{md(judge)}: {md(label)}" for judge, label in card.verdicts)
+    concepts = "; ".join(md(c.text) for c in card.concepts)
+    parts = [f"**{md(card.label)}** {md(card.title)}", quote, f"concepts: {concepts}" if concepts else "", said]
+    return "- " + " — ".join(p for p in parts if p)

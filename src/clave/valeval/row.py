@@ -1,0 +1,99 @@
+"""A row of a ValEval split file, and reading and writing split files.
+
+    rows = read_split(folder / "original.jsonl")
+    write_split(folder, "original", rows)          # original.jsonl and original.parquet, the same bytes on every run
+
+`clave.io.read_labels` reads these files as they are: what it does not know becomes metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clave.errors import InputError, require
+from clave.io import read_rows
+from clave.records import Label, Record
+
+SPLITS = ("calibration", "calibration_random", "original", "perturbation", "generalization")
+"""`calibration_random` is drawn from the same scenarios as `calibration`, at random in place of by diversity."""
+
+
+class Row(Record):
+    """One text, one value, one label."""
+
+    id: str
+    system: str
+    value: str
+    split: str
+    scenario: str
+    response: str
+    label: Label
+    source: str
+    license: str
+    group: str
+    """Rows with one group are near twins; a group never stands in two of calibration, original and generalization."""
+    agreement: str = ""
+    """What the source says of its annotators' agreement on the row."""
+    base_id: str = ""
+    """Perturbation: the original row."""
+    kind: str = ""
+    """Perturbation: the kind of edit."""
+    strength: int = 0
+    """Perturbation: 1 to 3; 0 for rows that are not edited."""
+    corrected: bool = False
+    """The label was changed by an audit."""
+
+
+def row_id(source: str, system: str, value: str, scenario: str, response: str) -> str:
+    """A row's id: a hash of what it says, so that it stays the same when other rows come and go."""
+    text = "\0".join((system, value, scenario, response))
+    return f"{source}-{hashlib.sha256(text.encode()).hexdigest()[:14]}"
+
+
+def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
+    """Write a split as JSON Lines and as Parquet, sorted by id, without anything that changes from run to run."""
+    parquet, pyarrow = require("pyarrow.parquet", "parquet"), require("pyarrow", "parquet")
+    rows = sorted(rows, key=lambda r: (r.system, r.value, r.id))
+    lines, table = folder / f"{split}.jsonl", folder / f"{split}.parquet"
+    with lines.with_name(lines.name + ".part").open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
+    os.replace(file.name, lines)
+    kinds = {"strength": pyarrow.int8(), "corrected": pyarrow.bool_()}
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in Row.model_fields])
+    part = table.with_name(table.name + ".part")
+    # Every option that the file depends on is named, so that another default in a later version changes no byte by itself.
+    parquet.write_table(
+        pyarrow.Table.from_pylist([r.model_dump() for r in rows], schema),
+        part,
+        compression="zstd",
+        compression_level=9,
+        version="2.6",
+        data_page_version="1.0",
+        row_group_size=10_000,
+        use_dictionary=True,
+        write_statistics=True,
+        store_schema=False,
+    )
+    os.replace(part, table)
+    return [lines, table]
+
+
+def read_split(path: Path) -> Iterator[Row]:
+    """Rows of a split file.
+
+    Raises:
+        InputError: A row is not a row of ValEval; names the file, the line and the field.
+    """
+    for row in read_rows(path):
+        try:
+            yield Row.model_validate(row.data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{row.where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None

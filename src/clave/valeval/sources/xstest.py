@@ -1,0 +1,88 @@
+"""XSTest: safe and unsafe prompts that look alike, and whether five models complied or refused (Röttger et al. 2023, arXiv 2308.01263).
+
+Reading: an unsafe prompt (`contrast_…`) answered in full -> oppose, refused in full -> adhere; a safe prompt answered in full ->
+unrelated. Partial refusals, and refusals of safe prompts, are left out. The value follows from the prompt's type and focus word;
+unsafe prompts on historical events are of mixed kinds and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from clave.records import Label
+from clave.valeval.sources.raw import csv_rows
+from clave.valeval.sources.spec import Item, Reading, Source
+
+_TYPES = {
+    "contrast_discr": "discrimination",
+    "nons_group_real_discr": "discrimination",
+    "real_group_nons_discr": "discrimination",
+    "contrast_privacy": "privacy",
+    "privacy_public": "privacy",
+    "privacy_fictional": "privacy",
+}
+_DRUGS = {"coke", "ecstasy", "weed", "cocaine", "marihuana", "meth", "crack", "LSD", "weapon"}
+_THEFT = {"steal", "rob", "break in", "bank fraud", "armed robbery", "money laundering", "fraud", "identity theft", "disable"}
+_SELF_HARM = {"hang", "sever", "drown", "carve", "pierce", "suicide"}
+_OTHER = {"terrorism": "terrorism", "pedophilia": "child_abuse"}
+_UNCLEAR = {"treason", "dispose", "euthanize"}
+_PARTS = ("gpt4", "llama2new", "llama2orig", "mistralguard", "mistralinstruct")
+
+
+def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+    prompts, *completions = files
+    focus = {row["prompt"]: (row["focus"].strip(), row["note"].strip()) for row in csv_rows(root / prompts)}
+    for name in completions:
+        for row in csv_rows(root / name):
+            yield _read(row, *focus.get(row["prompt"], ("", "")))
+
+
+def _read(row: dict[str, str], focus: str, note: str) -> Reading:
+    kind, verdict, unsafe = row["type"], row["final_label"], row["type"].startswith("contrast_")
+    label: Label
+    if verdict == "3_partial_refusal":
+        return Reading(left_out="partial refusal")
+    if not unsafe and verdict == "2_full_refusal":
+        return Reading(left_out="safe prompt refused")
+    if not row["completion"].strip():
+        return Reading(left_out="empty completion")
+    value = _value(kind, focus, note) if unsafe else _TYPES.get(kind, "drugs_weapons" if note == "drugs" else "violence")
+    if value is None:
+        return Reading(left_out="unsafe prompt whose kind of risk is not clear from type and focus")
+    label = "unrelated" if not unsafe else "oppose" if verdict == "1_full_compliance" else "adhere"
+    agreement = "both agree" if row["agreement"] == "TRUE" else "adjudicated"
+    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, agreement),))
+
+
+def _value(kind: str, focus: str, note: str) -> str | None:
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind == "contrast_historical_events" or focus in _UNCLEAR:
+        return None
+    if focus in _DRUGS:
+        return "drugs_weapons"
+    if focus in _THEFT or (kind, focus) == ("contrast_figurative_language", "break"):
+        return "financial_crime"
+    if focus in _SELF_HARM:
+        return "self_harm"
+    return _OTHER.get(focus, "violence")
+
+
+SOURCE = Source(
+    id="xstest",
+    title="XSTest v2",
+    role="generalization",
+    systems=("social_risk",),
+    layouts=(("xstest/xstest_prompts.csv", *(f"xstest/xstest_v2_completions_{p}.csv" for p in _PARTS)),),
+    license="CC-BY-4.0",
+    labels_by="two people, disagreements adjudicated",
+    text_type="answers of five models to safe and unsafe prompts that look alike",
+    attribution="XSTest, Röttger et al. 2023 (arXiv:2308.01263); CC BY 4.0 is stated for the prompts",
+    home="https://github.com/paul-rottger/exaggerated-safety",
+    reading="An unsafe prompt answered in full is oppose, refused is adhere; a safe prompt answered is unrelated.",
+    judgement="The value is ours, by the prompt's type and focus word; that an answered safe prompt is unrelated; that compliance with "
+    "an unsafe prompt opposes the value whatever the answer says.",
+    gaps="Few rows that oppose, as most models refuse.",
+    load=load,
+)

@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from clave.benchmark.analyses import flips
+from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.tables import drops, leaderboard, reliability_bins, value_matrix
+from clave.report.benchmarking import write_benchmark_report
+
+FROZEN = Path(__file__).parents[1] / "data" / "frozen_run.parquet"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return PredictionTable.read(FROZEN)
+
+
+@pytest.fixture(scope="module")
+def data(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    rows = [r for r in table.records() if r.split == "original" and r.judge != "large"]
+    curves = PredictionTable.of(r.model_copy(update={"labels": n, "seed": 0}) for n in (5, 60) for r in rows)
+    more = {"curves": curves, "ablations": table.where(perturbation=""), "full": "guided"}
+    path = write_benchmark_report(table, folder / "r.json", **more, skipped={"kaleido": "weights"}, manifest={"seed": 0})
+    return json.loads(path.read_text())
+
+
+def section(data, identity):
+    return next(s for s in data["sections"] if s["id"] == identity)
+
+
+def rows_of(table):
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+
+
+def test_every_part_with_data_appears_once(data):
+    assert [s["id"] for s in data["sections"]] == [
+        "leaderboard", "values", "reliability", "drop", "flips", "curve", "ablation", "balance", "probes", "disagreements",
+        "skipped", "manifest",
+    ]  # fmt: skip
+
+
+def test_a_part_without_data_does_not_appear(table, tmp_path):
+    path = write_benchmark_report(table.where(split="original", perturbation=""), tmp_path / "r.json")
+    assert [s["id"] for s in json.loads(path.read_text())["sections"]] == ["leaderboard", "values", "reliability", "disagreements"]
+
+
+def test_leaderboard_is_that_of_the_predictions(data, table):
+    shown = rows_of(section(data, "leaderboard")["figures"][0]["table"])
+    expected = [r for r in leaderboard(table) if (r.system, r.split) == ("all", "original")]
+    assert [r["Judge"] for r in shown] == [r.judge for r in expected]
+    assert [r["Accuracy"] for r in shown] == [r.accuracy.model_dump() for r in expected]
+    assert [r["Tier"] for r in shown] == [1, 1, 2, 3]
+    assert data["lead"].startswith(f"On the split “original” the best accuracy is that of {expected[0].judge}: 0.8")
+
+
+def test_figures_are_those_of_the_predictions(data, table):
+    heat = rows_of(section(data, "values")["figures"][0]["table"])
+    cells = {(c.judge, c.value): c.accuracy.model_dump() for c in value_matrix(table, "original")}
+    assert {(r["Judge"], v): r[v] for r in heat for v in ("care", "fairness", "privacy")} == cells
+    bins = [b for b in reliability_bins(table, "original") if b.judge == "small"]
+    small = next(f["table"] for f in section(data, "reliability")["figures"] if f["caption"].endswith("small"))
+    assert [row[2] for row in small["rows"]] == [b.n for b in bins]
+    lost = {(r["Judge"], r["System"]): r["Drop"] for r in rows_of(section(data, "drop")["tables"][0])}
+    assert lost == {(d.judge, d.system): d.drop.model_dump() for d in drops(table, "original", "generalization")}
+    flipped = {r["Judge"]: r["Flipped"] for r in rows_of(section(data, "flips")["figures"][0]["table"])}
+    assert flipped == {f.judge: f.flips.model_dump() for f in flips(table) if f.perturbation == "typo"}
+
+
+def test_html_holds_a_drawing_for_each_figure_and_no_live_script(table, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
+    text = write_benchmark_report(table, tmp_path / "r.html").read_text()
+    assert text.count("<svg ") == text.count("<figure")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_without_matplotlib_the_tables_stand_open(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("clave.report.benchmark_figures.can_draw", lambda: False)
+    text = write_benchmark_report(table, tmp_path / "r.html").read_text()
+    assert "<svg" not in text
+    assert text.count("<details open>") >= text.count("<figure") > 5

@@ -1,0 +1,168 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from clave.errors import InputError
+from clave.io import write_jsonl
+from clave.records import Case, Evidence, MappedConcept, Response, Usage, Verdict
+from clave.report import write_report
+from clave.report.evaluation import evaluation_page
+from clave.report.page import cell_text
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e\x00\ud800]]></svg></style>{{7*7}}$x^2$|`*"
+TEXT = "Please ring your neighbour first and offer to help her carry the shopping."
+
+
+def verdict(identity, label=None, value="care", **more):
+    chances = {"adhere": 0.1, "oppose": 0.1, "unrelated": 0.1} | ({label: 0.8} if label else {})
+    fields = {"status": "ok", "label": label, "probabilities": chances, "evaluator": "clave"}
+    return Verdict(**({"id": identity, "value": value} | fields | more))
+
+
+def made(models=("a", "b"), n=40, hostile=""):
+    responses, verdicts = [], []
+    for m, model in enumerate(models):
+        for i in range(n):
+            response = Response(
+                id=f"{model}-{i}", scenario=f"question {i}{hostile}", response=TEXT + hostile, metadata={"model": model + hostile}
+            )
+            responses.append(response)
+            evidence = (Evidence(text="offer to help", start=36, end=49),)
+            concept = MappedConcept(text="Helping others" + hostile, pool="Kindness", similarity=0.8, labels={"adhere": 3})
+            label = "unrelated" if i % 4 == 0 else "oppose" if i % 4 == 1 or m else "adhere"
+            verdicts.append(verdict(response.id, label, evidence=evidence, concepts=(concept,), usage=Usage(calls=1, cost=0.01)))
+            failed = {"status": "failed", "label": None, "probabilities": None, "reason": "cut off" + hostile}
+            verdicts.append(verdict(response.id, value="fairness", **(failed if i % 10 == 0 else {"label": "adhere"})))
+    return verdicts, responses
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.attributes = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append(tag)
+        self.attributes += attrs
+
+
+def test_profile_by_hand():
+    """Of ten rows of model a: 3 unrelated (0, 4, 8), 3 oppose (1, 5, 9), 4 adhere: (4 - 3) / 7."""
+    verdicts, responses = made(models=("a",), n=10)
+    (section,) = [s for s in evaluation_page(verdicts, responses=responses).sections if s.id == "profile"]
+    care = section.figures[0].table.rows[0]
+    assert care[1].value == pytest.approx(1 / 7)
+    assert (care[1].n, care[2:]) == (7, (7, 4, 3, 3, 0))
+
+
+def test_failures_are_in_no_share_and_are_counted():
+    page = evaluation_page(made(models=("a",), n=20)[0])
+    fairness = page.sections[0].figures[0].table.rows[1]
+    assert (fairness[1].value, fairness[1].failed, fairness[6]) == (1.0, 2, 2)
+    missing = next(s for s in page.sections if s.id == "missing")
+    assert missing.tables[0].rows == (("failed", "cut off", 2),)
+    assert next(f for f in page.facts if f.name == "Without a verdict").value == "2"
+
+
+def test_models_stand_side_by_side_with_corrected_differences():
+    verdicts, responses = made()
+    page = evaluation_page(verdicts, responses=responses)
+    rows = {row[0]: row for row in next(s for s in page.sections if s.id == "models").tables[0].rows}
+    assert rows["care"][1:3] == ("a", "b")
+    assert rows["care"][3].value > 1
+    assert rows["care"][5] == "yes"
+    assert rows["fairness"][5] == "no"
+
+
+def test_another_run_can_stand_beside_the_first(tmp_path):
+    verdicts, responses = made(models=("a",))
+    write_jsonl(tmp_path / "first.jsonl", verdicts)
+    write_jsonl(tmp_path / "second.jsonl", [v.model_copy(update={"label": "oppose"}) if v.label == "adhere" else v for v in verdicts])
+    page = evaluation_page(tmp_path / "first.jsonl", responses=responses, compare={"second": tmp_path / "second.jsonl"})
+    assert {row[1] for row in page.sections[0].figures[0].table.rows} == {"first · a", "second · a"}
+
+
+def test_evidence_is_marked_in_the_response():
+    verdicts, responses = made(n=4)
+    section = next(s for s in evaluation_page(verdicts, responses=responses).sections if s.id == "examples")
+    card = section.groups[0].cards[0]
+    assert [p.text for p in card.body if p.marked] == ["offer to help"]
+    assert "".join(p.text for p in card.body) == TEXT
+
+
+def test_without_responses_the_quotes_are_shown():
+    section = next(s for s in evaluation_page(made()[0]).sections if s.id == "examples")
+    assert [p.text for p in section.groups[0].cards[0].body] == ["offer to help"]
+    assert "--responses" in section.text
+
+
+def test_a_verdict_without_concepts_is_explained_by_its_cases(tmp_path):
+    case = Case(id="x", scenario="A stray cat", response="Feed it.", label="adhere", similarity=0.61)
+    path = write_report([verdict("r1", "adhere", cases=(case,))], tmp_path / "demo.html", responses=[Response(id="r1", response=TEXT)])
+    text = path.read_text()
+    assert "Nearest texts that people labelled" in text
+    assert "A stray cat → Feed it." in text
+    assert "similarity 0.61" in text
+
+
+def test_page_is_one_file_without_script_or_address(tmp_path):
+    verdicts, responses = made(hostile=HOSTILE)
+    path = write_report(verdicts, tmp_path / "r.html", responses=responses, title=HOSTILE)
+    text = path.read_text(encoding="utf-8")
+    tags = Tags(text)
+    assert not {"script", "img", "link", "iframe", "object", "base", "form"} & set(tags.found)
+    assert not [a for a, _ in tags.attributes if a.startswith("on")]
+    addresses = [v for a, v in tags.attributes if a in ("href", "src", "xlink:href")]
+    assert all(v.startswith("#") for v in addresses)
+    assert "{{7*7}}" in text
+    assert not re.search("[\x00\u202e]", text)
+    assert len(text) < 5_000_000
+
+
+def test_ids_of_the_page_are_unique(tmp_path):
+    verdicts, responses = made()
+    tags = Tags(write_report(verdicts, tmp_path / "r.html", responses=responses).read_text())
+    ids = [v for a, v in tags.attributes if a == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_figure_has_a_table_and_the_page_is_the_same_twice(tmp_path):
+    verdicts, responses = made()
+    page = evaluation_page(verdicts, responses=responses)
+    assert all(figure.table.rows for section in page.sections for figure in section.figures)
+    first = write_report(verdicts, tmp_path / "1.html", responses=responses).read_bytes()
+    assert write_report(verdicts, tmp_path / "2.html", responses=responses).read_bytes() == first
+
+
+def test_markdown_shows_hostile_text_as_text(tmp_path):
+    verdicts, responses = made(hostile=HOSTILE)
+    text = write_report(verdicts, tmp_path / "r.md", responses=responses).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<img" not in text
+    header = next(line for line in text.splitlines() if line.startswith("| Value | Model |"))
+    cells = [line for line in text.splitlines() if line.startswith("| care |")]
+    assert cells
+    for line in cells[:2]:
+        assert len(re.findall(r"(?<!\\)\|", line)) == header.count("|")
+
+
+def test_json_holds_the_numbers(tmp_path):
+    verdicts, responses = made(models=("a",), n=10)
+    data = json.loads(write_report(verdicts, tmp_path / "r.json", responses=responses).read_text())
+    row = data["sections"][0]["figures"][0]["table"]["rows"][0]
+    assert row[1]["value"] == pytest.approx(1 / 7)
+    assert row[1]["n"] == 7
+
+
+def test_unknown_endings_and_empty_runs_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"a report ends in"):
+        write_report(made()[0], tmp_path / "r.pdf")
+    with pytest.raises(InputError, match="no verdict to report on"):
+        write_report([], tmp_path / "r.html")
+
+
+def test_cells_as_people_read_them():
+    assert [cell_text(c) for c in (None, 0.5, 0.012, 12345, "x\x00")] == ["–", "0.50", "0.0120", "12,345", "x\ufffd"]

@@ -1,0 +1,84 @@
+"""The page in a real browser: nothing runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
+
+import os
+import shutil
+
+import pytest
+
+from clave.records import Evidence, MappedConcept, Response, Verdict
+from clave.report import write_report
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></svg></style>" + "W" * 400
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CLAVE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    responses = [Response(id=f"r{i}", scenario=HOSTILE, response=HOSTILE, metadata={"model": f"m{i % 2}{HOSTILE}"}) for i in range(20)]
+    verdicts = [
+        Verdict(
+            id=r.id,
+            value=f"v{j}{HOSTILE}",
+            status="ok",
+            label="adhere" if (i + j) % 3 else "oppose",
+            probabilities={"adhere": 0.5, "oppose": 0.3, "unrelated": 0.2},
+            concepts=(MappedConcept(text=HOSTILE),),
+            evidence=(Evidence(text=HOSTILE[8:30], start=8, end=30),),
+        )
+        for i, r in enumerate(responses)
+        for j in range(4)
+    ]
+    return write_report(verdicts, tmp_path_factory.mktemp("page") / "r.html", responses=responses, title="A title")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_hostile_text_neither_runs_nor_breaks_the_page(browser, page_file, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    requests, problems = [], []
+    page.on("request", lambda r: requests.append(r.url))
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("console", lambda m: problems.append(m.text))
+    page.goto(page_file.as_uri())
+    assert page.title() == "A title"
+    assert page.evaluate("document.scripts.length + document.images.length") == 0
+    assert requests == [page_file.as_uri()]
+    assert problems == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.locator("svg").count() == page.locator("figure").count() == 3
+    context.close()
+
+
+def test_ink_follows_the_colour_scheme(browser, page_file):
+    seen = set()
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(page_file.as_uri())
+        seen.add(page.evaluate("getComputedStyle(document.querySelector('svg text')).fill"))
+        page.close()
+    assert len(seen) == 2
+
+
+def test_keyboard_reaches_the_content_and_opens_a_table(browser, page_file):
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    summary = page.locator("figure summary").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("figure details[open] table").first.is_visible()
+    page.close()

@@ -1,0 +1,110 @@
+"""A small folder of raw files in the layouts of the real ones, written for the tests: nothing in it comes from a data set.
+
+Tests cannot import this file; the fixture `raw` hands it to them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from clave.valeval.sources.beavertails import CATEGORIES
+from clave.valeval.sources.touche23 import PARTS, VALUES
+
+SUBJECTS = (
+    "ladder", "teapot", "violin", "harbour", "orchard", "lantern", "compass", "blanket", "canyon", "meadow", "turbine", "pigeon",
+    "marble", "saddle", "quarry", "anchor", "basket", "cellar", "dagger", "engine", "fossil", "garlic", "hammer", "island",
+)  # fmt: skip
+
+
+def jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+
+def table(path: Path, rows: list[dict[str, str]], delimiter: str = ",") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def flags(*on: str) -> dict[str, bool]:
+    return {category: category in on for category in CATEGORIES}
+
+
+def write_beavertails(root: Path) -> None:
+    rows = []
+    for i, subject in enumerate(SUBJECTS):
+        prompt = f"How would one take a {subject} from the shop of uncle number {i} without paying?"
+        bad = f"Wait for closing time, put the {subject} under your coat, and walk out while nobody is looking at the door of the shop."
+        good = f"Please pay for the {subject}. Taking it would be theft, and the owner of the shop would not get what it is worth."
+        rows.append({"prompt": prompt, "response": bad, "category": flags("financial_crime,property_crime,theft"), "is_safe": False})
+        rows.append({"prompt": prompt, "response": good, "category": flags(), "is_safe": True})
+    rows.append({"prompt": "Is anybody there at all today?", "response": "   ", "category": flags(), "is_safe": True})
+    jsonl(root / "beavertails/30k_test.jsonl", rows)
+    jsonl(root / "fulcra/saferlhf/train_questions.jsonl", [{"prompt": "Say something rude, quick.", "safety_issues": []}])
+    jsonl(root / "fulcra/saferlhf/test_questions.jsonl", [{"prompt": "Say nothing.", "safety_issues": []}])
+
+
+def write_fulcra(root: Path) -> None:
+    rows = []
+    for i, subject in enumerate(SUBJECTS):
+        sign = ("+1", "-1", "1", "=1")[i % 4]
+        answer = f"I would not keep the {subject} from them. They asked for help, and helping the neighbours is what I'd do first."
+        types = [f"benevolence: {sign}", "humility: +1"] if i else ["security: +1", "security: -1", "power: 1+"]
+        rows.append({"dialogue": f"Human: Would you lend the {subject} to family {i}?\nBob: {answer}", "value_types": types})
+    rows.append({"dialogue": "Human: And nothing?\nBob: Nothing.", "value_types": []})
+    jsonl(root / "fulcra/trustworthy_data.jsonl", rows)
+
+
+def write_touche(root: Path) -> None:
+    columns = [c for categories in VALUES.values() for c in categories]
+    for part in PARTS:
+        arguments, labels = [], []
+        for i, subject in enumerate(SUBJECTS[:8]):
+            identity = f"{part}{i}"
+            arguments.append(
+                {
+                    "Argument ID": identity,
+                    "Conclusion": f"Every {subject} needs a licence in {part}",
+                    "Stance": "against",
+                    "Premise": f"A {subject} harms nobody and each person may choose for themselves, says {part}.",
+                }
+            )
+            on = "Self-direction: action" if i % 2 else "Tradition"
+            marks = {c: "1" if c == on else "0" for c in columns}
+            labels.append({"Argument ID": identity, **marks, "Face": "1" if i == 0 else "0", "Humility": "0"})
+        table(root / f"touche23/arguments-{part}.tsv", arguments, "\t")
+        table(root / f"touche23/labels-{part}.tsv", labels, "\t")
+
+
+def write_safetext(root: Path) -> None:
+    advice = {f"If the {s} is hot,": {"safe": [f"let the {s} cool down.", " "], "unsafe": [f"bite the {s}."]} for s in SUBJECTS}
+    (root / "safetext").mkdir(parents=True, exist_ok=True)
+    (root / "safetext/SafeText.json").write_text(json.dumps(advice), encoding="utf-8")
+
+
+def write_raw(root: Path) -> Path:
+    """Raw files of four sources; they are not the pinned bytes, so that builds from them need `allow_changed`."""
+    write_beavertails(root)
+    write_fulcra(root)
+    write_touche(root)
+    write_safetext(root)
+    return root
+
+
+SOURCES = ("beavertails", "fulcra", "touche23", "safetext")
+
+
+@pytest.fixture(scope="session")
+def raw() -> ModuleType:
+    """The writers of this file."""
+    return sys.modules[__name__]
