@@ -22,22 +22,26 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clave.concepts.cases import encoded_text
 from clave.concepts.extractor import Extracted, LLMExtractor
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.encoder.encoder import Vectors
+from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError
 from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
 from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
 from clave.fitting.gather import Progress, extract_samples, write_guidelines
 from clave.fitting.learn import Learnt, learn
+from clave.fitting.precision import in_int8
 from clave.fitting.samples import Sample, check_enough, deal_folds, one_label_each, unseen_labels
 from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
 from clave.recognizers.observation import Observation
+from clave.recognizers.training import Context, checkpoints
 from clave.records import Case, Failure, LabelledResponse, Response, Verdict
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
@@ -80,7 +84,8 @@ class Clave:
             self._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
         elif self.settings.calls:
             self._chat = open_chat(self.settings.model, **options)
-        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder))
+        self.precision_ = Precision()
+        self._encode_in(self.precision_)
         self.guidelines_: dict[str, str] = {}
         self.samples_: tuple[Sample, ...] = ()
         self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
@@ -149,9 +154,14 @@ class Clave:
             "served_by": sorted(served),
         }
         progress("recognizer", 0, 1)
-        await asyncio.to_thread(self._learn, samples, vectors)
+        await asyncio.to_thread(self._learn, samples, vectors, progress)
         progress("recognizer", 1, 1)
         return self
+
+    def _encode_in(self, precision: Precision) -> None:
+        """Take the encoder in this form."""
+        self.precision_ = precision
+        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder, int8=precision.kind == "int8"))
 
     def refit(self) -> Clave:
         """Fit the pool's labels, the recognizer and the calibration again from the kept extractions and the concepts as they now are.
@@ -160,20 +170,42 @@ class Clave:
         """
         if not self.samples_ or self.learnt_ is None:
             raise EvaluatorError("there is nothing to refit: fit the evaluator first")
+        if "distilled" in self.manifest_:
+            raise EvaluatorError("a distilled evaluator cannot be refitted: it would forget what the large model taught it; distil again")
         self._learn(self.samples_, self.text_vectors_)
         return self
 
-    def _learn(self, samples: Sequence[Sample], vectors: Vectors) -> None:
+    def _values(self) -> dict[str, Value]:
+        """Values with the guideline in force."""
+        return {v.id: v.model_copy(update={"guideline": self._guideline(v)}) for v in self.system.values}
+
+    def _learn(self, samples: Sequence[Sample], vectors: Vectors, progress: Progress = lambda stage, done, total: None) -> None:
         concepts = self.learnt_.pool.concepts if self.learnt_ and self.learnt_.pool and self.samples_ else None
-        self.learnt_ = learn(samples, vectors, self.settings, self._encoder.ready(), concepts=concepts)
-        self.samples_, self.text_vectors_ = tuple(samples), vectors
-        self.manifest_["scores"] = self.learnt_.scores
+        encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints=checkpoints())
+        self.learnt_ = learn(samples, vectors, self.settings, encoder, concepts=concepts, context=context)
+        if self.precision_.kind == "fp32" and (found := in_int8(samples, self.learnt_, self.settings, encoder)):
+            if found[0].kind == "int8":
+                self._encode_in(found[0])
+                _, self.learnt_, vectors = found
+            self.precision_ = found[0]
+        self.take(self.learnt_, samples, vectors)
+
+    def take(self, learnt: Learnt, samples: Sequence[Sample], vectors: Vectors) -> None:
+        """Become the evaluator that was learnt from these samples."""
+        self.learnt_, self.samples_, self.text_vectors_ = learnt, tuple(samples), vectors
+        self.manifest_["scores"] = learnt.scores
         self.name = f"clave-{self.system.id}-{self._digest()}"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (n, dim), in the calling thread."""
+        return self._encoder.encode_now(texts)
 
     def _digest(self) -> str:
         """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
         assert self.learnt_ is not None
-        digest = hashlib.sha256(f"{self.system.hash} {self.settings.model_dump_json()} {sorted(self.guidelines_.items())}".encode())
+        digest = hashlib.sha256(
+            f"{self.system.hash} {self.settings.model_dump_json()} {self.precision_.kind} {sorted(self.guidelines_.items())}".encode()
+        )
         for record in (*self.samples_, *(self.learnt_.pool.concepts if self.learnt_.pool else ())):
             digest.update(record.model_dump_json().encode())
         return digest.hexdigest()[:8]
@@ -230,20 +262,33 @@ class Clave:
         """Evaluate (response, values) pairs: what `aevaluate` and a resumed run have in common."""
         if self.learnt_ is None and self._chat is None:
             raise InputError("without labels there must be a large model: name one with --model, or calibrate first")
-        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
-            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
         self.stopped = ""
-        floor = max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
+        floor = self.floor(min_confidence, coverage)
         workers = _ENCODING + (self._chat.width if self._chat is not None else 0)
         try:
-            async with aclosing(stream(self._split(units), partial(self._judge, floor=floor), workers)) as verdicts:
+            async with aclosing(stream(self.split(units), partial(self.judge, floor=floor), workers)) as verdicts:
                 async for verdict in verdicts:
                     yield verdict
         finally:
             if self._chat is not None:
                 await self._chat.close()
 
-    def _split(self, units: Iterable[Unit]) -> Iterator[Unit]:
+    def floor(self, min_confidence: float, coverage: float) -> float:
+        """The probability below which a verdict is abstained.
+
+        Raises:
+            InputError: One of the two is out of range.
+        """
+        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
+            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
+        return max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        if self._chat is not None:
+            await self._chat.close()
+
+    def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
         """One unit per call: all values of a response together in joint mode, else one by one."""
         for response, values in units:
             if self.settings.joint:
@@ -251,14 +296,15 @@ class Clave:
             else:
                 yield from ((response, (value,)) for value in values)
 
-    async def _judge(self, unit: Unit, floor: float) -> list[Verdict]:
+    async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
+        """The verdicts of one of `split`'s units; abstained below `floor`."""
         response, values = unit
         if not response.response.strip():
             failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
             return [failed_verdict(response, value.id, failure, self.name) for value in values]
         vector = await self._text_vector(response)
         if self._chat is None:
-            return [self._by_text(response, value, vector, floor) for value in values]
+            return [await self._by_text(response, value, vector, floor) for value in values]
         extractor = LLMExtractor(self._chat)
         if self.settings.joint:
             guidelines = {v.id: self._guideline(v) for v in values}
@@ -287,14 +333,24 @@ class Clave:
             return []
         return self.learnt_.cases.nearest(value.id, vector, self.settings.examples)
 
-    def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
+    async def _predict(self, observation: Observation) -> NDArray[np.float64]:
+        """Calibrated probabilities, shape (3,)."""
+        assert self.learnt_ is not None
+        recognizer = self.learnt_.recognizer
+        if recognizer.heavy:
+            p = await asyncio.to_thread(recognizer.predict_proba, [observation])
+        else:
+            p = recognizer.predict_proba([observation])
+        calibrated: NDArray[np.float64] = self.learnt_.calibration.apply(p)[0]
+        return calibrated
+
+    async def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
         assert self.learnt_ is not None
         assert vector is not None
-        p = self.learnt_.recognizer.predict_proba([Observation(value.id, response, vector)])
         return calibrated_verdict(
             response,
             value.id,
-            self.learnt_.calibration.apply(p)[0],
+            await self._predict(Observation(value.id, response, vector)),
             min_confidence=floor,
             novelty=novelty_of([self.learnt_.cases.similarity(value.id, vector)]),
             cases=self.learnt_.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
@@ -315,11 +371,10 @@ class Clave:
         vectors = await self._encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)
         mapped = tuple(pool.map(value.id, text, v) for text, v in zip(concepts, vectors, strict=True))
         observation = Observation(value.id, response, vector, extraction, vectors, mapped)
-        p = self.learnt_.recognizer.predict_proba([observation])
         return calibrated_verdict(
             response,
             value.id,
-            self.learnt_.calibration.apply(p)[0],
+            await self._predict(observation),
             min_confidence=floor,
             novelty=novelty_of([m.similarity for m in mapped]),
             evaluator=self.name,

@@ -27,6 +27,7 @@ from clave.calibration import Calibration
 from clave.concepts.cases import CaseIndex
 from clave.concepts.pool import Concept, ConceptPool
 from clave.concepts.prompts import template
+from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError, require
 from clave.evaluator import Clave
 from clave.fitting.learn import Learnt
@@ -76,6 +77,7 @@ def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
     config = {
         "schema_version": SCHEMA_VERSION,
         "settings": clave.settings.model_dump(mode="json"),
+        "precision": clave.precision_.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in _LIBRARIES},
     }
     _json(folder / "config.json", config)
@@ -134,13 +136,14 @@ def load(
         if offline and settings.calls:
             chat = OfflineChat(settings.model)
         clave = Clave(ValueSystem.load(folder / "value_system.yaml"), settings=settings, chat=chat, **options)
+        clave._encode_in(Precision.model_validate(config.get("precision", {})))
         clave.guidelines_ = {p.stem: p.read_text(encoding="utf-8").strip() for p in sorted((folder / "guidelines").glob("*.md"))}
         clave.samples_ = tuple(read_records(folder / "samples.jsonl", Sample))
         clave.learnt_, clave.text_vectors_ = _learnt(clave, folder, "concepts.jsonl" in changed, manifest)
     except (KeyError, UnicodeDecodeError, ValidationError, InputError) as error:
         raise EvaluatorError(f"{folder} is damaged: {error}; calibrate it again") from None
     clave.name = str(manifest.get("evaluator"))
-    known = {"labels", "disputed", "failed", "unseen_labels", "served_by", "scores"}
+    known = {"labels", "disputed", "failed", "unseen_labels", "served_by", "scores", "distilled"}
     clave.manifest_ = {k: v for k, v in manifest.items() if k in known}
     return clave
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from clave.recognizers.training import Training
 from clave.records import Record
 
 NO_MODEL = "none"
@@ -23,9 +24,14 @@ class Settings(Record):
     joint: bool = False
     """All values of the system in one call: cheaper, without examples."""
     recognizer: str = "head"
+    """head, encoder, lora or auto."""
     features: tuple[str, ...] = ("stance", "concepts")
     """What the recognizer may use: stance, concepts, text."""
+    training: Training = Training()
+    """How a recognizer that is fine-tuned is trained."""
     encoder: str = DEFAULT_ENCODER
+    int8: bool = True
+    """Without a large model, encode in int8 where the cross-validated verdicts stay; see docs/design/int8.md."""
     folds: int = Field(default=3, ge=2)
     """Folds of the cross-fitting: what the recognizer learns from never saw the sample's own label."""
     seed: int = 0

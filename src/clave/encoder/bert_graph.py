@@ -1,6 +1,7 @@
 """A BERT sentence encoder as an ONNX graph, written straight from its safetensors: no torch at export, none at run time.
 
-    graph = bert_graph(weights, config)      # bytes for onnxruntime.InferenceSession
+    graph = bert_graph(weights, config)              # bytes for onnxruntime.InferenceSession
+    graph = bert_graph(weights, config, int8=True)   # weights and activations of the matrix products in eight bits
 
 Covers every sentence-transformers model whose config says `"model_type": "bert"` (MiniLM, BGE, E5, GTE and their multilingual forms).
 Architecture: Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The fused operators are onnxruntime's own (domain com.microsoft).
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-def bert_graph(weights: Weights, config: Mapping[str, Any], pooling: str = "mean") -> bytes:
+def bert_graph(weights: Weights, config: Mapping[str, Any], pooling: str = "mean", *, int8: bool = False) -> bytes:
     """Serialise the encoder.
 
     Args:
         weights: Tensors by their names in the checkpoint, with or without the prefix `bert.`.
         config: The model's config.json.
         pooling: `"mean"` over the unmasked tokens, or `"cls"`.
+        int8: Quantise the matrix products: weights once, with a scale for each column; activations as they come, with one scale for the
+            whole batch, so that a text's vector is its own only when it is run alone.
 
     Returns:
         A model with inputs `input_ids` and `attention_mask`, int32 of shape (batch, tokens), and output `embedding`, float32 of shape
@@ -31,7 +34,7 @@ def bert_graph(weights: Weights, config: Mapping[str, Any], pooling: str = "mean
     """
     from onnx import TensorProto, helper
 
-    graph = _Builder(weights)
+    graph = _Builder(weights, int8)
     eps = float(config.get("layer_norm_eps", 1e-12))
     heads = int(config["num_attention_heads"])
 
@@ -48,14 +51,14 @@ def bert_graph(weights: Weights, config: Mapping[str, Any], pooling: str = "mean
     for i in range(int(config["num_hidden_layers"])):
         at = f"encoder.layer.{i}."
         parts = [at + f"attention.self.{name}" for name in ("query", "key", "value")]
-        qkv = graph.constant(f"qkv_{i}", np.concatenate([graph.array(p + ".weight").T for p in parts], axis=1))
+        qkv = np.concatenate([graph.array(p + ".weight").T for p in parts], axis=1)
         bias = graph.constant(f"qkv_bias_{i}", np.concatenate([graph.array(p + ".bias") for p in parts]))
-        attended = graph.node("Attention", [x, qkv, bias, "attention_mask"], f"attended_{i}", fused=True, num_heads=heads)
-        projected = graph.node("MatMul", [attended, graph.transposed(at + "attention.output.dense.weight")], f"projected_{i}")
+        attended = graph.attention(x, f"qkv_{i}", qkv, bias, f"attended_{i}", heads)
+        projected = graph.product(attended, at + "attention.output.dense.weight", f"projected_{i}")
         x = graph.add_and_norm(projected, x, at + "attention.output", f"attention_{i}", eps)
-        inner = graph.node("MatMul", [x, graph.transposed(at + "intermediate.dense.weight")], f"inner_{i}")
+        inner = graph.product(x, at + "intermediate.dense.weight", f"inner_{i}")
         active = graph.node("BiasGelu", [inner, graph.weight(at + "intermediate.dense.bias")], f"active_{i}", fused=True)
-        outer = graph.node("MatMul", [active, graph.transposed(at + "output.dense.weight")], f"outer_{i}")
+        outer = graph.product(active, at + "output.dense.weight", f"outer_{i}")
         x = graph.add_and_norm(outer, x, at + "output", f"hidden_{i + 1}", eps)
 
     if pooling == "cls":
@@ -78,8 +81,8 @@ def bert_graph(weights: Weights, config: Mapping[str, Any], pooling: str = "mean
 class _Builder:
     """Collects nodes and tensors; every method returns the name of what it made."""
 
-    def __init__(self, weights: Weights) -> None:
-        self.weights, self.nodes, self.tensors = weights, list[Any](), list[Any]()
+    def __init__(self, weights: Weights, int8: bool) -> None:
+        self.weights, self.int8, self.nodes, self.tensors = weights, int8, list[Any](), list[Any]()
         self.prefix = "bert." if any(k.startswith("bert.") for k in weights) else ""
         self._made: set[str] = set()
 
@@ -97,13 +100,40 @@ class _Builder:
     def weight(self, name: str) -> str:
         return self.constant(name, self.array(name))
 
-    def transposed(self, name: str) -> str:
-        return self.constant(name + ".T", self.array(name).T)
+    def product(self, x: str, name: str, output: str) -> str:
+        """x times a dense layer's weight."""
+        weight = self.array(name).T
+        if not self.int8:
+            return self.node("MatMul", [x, self.constant(name + ".T", weight)], output)
+        return self.node("DynamicQuantizeMatMul", [x, *self._quantised(name, weight)], output, fused=True)
 
-    def node(self, kind: str, inputs: list[str], output: str, *, fused: bool = False, **attributes: Any) -> str:
+    def attention(self, x: str, name: str, weight: NDArray[np.float32], bias: str, output: str, heads: int) -> str:
+        """Self-attention with queries, keys and values from one weight of shape (hidden, 3 hidden)."""
+        if not self.int8:
+            return self.node("Attention", [x, self.constant(name, weight), bias, "attention_mask"], output, fused=True, num_heads=heads)
+        inputs = [f"{x}_int8", f"{x}_scale", f"{x}_zero"]
+        self.node("DynamicQuantizeLinear", [x], *inputs)
+        small, scale, zero = self._quantised(name, weight)
+        inputs = [inputs[0], small, bias, inputs[1], scale, "attention_mask", inputs[2], zero]
+        return self.node("QAttention", inputs, output, fused=True, num_heads=heads)
+
+    def _quantised(self, name: str, weight: NDArray[np.float32]) -> list[str]:
+        """A weight as int8 with a scale for each column, symmetric about zero.
+
+        Seven bits of the eight: processors without VNNI add pairs of products in sixteen bits, which full weights would overflow, and
+        the same text would get another vector there.
+        """
+        scale = np.maximum(np.abs(weight).max(axis=0), 1e-12) / 63
+        small = np.round(weight / scale).astype(np.int8)
+        zero = np.zeros(len(scale), np.int8)
+        arrays = {f"{name}_int8": small, f"{name}_scale": scale.astype(np.float32), f"{name}_zero": zero}
+        return [self.constant(key, array) for key, array in arrays.items()]
+
+    def node(self, kind: str, inputs: list[str], output: str, *further: str, fused: bool = False, **attributes: Any) -> str:
         from onnx import helper
 
-        self.nodes.append(helper.make_node(kind, inputs, [output], output, domain="com.microsoft" if fused else "", **attributes))
+        domain = "com.microsoft" if fused else ""
+        self.nodes.append(helper.make_node(kind, inputs, [output, *further], output, domain=domain, **attributes))
         return output
 
     def add_and_norm(self, x: str, skip: str, at: str, output: str, eps: float) -> str:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clave.errors import InputError
 from clave.evaluator import Clave, Unit
 from clave.io import Skipped, VerdictWriter, read_responses
 from clave.io.rows import OnError
 from clave.io.verdicts import drop_failed, verdicts_to_parquet
+
+if TYPE_CHECKING:
+    from clave.cascade import Cascade
 
 Tick = Callable[[int, int], None]
 """(verdicts done, verdicts in all)."""
@@ -27,7 +31,7 @@ class Source:
     mapping: Mapping[str, str] = field(default_factory=dict)
     on_error: OnError = "stop"
 
-    def units(self, clave: Clave, skipped: Skipped | None = None) -> Iterator[Unit]:
+    def units(self, clave: Clave | Cascade, skipped: Skipped | None = None) -> Iterator[Unit]:
         """Each response with the values it is to be evaluated for.
 
         Raises:
@@ -51,7 +55,7 @@ class Summary:
 
 
 async def evaluate_file(
-    clave: Clave,
+    clave: Clave | Cascade,
     source: Source,
     output: str | Path,
     *,

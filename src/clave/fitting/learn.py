@@ -19,6 +19,7 @@ from clave.fitting.samples import Sample
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Recognizer
 from clave.recognizers.registry import recognizer_class
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 from clave.settings import Settings
 
@@ -43,6 +44,7 @@ def learn(
     encoder: Encoder,
     *,
     concepts: Sequence[Concept] | None = None,
+    context: Context | None = None,
 ) -> Learnt:
     """Learn from samples.
 
@@ -52,6 +54,7 @@ def learn(
         settings: The evaluator's.
         encoder: For concepts.
         concepts: The pool's concepts as a person left them; None clusters them anew.
+        context: The values' texts and how to train, for recognizers that are fine-tuned.
     """
     cases = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
     pool = None
@@ -61,9 +64,9 @@ def learn(
     labels: list[Label] = [s.labelled.label for s in samples]
     groups = [s.labelled.group for s in samples]
     features = settings.features if settings.calls else ("text",)
-    recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed)
+    recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed, context=context)
     calibration = Calibration.fit(recognizer.oof_, np.array([LABELS.index(label) for label in labels]))
-    scores = _scores(samples, calibration.apply(recognizer.oof_))
+    scores = scores_of(samples, calibration.apply(recognizer.oof_))
     return Learnt(cases, pool, recognizer, calibration, scores)
 
 
@@ -97,7 +100,7 @@ def _with_concepts(
     return pool, observations
 
 
-def _scores(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def scores_of(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     """Cross-validated scores with intervals over scenarios; a value's own come with its count."""
     predicted = [LABELS[i] for i in probabilities.argmax(axis=1)]
 

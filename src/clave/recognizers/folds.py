@@ -39,3 +39,12 @@ def scenario_folds(strata: Sequence[str], groups: Sequence[str], folds: int, see
         for fold, (_, test) in enumerate(splitter.split(numbers, numbers, list(groups))):
             fold_of[test] = fold
     return fold_of
+
+
+def splits(
+    values: Sequence[str], y: NDArray[np.int64], groups: Sequence[str], folds: int, seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """At most `folds` pairs of training rows and test rows, by scenario, with every value and label spread."""
+    strata = [f"{v} {label}" for v, label in zip(values, y, strict=True)]
+    fold_of = scenario_folds(strata, groups, min(folds, len(set(groups))), seed)
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]

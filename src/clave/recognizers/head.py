@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.errors import EvaluatorError
-from clave.recognizers.folds import scenario_folds
+from clave.recognizers.folds import splits
 from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 
 _COMPONENTS = 128
@@ -59,22 +60,33 @@ class Head:
     """
 
     kind = "head"
+    heavy = False
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features
 
-    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
+    def fit(
+        self,
+        observations: Sequence[Observation],
+        labels: Sequence[Label],
+        groups: Sequence[str],
+        *,
+        seed: int = 0,
+        context: Context | None = None,
+    ) -> Self:
         """See `Recognizer.fit`."""
         y = np.array([LABELS.index(label) for label in labels])
         blocks = {f: _Reduced.fit(f, block(f, observations)) for f in self.features}
         values = [o.value for o in observations]
         self.values_ = tuple(sorted(set(values)))
-        folds = _splits(values, y, groups, seed)
-        trials = {choice: self._out_of_fold(choice, blocks, values, y, folds) for choice in _choices(self.features)}
-        chosen, self.report_ = _simplest(trials, y, groups)
+        folds = splits(values, y, groups, _FOLDS, seed)
+        mass = np.ones(len(y)) if context is None or context.weights is None else context.weights
+        trials = {choice: self._out_of_fold(choice, blocks, values, y, folds, mass) for choice in _choices(self.features)}
+        human: list[int] = np.flatnonzero(mass >= 1).tolist()
+        chosen, self.report_ = _simplest({c: p[human] for c, p in trials.items()}, y[human], [groups[i] for i in human])
         self.oof_ = trials[chosen]
         self.features = chosen.features
-        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen)
+        weights = _train(_design(chosen, blocks, values, self.values_), y, chosen, mass)
         self.weights_ = {f: self._unfold(chosen, f, blocks, weights) for f in chosen.features}
         self.bias_ = self._biases(chosen, blocks, weights)
         return self
@@ -128,11 +140,12 @@ class Head:
         values: list[str],
         y: NDArray[np.int64],
         folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+        mass: NDArray[np.float64],
     ) -> Probabilities:
         x = _design(choice, blocks, values, self.values_)
         out = np.empty((len(y), len(LABELS)))
         for train, test in folds:
-            weights = _train(x[train], y[train], choice)
+            weights = _train(x[train], y[train], choice, mass[train])
             out[test] = _softmax(x[test] @ weights[:, :-1].T + weights[:, -1])
         return out
 
@@ -212,7 +225,7 @@ def _parts(
     return shared, np.stack(own)
 
 
-def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice) -> NDArray[np.float64]:
+def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice, mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights of shape (3, columns + 1), the constant last; a label that never occurs gets the floor's probability."""
     from sklearn.linear_model import LogisticRegression
 
@@ -224,7 +237,7 @@ def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice) -> NDAr
     if len(seen) == 1:
         out[seen[0], -1] = 0.0
         return out
-    model = LogisticRegression(C=choice.c, max_iter=300, tol=1e-4).fit(x, y)
+    model = LogisticRegression(C=choice.c, max_iter=300, tol=1e-4).fit(x, y, sample_weight=mass)
     coef, intercept = model.coef_, model.intercept_
     if len(seen) == 2:  # scikit-learn then gives one row, for the second label
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
@@ -264,15 +277,6 @@ def _kept(base: float, slope: float, confidence: NDArray[np.float64]) -> tuple[f
     return level - slope * centre, slope
 
 
-def _splits(
-    values: Sequence[str], y: NDArray[np.int64], groups: Sequence[str], seed: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to train on and to test on."""
-    strata = [f"{value} {label}" for value, label in zip(values, y, strict=True)]
-    fold_of = scenario_folds(strata, groups, min(_FOLDS, len(set(groups))), seed)
-    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]
-
-
 def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
     """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss.
 
@@ -287,7 +291,7 @@ def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups:
             tuned[choice.model] = choice
     best = max(tuned.values(), key=lambda choice: (right[choice].mean(), -losses[choice]))
     group_of = np.unique(list(groups), return_inverse=True)[1]
-    chosen = next(choice for choice in tuned.values() if not _clearly(right[best] - right[choice], group_of))
+    chosen = next(choice for choice in tuned.values() if not clearly_above(right[best] - right[choice], group_of))
     rows = [
         {"choice": choice.name, "accuracy": round(float(right[choice].mean()), 4), "log_loss": round(losses[choice], 4)}
         for choice in trials
@@ -295,7 +299,7 @@ def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups:
     return chosen, {"chosen": chosen.name, "best": best.name, "n": len(y), "trials": rows}
 
 
-def _clearly(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
+def clearly_above(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
     """Whether a mean paired difference is more than two of its standard errors above zero, with scenarios as the units."""
     sums = np.bincount(group_of, difference)
     error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(difference)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.recognizers.observation import Observation
+from clave.recognizers.training import Context
 from clave.records import Label
 
 Probabilities = NDArray[np.float64]
@@ -33,8 +34,29 @@ class Recognizer(Protocol):
 
     def __init__(self, features: tuple[str, ...]) -> None: ...
 
-    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
-        """Fit on n observations; rows of one group never stand on both sides of a cross-validation split."""
+    @property
+    def heavy(self) -> bool:
+        """Whether predicting runs a network: it is then done beside the event loop."""
+        ...
+
+    def fit(
+        self,
+        observations: Sequence[Observation],
+        labels: Sequence[Label],
+        groups: Sequence[str],
+        *,
+        seed: int = 0,
+        context: Context | None = None,
+    ) -> Self:
+        """Fit on n observations; rows of one group never stand on both sides of a cross-validation split.
+
+        Args:
+            observations: n of them.
+            labels: Their labels.
+            groups: Their scenarios.
+            seed: Of everything random.
+            context: The values' texts and the choices of training; needed by recognizers that are fine-tuned.
+        """
         ...
 
     def predict_proba(self, observations: Sequence[Observation]) -> Probabilities:

@@ -1,0 +1,252 @@
+"""A small evaluator that learns from a large one: no calls any more, and the loss stated before it is offered.
+
+    found = distill(Clave.load("large"), read_responses("unlabelled.jsonl"), calls=500)
+    print(found.summary())
+    if found.offered:
+        found.student.save("small")
+
+The large evaluator labels a diverse sample: responses are clustered by K-Means into as many clusters as calls allow and the one nearest
+to each centre is taken (the paper picks the samples to label in the same way). The small model learns from those soft verdicts
+and from the human labels. Whether it is offered, human labels decide that it did not see: a file of them, or else cross-validation by
+scenario on the labels that the large evaluator was fitted on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.benchmark.metrics import accuracy
+from clave.benchmark.statistics import Estimate
+from clave.calibration import Calibration
+from clave.concepts.cases import CaseIndex, encoded_text
+from clave.errors import InputError
+from clave.evaluating.stream import run_sync
+from clave.evaluator import Clave
+from clave.fitting.gather import Progress
+from clave.fitting.learn import Learnt, scores_of
+from clave.recognizers.observation import Observation
+from clave.recognizers.registry import recognizer_class
+from clave.recognizers.training import Context, Training
+from clave.records import LABELS, Label, LabelledResponse, Response, Verdict
+from clave.settings import NO_MODEL, Settings
+from clave.values import Value
+
+_LEAST = 0.02
+"""Share of a soft label below which it is left out."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A student, and what decides whether it is offered."""
+
+    student: Clave
+    offered: bool
+    teacher: Estimate
+    """Accuracy of the large evaluator on human labels it had not seen."""
+    alone: Estimate
+    """Of the same small model without the soft verdicts."""
+    accuracy: Estimate
+    """Of the student."""
+    loss: float | None
+    """How far the student falls behind the teacher; None where one of them gave no verdict."""
+    most: float
+    """The loss up to which it is offered."""
+    labelled: int
+    """Soft verdicts it learnt from."""
+    failed: int
+    """Verdicts that the large evaluator could not give."""
+    calls: int
+    judged_on: str
+
+    def summary(self) -> str:
+        """Three sentences."""
+        verdict = "It is offered" if self.offered else "It is not offered"
+        loss = "not known" if self.loss is None else f"{self.loss:.3f}"
+        return (
+            f"The small model learnt from {self.labelled:,} soft verdicts ({self.calls:,} calls, {self.failed} failed) and "
+            f"{self.student.manifest_['labels']:,} human labels. On {self.judged_on} it is {self.accuracy} accurate; without the soft "
+            f"verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss}, "
+            f"and at most {self.most:g} was allowed."
+        )
+
+
+def distill(
+    teacher: Clave,
+    responses: Iterable[Response],
+    *,
+    calls: int,
+    held_out: Sequence[LabelledResponse] = (),
+    most_loss: float = 0.05,
+    recognizer: str = "head",
+    training: Training | None = None,
+    seed: int = 0,
+    progress: Progress = lambda stage, done, total: None,
+) -> Distilled:
+    """Distil a fitted evaluator with a large model into one that makes no calls.
+
+    Args:
+        teacher: Fitted, with a large model.
+        responses: Unlabelled; all are encoded, those that are picked are sent to the large model.
+        calls: Calls for labelling, at the most. Scoring on `held_out` takes one more for each of its rows.
+        held_out: Human labels that neither has seen; empty: cross-validation by scenario on the teacher's own.
+        most_loss: Accuracy that the student may lose against the teacher and still be offered.
+        recognizer: The student's, see `Settings.recognizer`.
+        training: How it is trained, where it is fine-tuned.
+        seed: Of everything random.
+        progress: Called with stage, done and total.
+
+    Raises:
+        InputError: The teacher is not fitted or makes no calls, or there is nothing to learn from.
+        ModelError: The large model cannot be used.
+    """
+    if teacher.learnt_ is None or not teacher.settings.calls:
+        raise InputError("only a calibrated evaluator with a large model can be distilled")
+    if calls < 1:
+        raise InputError("distilling takes at least one call: raise --calls")
+    settings = Settings(
+        model=NO_MODEL,
+        recognizer=recognizer,
+        training=training or Training(),
+        features=("text",),
+        encoder=teacher.settings.encoder,
+        int8=False,  # vectors must be those that the samples were encoded with
+        folds=teacher.settings.folds,
+        seed=seed,
+    )
+    units = _diverse(teacher, responses, calls, seed, progress)
+    if not units:
+        raise InputError("there is no response to learn from")
+    soft, failed = run_sync(_ask(teacher, units, progress))
+    spent = sum(verdict.usage.calls for _, verdict in soft)
+    if not soft:
+        raise InputError(f"the large model gave none of {failed} verdicts: there is nothing to learn from")
+    student, alone = (_learn(teacher, settings, rows, seed, progress) for rows in (soft, []))
+    student.manifest_["distilled"] = {"from": teacher.name, "verdicts": len(soft), "failed": failed, "digest": _digest(soft)}
+    student.name = f"clave-{student.system.id}-{_digest(soft, student.name)}"
+    if held_out:
+        judged_on = f"{len(held_out)} held-out labels"
+        gold, groups = [r.label for r in held_out], [r.group for r in held_out]
+        said = [_labels_of(clave, held_out) for clave in (teacher, alone, student)]
+    else:
+        judged_on = f"{len(teacher.samples_)} labels, cross-validated by scenario,"
+        gold, groups = [s.labelled.label for s in teacher.samples_], [s.labelled.group for s in teacher.samples_]
+        said = [_out_of_fold(clave) for clave in (teacher, alone, student)]
+    of_teacher, of_alone, of_student = (accuracy(gold, labels, groups) for labels in said)
+    loss = None if of_teacher.value is None or of_student.value is None else of_teacher.value - of_student.value
+    student.manifest_["distilled"] |= {"accuracy": of_student.model_dump(), "teacher": of_teacher.model_dump(), "loss": loss}
+    return Distilled(
+        student=student,
+        offered=loss is not None and loss <= most_loss + 1e-12,
+        teacher=of_teacher,
+        alone=of_alone,
+        accuracy=of_student,
+        loss=loss,
+        most=most_loss,
+        labelled=len(soft),
+        failed=failed,
+        calls=spent,
+        judged_on=judged_on,
+    )
+
+
+Unit = tuple[Response, tuple[Value, ...]]
+
+
+def _diverse(teacher: Clave, responses: Iterable[Response], calls: int, seed: int, progress: Progress) -> list[Unit]:
+    """A diverse sample that takes at most `calls` calls: the responses nearest to the centres of K-Means."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    distinct = {(r.scenario, r.response, r.value): r for r in responses if r.response.strip()}
+    twice = [i for i, n in Counter(r.id for r in distinct.values() if r.value is None).items() if n > 1]
+    if twice:
+        raise InputError(f"id {twice[0]!r} stands for different texts: give each response an id of its own")
+    rows = [(r, teacher.values_of(r)) for r in distinct.values()]
+    cost = [len(list(teacher.split([unit]))) for unit in rows]
+    if sum(cost) <= calls:
+        return rows
+    progress("embeddings", 0, 1)
+    vectors = teacher.encode([encoded_text(r) for r, _ in rows])
+    progress("embeddings", 1, 1)
+    k = max(1, min(len(rows), int(calls / (sum(cost) / len(cost)))))
+    found = MiniBatchKMeans(k, n_init=1, random_state=seed).fit(vectors)
+    distance = ((vectors - found.cluster_centers_[found.labels_]) ** 2).sum(axis=1)
+    rank = np.zeros(len(rows), int)  # 0 for the nearest of its cluster, 1 for the next …
+    for cluster in range(k):
+        own = np.flatnonzero(found.labels_ == cluster)
+        rank[own[np.argsort(distance[own], kind="stable")]] = np.arange(len(own))
+    chosen, left = list[Unit](), calls
+    for i in np.lexsort((distance, rank)):
+        if cost[i] <= left:
+            chosen.append(rows[i])
+            left -= cost[i]
+    return chosen
+
+
+async def _ask(teacher: Clave, units: Sequence[Unit], progress: Progress) -> tuple[list[tuple[Response, Verdict]], int]:
+    """The teacher's verdicts with probabilities, and how many it could not give."""
+    by_id = {(r.id, v.id): r for r, values in units for v in values}
+    found, failed = list[tuple[Response, Verdict]](), 0
+    async for verdict in teacher.aevaluate_units(units):
+        if verdict.probabilities is None:
+            failed += 1
+        else:
+            found.append((by_id[verdict.id, verdict.value], verdict))
+        progress("verdicts", len(found) + failed, len(by_id))
+    return sorted(found, key=lambda pair: (pair[1].id, pair[1].value)), failed
+
+
+def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Verdict]], seed: int, progress: Progress) -> Clave:
+    """A student from human labels and soft verdicts; calibrated on the human ones, out of fold."""
+    student = Clave(teacher.system, settings=settings)
+    samples = tuple(s.model_copy(update={"extraction": None}) for s in teacher.samples_)
+    vectors = student.encode([encoded_text(s.labelled) for s in samples])
+    observations = [Observation(s.labelled.value, s.labelled, v) for s, v in zip(samples, vectors, strict=True)]
+    labels: list[Label] = [s.labelled.label for s in samples]
+    groups, weights = [s.labelled.group for s in samples], [1.0] * len(samples)
+    texts = student.encode([encoded_text(r) for r, _ in soft]) if soft else vectors[:0]
+    for (response, verdict), vector in zip(soft, texts, strict=True):
+        for label, share in (verdict.probabilities or {}).items():
+            if share >= _LEAST:
+                observations.append(Observation(verdict.value, response, vector))
+                labels.append(label)
+                groups.append(response.group)
+                weights.append(min(share, 0.999))  # only a person's label weighs 1
+    values = {v.id: v for v in teacher.system.values}
+    context = Context(values, settings.training, progress, np.array(weights))
+    recognizer = recognizer_class(settings.recognizer)(("text",)).fit(observations, labels, groups, seed=seed, context=context)
+    recognizer.oof_ = recognizer.oof_[: len(samples)]
+    y = np.array([LABELS.index(s.labelled.label) for s in samples])
+    calibration = Calibration.fit(recognizer.oof_, y)
+    cases = CaseIndex([s.labelled for s in samples], vectors, [s.fold for s in samples])
+    scores = scores_of(samples, calibration.apply(recognizer.oof_))
+    student.take(Learnt(cases, None, recognizer, calibration, scores), samples, vectors)
+    kept: dict[str, Any] = {k: teacher.manifest_.get(k) for k in ("labels", "disputed", "failed", "unseen_labels")}
+    student.manifest_ |= kept | {"served_by": []}
+    return student
+
+
+def _out_of_fold(clave: Clave) -> list[Label | None]:
+    assert clave.learnt_ is not None
+    p: NDArray[np.float64] = clave.learnt_.recognizer.oof_
+    return [LABELS[i] for i in p.argmax(axis=1)]
+
+
+def _labels_of(clave: Clave, rows: Sequence[LabelledResponse]) -> list[Label | None]:
+    """Its labels of human-labelled rows, None where there is no verdict."""
+    asked = [Response(id=r.id, scenario=r.scenario, response=r.response, value=r.value) for r in rows]
+    said = {(v.id, v.value): v.label for v in clave.evaluate(asked)}
+    return [said.get((r.id, r.value)) for r in rows]
+
+
+def _digest(soft: Sequence[tuple[Response, Verdict]], more: str = "") -> str:
+    digest = hashlib.sha256(more.encode())
+    for response, verdict in soft:
+        digest.update(f"{response.model_dump_json()}{verdict.value}{verdict.probabilities}".encode())
+    return digest.hexdigest()[:8]

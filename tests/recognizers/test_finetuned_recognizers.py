@@ -1,0 +1,258 @@
+"""The fine-tuned recognizers, on tiny random models made here: what they learn, save, refuse and resume."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clave.errors import EvaluatorError, InputError
+from clave.recognizers.auto import Auto
+from clave.recognizers.finetuned import FineTuned
+from clave.recognizers.lora import Lora
+from clave.recognizers.observation import Observation
+from clave.recognizers.registry import recognizer_class
+from clave.recognizers.training import Context, Training
+from clave.records import LABELS, Extraction, Response
+from clave.values import Value
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+transformers = pytest.importorskip("transformers", reason="the extra 'train' is not installed")
+pytest.importorskip("peft", reason="the extra 'train' is not installed")
+pytest.importorskip("sentence_transformers", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+VALUES = {
+    v.id: v for v in (Value(id="care", name="Care", definition="Kindness."), Value(id="honesty", name="Honesty", definition="Truth."))
+}
+WORDS = {"adhere": "helps gently kindly", "oppose": "hurts cruelly badly", "unrelated": "engine oil weather"}
+
+
+def rows(n=48):
+    rng = np.random.default_rng(0)
+    observations, labels = [], []
+    for i in range(n):
+        label = LABELS[i % 3]
+        text = " ".join([*rng.permutation(WORDS[label].split()), f"case{i}"])
+        found = Extraction(concepts=(text,), stance=label, confidence=0.8)
+        vector = rng.normal(size=8).astype(np.float32)
+        response = Response(id=str(i), scenario=f"scene{i}", response=text)
+        observations.append(Observation(("care", "honesty")[i // 3 % 2], response, vector, found, vector[None], ()))
+        labels.append(label)
+    return observations, labels, [o.response.group for o in observations]
+
+
+def tokenizer(folder, *, causal):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    words = " ".join(
+        [*WORDS.values(), "Value : Care Honesty Definition Kindness Truth . Response Label What it does A first reading"]
+    ).split()
+    words += ["adhere", "oppose", "unrelated", *(f"case{i}" for i in range(48)), *(f"scene{i}" for i in range(48))]
+    vocabulary = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(words)])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if not causal:
+        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, **special).save_pretrained(folder)
+    return len(vocabulary)
+
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 128}
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    """A causal model, an encoder classifier and a sentence encoder, all tiny and random."""
+    root = tmp_path_factory.mktemp("bases")
+    torch.manual_seed(0)
+    size = tokenizer(root / "causal", causal=True)
+    transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=size, num_key_value_heads=2, **SIZES)).save_pretrained(
+        root / "causal"
+    )
+    tokenizer(root / "encoder", causal=False)
+    bert = transformers.BertConfig(vocab_size=size, initializer_range=0.2, **SIZES)
+    transformers.BertModel(bert).save_pretrained(root / "encoder")
+    from sentence_transformers import SentenceTransformer, models
+
+    word = models.Transformer(str(root / "encoder"))
+    SentenceTransformer(modules=[word, models.Pooling(32)], device="cpu").save(str(root / "sentence"), create_model_card=False)
+    return root
+
+
+def training(bases, name, **changes):
+    choices = {"base": str(bases / name), "epochs": 6, "learning_rate": 3e-3, "batch": 4, "max_tokens": 48, "rank": 4, **changes}
+    return Context(VALUES, Training(**choices))
+
+
+@pytest.fixture(scope="module", params=["lora-causal", "lora-encoder", "contrastive", "plain"])
+def fitted(request, bases):
+    kind, _, base = request.param.partition("-")
+    if kind == "lora":
+        changes = {"epochs": 12, "learning_rate": 1e-2, "rank": 16} if base == "encoder" else {}
+        return Lora(("concepts", "text")).fit(*rows(), context=training(bases, base, **changes))
+    return FineTuned(("concepts", "text")).fit(*rows(), context=training(bases, "sentence", method=request.param))
+
+
+def test_learns_what_the_words_say_out_of_fold(fitted):
+    observations, labels, _ = rows()
+    y = np.array([LABELS.index(label) for label in labels])
+    assert fitted.oof_.shape == (48, 3)
+    np.testing.assert_allclose(fitted.oof_.sum(axis=1), 1)
+    assert (fitted.oof_.argmax(axis=1) == y).mean() > 0.6  # chance is a third, and a fold trains on twenty samples
+    assert (fitted.predict_proba(observations).argmax(axis=1) == y).mean() > 0.8
+
+
+def test_order_and_company_change_nothing(fitted):
+    observations, _, _ = rows()
+    together = fitted.predict_proba(observations)
+    np.testing.assert_allclose(fitted.predict_proba(observations[::-1])[::-1], together, atol=1e-6)
+    alone = np.concatenate([fitted.predict_proba([o]) for o in observations[:5]])
+    np.testing.assert_allclose(alone, together[:5], atol=1e-6)
+    assert fitted.predict_proba([]).shape == (0, 3)
+
+
+def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
+    observations, _, _ = rows()
+    fitted.save(tmp_path / "a")
+    loaded = recognizer_class(fitted.kind).load(tmp_path / "a")
+    np.testing.assert_array_equal(loaded.predict_proba(observations), fitted.predict_proba(observations))
+    loaded.save(tmp_path / "b")
+    again = recognizer_class(fitted.kind).load(tmp_path / "b")
+    np.testing.assert_array_equal(again.predict_proba(observations), fitted.predict_proba(observations))
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_every_damaged_file_is_refused_with_a_sentence(fitted, tmp_path):
+    fitted.save(tmp_path / "a")
+    for path in sorted((tmp_path / "a").rglob("*")):
+        if path.suffix == ".safetensors" or path.name in ("lora.json", "encoder.json", "adapter_config.json", "head.json"):
+            whole = path.read_bytes()
+            path.write_bytes(whole[: len(whole) // 2])
+            with pytest.raises(EvaluatorError, match="damaged"):
+                recognizer_class(fitted.kind).load(tmp_path / "a")
+            path.write_bytes(whole)
+
+
+def test_a_pickled_adapter_is_never_read(bases, tmp_path):
+    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=1))
+    model.save(tmp_path)
+    (tmp_path / "adapter_model.safetensors").unlink()
+    (tmp_path / "adapter_model.bin").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(EvaluatorError, match="pickle"):
+        Lora.load(tmp_path)
+
+
+def test_only_the_label_words_logits_are_computed_and_they_are_the_full_models(bases):
+    from clave.recognizers.labelling import LabelModel
+
+    model = LabelModel.open(str(bases / "causal"), rank=2, max_tokens=48)
+    inputs = [model.tokens("Value: Care\nResponse: ", "helps gently"), model.tokens("Value: Care\nResponse: ", "hurts badly engine oil")]
+    with torch.no_grad():
+        ours = model.logits(inputs)
+        for row, answer in zip(inputs, ours, strict=True):
+            full = model.model(input_ids=torch.tensor([row])).logits[0, -1]
+            ids = [model.tokenizer(w, add_special_tokens=False)["input_ids"][0] for w in model.words]
+            np.testing.assert_allclose(answer.numpy(), full[ids].numpy(), atol=1e-5)
+
+
+def test_the_response_is_cut_and_the_question_never(bases):
+    from clave.recognizers.labelling import ANSWER, LabelModel
+
+    model = LabelModel.open(str(bases / "causal"), rank=2, max_tokens=40)
+    ids = model.tokens("Value: Care\nResponse: ", "helps " * 500)
+    tail = model.tokenizer(ANSWER, add_special_tokens=False)["input_ids"]
+    assert len(ids) == 40
+    assert ids[-len(tail) :] == tail
+
+
+def test_a_killed_training_goes_on_where_it_was_and_ends_alike(bases, tmp_path):
+    whole = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=3))
+
+    class KilledError(Exception):
+        pass
+
+    def kill(stage, done, total):
+        if "epoch 2" in stage:
+            raise KilledError
+
+    context = replace(training(bases, "causal", epochs=3), checkpoints=tmp_path)
+    with pytest.raises(KilledError):
+        Lora(("text",)).fit(*rows(24), context=replace(context, progress=kill))
+    assert len(list(tmp_path.rglob("state.json"))) == 1
+    stages = []
+    resumed = Lora(("text",)).fit(*rows(24), context=replace(context, progress=lambda *a: stages.append(a[0])))
+    assert [s for s in stages if "epoch" in s and s.startswith("lora 1/")] == [s for s in stages if "1/3: epoch 3" in s]
+    np.testing.assert_allclose(resumed.oof_, whole.oof_, atol=1e-6)
+    np.testing.assert_allclose(resumed.predict_proba(rows(24)[0]), whole.predict_proba(rows(24)[0]), atol=1e-6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_merged_model_answers_like_the_adapter(bases, tmp_path):
+    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=1))
+    model.merge(tmp_path)
+    whole = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    read = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    observation = rows(24)[0][0]
+    with torch.no_grad():
+        logits = whole(**read(model.prompt(observation), return_tensors="pt", return_token_type_ids=False)).logits[0, -1]
+    ids = [read(w, add_special_tokens=False)["input_ids"][0] for w in model._model.words]
+    np.testing.assert_allclose(torch.softmax(logits[ids], 0).numpy(), model.predict_proba([observation])[0], atol=1e-5)
+
+
+def test_lora_without_a_base_and_a_base_that_is_not_there_are_sentences(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="--base"):
+        Lora().fit(*rows(24), context=Context(VALUES))
+    for kind in (Lora, FineTuned):
+        with pytest.raises(InputError, match="cannot be loaded"):
+            kind(("text",)).fit(*rows(24), context=Context(VALUES, Training(base=str(tmp_path / "nothing"))))
+
+
+def test_auto_says_why_and_keeps_its_choice_through_saving(bases, tmp_path, monkeypatch):
+    monkeypatch.setattr("clave.recognizers.tuning._place", lambda base: str(bases / "sentence"))
+    auto = Auto(("concepts", "text")).fit(*rows(), context=training(bases, "causal", epochs=2))
+    assert set(auto.report_["accuracy"]) == {"head", "encoder", "lora"}
+    assert auto.report_["why"].startswith(f"{auto.report_['kind']} was kept")
+    auto.save(tmp_path)
+    loaded = Auto.load(tmp_path)
+    assert loaded.report_ == json.loads((tmp_path / "auto.json").read_text()) == json.loads(json.dumps(auto.report_))
+    np.testing.assert_array_equal(loaded.predict_proba(rows()[0]), auto.predict_proba(rows()[0]))
+    shutil.rmtree(tmp_path / auto.report_["kind"])
+    with pytest.raises(EvaluatorError, match="damaged"):
+        Auto.load(tmp_path)
+
+
+def test_auto_without_a_base_leaves_lora_out_and_says_so(bases, monkeypatch):
+    monkeypatch.setattr("clave.recognizers.tuning._place", lambda base: str(bases / "sentence"))
+    auto = Auto(("text",)).fit(*rows(24), context=Context(VALUES, Training(epochs=1)))
+    assert auto.report_["skipped"] == {"lora": "no base model was named"}
+    assert "lora did not take part" in auto.report_["why"]
+
+
+@pytest.mark.parametrize(("kind", "base"), [("encoder", "sentence"), ("lora", "causal")])
+def test_a_whole_evaluator_is_saved_loaded_and_refused_when_tampered_with(kind, base, bases, tmp_path, monkeypatch):
+    from clave import Clave, LabelledResponse
+    from clave.settings import Settings
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    observations, labels, _ = rows(24)
+    labelled = [
+        LabelledResponse(id=o.response.id, scenario=o.response.scenario, response=o.response.response, value="care", label=label)
+        for o, label in zip(observations, labels, strict=True)
+    ]
+    settings = Settings(recognizer=kind, training=training(bases, base, epochs=2).training)
+    clave = Clave("mft", settings=settings).fit(labelled)
+    asked = [Response(id=str(i), response=f"{words} case{i}") for i, words in enumerate(WORDS.values())]
+    before = {v.id: v for v in clave.evaluate(asked)}
+    clave.save(tmp_path / "e")
+    assert {v.id: v for v in Clave.load(tmp_path / "e").evaluate(asked[::-1])} == before
+    assert not list((tmp_path / "cache").rglob("state.json"))
+    weights = next(p for p in sorted((tmp_path / "e" / "recognizer").rglob("*.safetensors")) if p.name != "head.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(EvaluatorError, match="is damaged"):
+        Clave.load(tmp_path / "e")
