@@ -26,7 +26,8 @@ def calibrate(
     examples: Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")] = 4,
     joint: Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")] = False,
     features: Annotated[str, typer.Option("--features", help="What the recognizer may use: stance,concepts,text.")] = "stance,concepts",
-    recognizer: Annotated[str, typer.Option("--recognizer", help="The small model.")] = "head",
+    recognizer: Annotated[str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.")] = "head",
+    base: Annotated[str, typer.Option("--base", help="Model that encoder or lora fine-tune: Hub name, folder or .gguf file.")] = "",
     encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")] = 3,
     fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")] = None,
@@ -45,6 +46,7 @@ def calibrate(
     """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
     from clave.cli.progress import stages
     from clave.evaluator import Clave
+    from clave.recognizers.training import Training
     from clave.settings import DEFAULT_ENCODER, Settings
 
     settings = Settings(
@@ -53,6 +55,7 @@ def calibrate(
         examples=examples,
         joint=joint,
         recognizer=recognizer,
+        training=Training(base=base),
         features=feature_names(features),
         encoder=encoder or DEFAULT_ENCODER,
         folds=folds,

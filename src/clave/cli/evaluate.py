@@ -34,6 +34,10 @@ def evaluate(
     joint: Annotated[bool, typer.Option("--joint", help="Zero-shot: all values in one call.")] = False,
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
     coverage: Annotated[float, typer.Option("--coverage", help="Abstain on about 1 - coverage of responses, the least certain.")] = 1.0,
+    cascade: Annotated[
+        str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
+    ] = None,
+    risk: Annotated[float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts that may be wrong.")] = 0.1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
     mapping: opt.Map = None,
     on_error: opt.OnError = "stop",
@@ -47,14 +51,17 @@ def evaluate(
     as_json: opt.Json = False,
 ) -> None:
     """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
+    from clave.cascade import Cascade
     from clave.cli.progress import stages
     from clave.evaluating.run import evaluate_file
+    from clave.evaluator import Clave
 
     clave = opened(evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
     with stages(clave.ledger) as tick:
         summary = asyncio.run(
             evaluate_file(
-                clave,
+                both or clave,
                 source(responses, mapping, on_error),
                 output,
                 min_confidence=min_confidence,
@@ -64,6 +71,8 @@ def evaluate(
             )
         )
     show(clave, summary, output, as_json)
+    if both is not None:
+        Console(stderr=as_json).print(Text(both.summary()))
     if summary.stopped:
         raise typer.Exit(STOPPED_EARLY)
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clave.cli import annotate, calibrate, demo, evaluate, report, valeval, values
+from clave.cli import annotate, calibrate, demo, distill, evaluate, report, valeval, values
 from clave.errors import ClaveError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(calibrate.calibrate)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.estimate)
 app.command()(calibrate.refit)
+app.command()(distill.distill)
 app.command()(report.report)
 app.command()(annotate.annotate)
 app.command()(annotate.agreement)
