@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clave.records import Record
 
-AGREEMENT = 0.95
+AGREEMENT = 0.98
 """Share of cross-validated labels that int8 must leave as they are."""
 LOSS = 0.01
 """Accuracy that int8 may cost; one sample's worth where there are fewer than a hundred."""
