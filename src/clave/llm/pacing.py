@@ -10,6 +10,8 @@ from collections import deque
 from types import TracebackType
 
 _START = 16
+_RAMP = 0.025
+"""Seconds without any answer after which another _START calls may start: where answers take long, many calls are few a second."""
 _QUEUEING = 2.0
 
 
@@ -33,6 +35,8 @@ class Pace:
         self._decreased_at = 0.0
         self._slow_start = True
         self._fastest = float("inf")
+        self._ramp: asyncio.AbstractEventLoop | None = None
+        """The loop in which a ramp is under way."""
         self._timer: tuple[asyncio.AbstractEventLoop, float] | None = None
         """The loop that wakes up, and when; a later evaluation runs in another loop."""
 
@@ -44,6 +48,7 @@ class Pace:
         """Wait for a free place; the time at which the call starts, in the loop's seconds."""
         loop = asyncio.get_running_loop()
         while self._waiting or not self._free(loop.time()):
+            self._ramp_up(loop)
             turn = loop.create_future()
             self._waiting.append(turn)
             self._wake()
@@ -77,6 +82,22 @@ class Pace:
             else:  # slow answers may mean a queue: more only by and by
                 self.limit = min(self.most, self.limit + 1 / self.limit)
         self._wake()
+
+    def _ramp_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As long as nothing is known of the server, let more calls start by and by."""
+        if self._unknown() and self._ramp is not loop:
+            self._ramp = loop
+            loop.call_later(_RAMP, self._ramped)
+
+    def _ramped(self) -> None:
+        self._ramp = None
+        if self._unknown() and self._waiting:
+            self.limit = min(self.most, self.limit + _START)
+            self._wake()
+            self._ramp_up(asyncio.get_running_loop())
+
+    def _unknown(self) -> bool:
+        return self._slow_start and self._fastest == float("inf") and self.limit < self.most
 
     def _free(self, now: float) -> bool:
         return self.under_way < int(self.limit) and now >= self._open_at
