@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from clave.errors import InputError
 from clave.recognizers.head import Head
+from clave.recognizers.unmapped import UNMAPPED, UnmappedHead
 
 if TYPE_CHECKING:
     from clave.recognizers.protocol import Recognizer
 
-RECOGNIZERS: dict[str, type[Recognizer]] = {"head": Head}
+RECOGNIZERS: dict[str, type[Recognizer]] = {"head": Head, UNMAPPED: UnmappedHead}
 
 
 def recognizer_class(kind: str) -> type[Recognizer]:
