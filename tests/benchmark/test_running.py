@@ -39,7 +39,7 @@ def run(judges, path, task=TASK, gold=GOLD):
 
 
 def test_predictions_stand_beside_the_gold_labels(tmp_path):
-    assert run([majority(), Counting()], tmp_path / "p.jsonl") == {}
+    assert run([majority(), Counting()], tmp_path / "p.jsonl").skipped == {}
     table = PredictionTable.read(tmp_path / "p.jsonl")
     assert [(judge, len(part)) for (judge,), part in table.groups("judge")] == [("majority", 4), ("counting", 4)]
     row = next(table.where(judge="counting", id="r2").records())
@@ -63,7 +63,7 @@ def test_silence_is_a_failed_row(tmp_path):
 
 def test_a_judge_without_weights_is_skipped_and_not_scored(tmp_path):
     judge = PerValueJudge("far", lambda *_: None, lambda: "its weights are not at hand")
-    assert run([judge, majority()], tmp_path / "p.jsonl") == {"far": "its weights are not at hand"}
+    assert run([judge, majority()], tmp_path / "p.jsonl").skipped == {"far": "its weights are not at hand"}
     assert PredictionTable.read(tmp_path / "p.jsonl").distinct("judge") == ["majority"]
 
 

@@ -124,6 +124,17 @@ def _lines(path: Path) -> Iterator[tuple[Prediction, int]]:
                 raise InputError(f"{path}, line {number}: not a prediction: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
+def drop_failed(path: str | Path) -> int:
+    """Take the failed rows out of a JSONL file, so that the next run tries them again; how many. Refused and abstained rows stay."""
+    path = Path(path)
+    rows = [prediction for prediction, _ in _lines(path)]
+    kept = [p for p in rows if p.status != "failed"]
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(b"".join(p.model_dump_json().encode() + b"\n" for p in kept))
+    os.replace(part, path)
+    return len(rows) - len(kept)
+
+
 def compact(path: str | Path) -> Path:
     """Write the Parquet file beside a JSONL file of predictions, whole or not at all."""
     path = Path(path)

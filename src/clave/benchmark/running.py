@@ -1,19 +1,25 @@
 """Runs judges over labelled rows and appends every verdict to the raw predictions; a killed run goes on where it stopped.
 
-skipped = await run_judges(judges, task, gold, "run/predictions.jsonl")
+    outcome = await run_judges(judges, task, gold, "run/predictions.jsonl")
+    outcome.skipped                    # {"kaleido": "the weights of … are not at hand"}
+    outcome.stopped                    # why it ended early, e.g. that the budget is used up; empty where it did not
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clave.benchmark.predictions import Key, Prediction, PredictionWriter
-from clave.errors import InputError
+from clave.errors import EvaluatorError, InputError, MissingExtraError
 from clave.judges.protocol import Judge, Task, without_label
-from clave.records import LABELS, Label, Verdict
+from clave.llm.chat import ChatModel, ChatRequest, Completion
+from clave.records import LABELS, Failure, Label, Verdict
+
+Tick = Callable[[str, int, int], None]
+"""(judge, rows done, rows in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +36,59 @@ class Gold:
     base: str | None = None
 
 
+class BudgetSpentError(Exception):
+    """No further call may be made; what was judged is kept, and a later run goes on."""
+
+
+class WithinBudget:
+    """A chat model that ends the run when the budget is used up: a row that was never asked about is not a failed row."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self.model, self._chat = chat.model, chat
+
+    @property
+    def width(self) -> int:
+        """How many requests can be under way at once."""
+        return int(getattr(self._chat, "width", 16))
+
+    concurrency = width
+
+    async def complete(self, request: ChatRequest) -> Completion | Failure:
+        """See `ChatModel.complete`.
+
+        Raises:
+            BudgetSpentError: The budget does not allow the call.
+        """
+        answer = await self._chat.complete(request)
+        if isinstance(answer, Failure) and answer.kind == "budget":
+            raise BudgetSpentError(answer.reason)
+        return answer
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._chat.close()
+
+
+@dataclass
+class Outcome:
+    """What came of a run beside its predictions."""
+
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Judges that could not run, and why."""
+    stopped: str = ""
+    """Why the run ended early; empty where it did not."""
+
+
 async def run_judges(
     judges: Sequence[Judge],
     task: Task,
-    gold: dict[tuple[str, str], Gold],
+    gold: Mapping[tuple[str, str], Gold],
     path: str | Path,
     *,
     labels: int | None = None,
     seed: int | None = None,
-) -> dict[str, str]:
+    tick: Tick = lambda judge, done, total: None,
+) -> Outcome:
     """Run every judge over the rows that it has not judged yet.
 
     Args:
@@ -48,9 +98,7 @@ async def run_judges(
         path: The JSONL file of predictions.
         labels: Labels per value, where a learning curve varies them.
         seed: Of the choice of those labels.
-
-    Returns:
-        The judges that were skipped, and why.
+        tick: Called after each verdict.
 
     Raises:
         InputError: Two judges have one name, or a response has no gold label.
@@ -62,32 +110,47 @@ async def run_judges(
     unlabelled = next((r.id for r in task.responses if (r.id, r.value) not in gold), None)
     if unlabelled is not None:
         raise InputError(f"response {unlabelled!r} has no human label: a benchmark needs one for every row")
-    skipped = {}
+    outcome, total = Outcome(), len(task.responses)
     with PredictionWriter(path) as writer:
         for judge in judges:
             reason = judge.missing()
             if reason is not None:
-                skipped[judge.name] = reason
+                outcome.skipped[judge.name] = reason
                 continue
             todo = [r for r in task.responses if not writer.has(Key(judge.name, r.id, r.value or "", labels, seed))]
-            if todo:
-                await _run(judge, replace(task, responses=todo), gold, writer, labels, seed)
-    return skipped
+            tick(judge.name, total - len(todo), total)
+            if not todo:
+                continue
+            try:
+                await _run(judge, replace(task, responses=todo), gold, writer, labels, seed, tick)
+            except BudgetSpentError as error:
+                outcome.stopped = str(error)
+                break
+            except (InputError, EvaluatorError, MissingExtraError) as error:
+                outcome.skipped[judge.name] = str(error)
+    return outcome
 
 
 async def _run(
-    judge: Judge, task: Task, gold: dict[tuple[str, str], Gold], writer: PredictionWriter, labels: int | None, seed: int | None
+    judge: Judge,
+    task: Task,
+    gold: Mapping[tuple[str, str], Gold],
+    writer: PredictionWriter,
+    labels: int | None,
+    seed: int | None,
+    tick: Tick,
 ) -> None:
     """One judge; a response that it passes over in silence is a failed row. Latency is the time since the last verdict, so the mean
     of a run is its time per verdict, whatever runs side by side."""
     open_rows = {(r.id, r.value): r for r in task.responses}
-    last = time.perf_counter()
+    last, before = time.perf_counter(), len(gold) - len(open_rows)
     async for verdict in judge.evaluate(task):
         if open_rows.pop((verdict.id, verdict.value), None) is None:
             continue
         now = time.perf_counter()
         writer.write(prediction(judge.name, verdict, gold[verdict.id, verdict.value], now - last, labels, seed))
         last = now
+        tick(judge.name, before + len(task.responses) - len(open_rows), len(gold))
     for (identity, value), response in open_rows.items():
         verdict = without_label(judge.name, response, "failed", "the judge gave no verdict")
         writer.write(prediction(judge.name, verdict, gold[identity, value or ""], None, labels, seed))

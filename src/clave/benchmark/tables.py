@@ -4,7 +4,7 @@
     for row in leaderboard(table): print(row.judge, row.split, row.accuracy)
 
 Rows of perturbed texts stand in their own split; a judge that gave no verdict on a row is not scored on it, and the row counts as
-failed, by status.
+failed, by status. A judge that was not asked about every row of its cell is half finished: it is shown with what it lacks, and not ranked.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class LeaderboardRow(Record):
     system: str
     split: str
     rows: int
+    missing: int = 0
+    """Rows of this cell that another judge was asked about and this one was not (yet): then it stands below the others, without a rank."""
     statuses: dict[str, int]
     """Rows by status: failures, refusals and abstentions stand here and in no score."""
     accuracy: Estimate
@@ -125,10 +127,12 @@ def _systems(table: PredictionTable) -> list[tuple[str, PredictionTable]]:
 
 def _ranked(cell: PredictionTable, system: str, split: str) -> list[LeaderboardRow]:
     judges = {str(judge): part for (judge,), part in cell.groups("judge")}
-    rows = [_row(part, judge, system, split) for judge, part in judges.items()]
-    rows.sort(key=lambda r: (-1.0 if r.accuracy.value is None else r.accuracy.value, r.macro_f1.value or 0.0), reverse=True)
+    wanted = set(_row_keys(cell))
+    missing = {judge: len(wanted - set(_row_keys(part))) for judge, part in judges.items()}
+    rows = [_row(part, judge, system, split, missing[judge]) for judge, part in judges.items()]
+    rows.sort(key=lambda r: (r.missing == 0, -1.0 if r.accuracy.value is None else r.accuracy.value, r.macro_f1.value or 0.0), reverse=True)
     to_best, p_holm, tiers = dict[str, Difference](), dict[str, float](), dict[str, int]()
-    rest, tier = [r.judge for r in rows if r.accuracy.value is not None], 0
+    rest, tier = [r.judge for r in rows if r.accuracy.value is not None and not r.missing], 0
     while rest:
         tier += 1
         best, *others = rest
@@ -142,12 +146,13 @@ def _ranked(cell: PredictionTable, system: str, split: str) -> list[LeaderboardR
     return [r.model_copy(update={"to_best": to_best.get(r.judge), "p_holm": p_holm.get(r.judge), "tier": tiers.get(r.judge)}) for r in rows]
 
 
-def _row(part: PredictionTable, judge: str, system: str, split: str) -> LeaderboardRow:
+def _row(part: PredictionTable, judge: str, system: str, split: str, missing: int) -> LeaderboardRow:
     return LeaderboardRow(
         judge=judge,
         system=system,
         split=split,
         rows=len(part),
+        missing=missing,
         statuses=dict(sorted(Counter(part["status"]).items())),
         accuracy=score(part, accuracy),
         macro_f1=score(part, macro_f1),

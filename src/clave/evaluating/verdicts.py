@@ -20,14 +20,12 @@ def failed_verdict(response: Response, value: str, failure: Failure, evaluator: 
 
 def zero_shot_verdict(response: Response, value: str, found: Extraction, evaluator: str, usage: Usage, cached: bool) -> Verdict:
     """The large model's own stance and confidence, as they are."""
-    sure = max(found.confidence, 1 / len(LABELS))
-    rest = (1 - sure) / (len(LABELS) - 1)
     return Verdict(
         id=response.id,
         value=value,
         status="ok",
         label=found.stance,
-        probabilities={label: round(sure if label == found.stance else rest, 6) for label in LABELS},
+        probabilities=stance_probabilities(found.stance, found.confidence),
         reason=_stated(found),
         concepts=tuple(MappedConcept(text=text) for text in found.concepts),
         evidence=found.evidence,
@@ -38,6 +36,13 @@ def zero_shot_verdict(response: Response, value: str, found: Extraction, evaluat
         cached=cached,
         usage=usage,
     )
+
+
+def stance_probabilities(stance: Label, confidence: float) -> dict[Label, float]:
+    """The stated confidence as the stance's probability, at least 1/3, the others sharing the rest."""
+    sure = max(confidence, 1 / len(LABELS))
+    rest = (1 - sure) / (len(LABELS) - 1)
+    return {label: round(sure if label == stance else rest, 6) for label in LABELS}
 
 
 def calibrated_verdict(

@@ -1,18 +1,21 @@
 """Clave as a judge, and its variants: every part left out in turn.
 
 judge = ClaveJudge("clave", chat)
-judges = variants(chat)             # full, and without guideline, examples, ...
+judge = ClaveJudge.variant("clave-no-guideline", chat)
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Self
 
-from clave.evaluator import Clave
+from clave.evaluating.verdicts import stance_probabilities
+from clave.evaluator import Clave, Unit
 from clave.judges.protocol import Task
 from clave.llm.chat import ChatModel
-from clave.records import Verdict
-from clave.settings import Settings
+from clave.records import LabelledResponse, Response, Usage, Verdict
+from clave.settings import NO_MODEL, Settings
 from clave.values import ValueSystem
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -22,6 +25,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "clave-plain": {"guideline": False, "examples": 0},
     "clave-concepts-only": {"guideline": False, "examples": 0, "features": ("concepts",)},
     "clave-stance-only": {"features": ("stance",)},
+    "clave-with-text": {"features": ("stance", "concepts", "text")},
     "clave-joint": {"joint": True, "examples": 0},
 }
 """Settings of each variant, as they differ from the defaults; `clave-concepts-only` is the scheme of the paper."""
@@ -32,42 +36,94 @@ class ClaveJudge:
 
     Args:
         name: Of the judge.
-        chat: The large model.
+        chat: The large model; None is Clave without one.
         settings: How Clave is made; the model is that of the chat.
         systems: Which system each value belongs to, where the task mixes several; they are fitted apart.
         given_folds: Keep the folds that the calibration rows carry.
+        by_stance: The verdict is the large model's stance, as it stands; nothing is learnt from it.
+        cross_fitted: Without it the guideline that calibration rows are extracted with was written from those very rows.
     """
 
     def __init__(
         self,
         name: str,
-        chat: ChatModel,
+        chat: ChatModel | None,
         settings: Settings | None = None,
         *,
         systems: Mapping[str, str] | None = None,
         given_folds: bool = False,
+        by_stance: bool = False,
+        cross_fitted: bool = True,
     ) -> None:
         self.name, self._chat = name, chat
-        self._settings = (settings or Settings()).model_copy(update={"model": chat.model})
+        self._settings = (settings or Settings()).model_copy(update={"model": NO_MODEL if chat is None else chat.model})
         self._systems, self._given_folds = systems or {}, given_folds
+        self._by_stance, self._cross_fitted = by_stance, cross_fitted
+
+    @classmethod
+    def variant(cls, name: str, chat: ChatModel, *, systems: Mapping[str, str] | None = None, given_folds: bool = False) -> Self:
+        """One of `VARIANTS`."""
+        return cls(name, chat, Settings.model_validate(VARIANTS[name]), systems=systems, given_folds=given_folds)
 
     def missing(self) -> str | None:
         """See `Judge.missing`."""
         return None
 
     async def evaluate(self, task: Task) -> AsyncIterator[Verdict]:
-        """See `Judge.evaluate`."""
-        asked = dict.fromkeys(r.value or "" for r in task.responses)
-        for system_id in dict.fromkeys(self._systems.get(value, "all") for value in asked):
-            values = {v for v in asked if self._systems.get(v, "all") == system_id}
-            system = ValueSystem(id=system_id, name=system_id, version="1", values=tuple(task.values[v] for v in asked if v in values))
-            clave = Clave(system, settings=self._settings, chat=self._chat)
-            await clave.afit((row for row in task.calibration if row.value in values), given_folds=self._given_folds)
-            async for verdict in clave.aevaluate(r for r in task.responses if r.value in values):
-                yield verdict.model_copy(update={"evaluator": self.name})
+        """See `Judge.evaluate`.
+
+        The systems are those of the calibration rows, whatever is left to judge: a run that goes on fits the evaluator that it began with.
+        """
+        asked = {r.value or "" for r in task.responses}
+        by_system: defaultdict[str, set[str]] = defaultdict(set)
+        for row in task.calibration:
+            by_system[self._systems.get(row.value, "all")].add(row.value)
+        for system_id, ids in by_system.items():
+            if not ids & asked:
+                continue
+            values = tuple(v.model_copy(update={"parent": None}) for v in task.values.values() if v.id in ids)
+            system = ValueSystem(id=system_id, name=system_id, version="1", values=values)
+            clave = await self._fitted(system, [row for row in task.calibration if row.value in ids])
+            responses = [r for r in task.responses if r.value in ids]
+            verdicts = self._jointly(clave, responses) if self._settings.joint else clave.aevaluate(responses)
+            async for verdict in verdicts:
+                yield self._own(verdict)
+
+    async def _fitted(self, system: ValueSystem, rows: Sequence[LabelledResponse]) -> Clave:
+        clave = Clave(system, settings=self._settings, chat=self._chat)
+        await clave.afit(rows, given_folds=self._given_folds)
+        if self._cross_fitted or not clave.guidelines_:
+            return clave
+        # A guideline that stands in the value system is shown with every sample: here it is the one that has seen them all.
+        written = tuple(v.model_copy(update={"guideline": clave.guidelines_.get(v.id)}) for v in system.values)
+        leaking = Clave(system.model_copy(update={"values": written}), settings=self._settings, chat=self._chat)
+        return await leaking.afit(rows, given_folds=self._given_folds)
+
+    async def _jointly(self, clave: Clave, responses: Iterable[Response]) -> AsyncIterator[Verdict]:
+        """One call for all values of a text; of its verdicts those that the task asks for."""
+        texts: defaultdict[tuple[str, str], dict[str, Response]] = defaultdict(dict)
+        for response in responses:
+            texts[response.scenario, response.response][response.value or ""] = response
+        values = tuple(clave.system[v] for v in clave.values)
+        rows_of = {next(iter(rows.values())).id: rows for rows in texts.values()}
+        units: list[Unit] = [(next(iter(rows.values())).model_copy(update={"value": None}), values) for rows in texts.values()]
+        unasked: defaultdict[str, Usage] = defaultdict(Usage)
+        async for verdict in clave.aevaluate_units(units):
+            row = rows_of[verdict.id].get(verdict.value)
+            if row is None:  # its share of the call is paid for all the same
+                unasked[verdict.id] += verdict.usage
+                continue
+            usage = verdict.usage + unasked.pop(verdict.id, Usage())
+            yield verdict.model_copy(update={"id": row.id, "usage": usage})
+
+    def _own(self, verdict: Verdict) -> Verdict:
+        """The verdict under the judge's name, and where only the stance counts, that in place of what was learnt."""
+        changes: dict[str, object] = {"evaluator": self.name}
+        if self._by_stance and verdict.status == "ok" and verdict.stance is not None:
+            changes |= {"label": verdict.stance, "probabilities": stance_probabilities(verdict.stance, verdict.confidence or 0.0)}
+        return verdict.model_copy(update=changes)
 
 
 def variants(chat: ChatModel, *, systems: Mapping[str, str] | None = None, given_folds: bool = False) -> list[ClaveJudge]:
     """Clave, and Clave with each part left out."""
-    made = {name: Settings.model_validate(changes) for name, changes in VARIANTS.items()}
-    return [ClaveJudge(name, chat, settings, systems=systems, given_folds=given_folds) for name, settings in made.items()]
+    return [ClaveJudge.variant(name, chat, systems=systems, given_folds=given_folds) for name in VARIANTS]

@@ -1,17 +1,25 @@
 """Judges by name, as `clave bench run --judges` takes them.
 
-local_judge("tfidf")
+    opened = open_judges(["tfidf", "zero-shot", "clave", "kaleido"], chat=chat)
+    local_judge("nearest-15")
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from clave.errors import InputError
+from clave.judges.clave_judge import VARIANTS, ClaveJudge
 from clave.judges.classical import encoder_head, majority, nearest, tfidf
+from clave.judges.fine_tuned import FINE_TUNED, fine_tuned
 from clave.judges.lexicon import lexicon
-from clave.judges.protocol import Judge
+from clave.judges.prompted import prompted_judges
+from clave.judges.protocol import Judge, Task
 from clave.judges.setfit_judge import setfit
+from clave.llm.chat import ChatModel, OfflineChat
+from clave.records import Verdict
+from clave.settings import NO_MODEL, Settings
 
 LOCAL: dict[str, Callable[[], Judge]] = {
     "majority": majority,
@@ -22,7 +30,37 @@ LOCAL: dict[str, Callable[[], Judge]] = {
     "encoder-head": encoder_head,
     "setfit": setfit,
 }
-"""Judges that run on this machine without a call."""
+"""Judges that run on this machine without a call. Any other `nearest-<k>` is one too, and so is `setfit-<steps>`."""
+
+TEXT_ONLY = "clave-text-only"
+"""Clave without a large model: its head on the text's own vector."""
+
+_NO_CHAT = OfflineChat(NO_MODEL)
+"""Stands in where only names are wanted."""
+
+_NUMBERED: dict[str, Callable[[int], Judge]] = {"nearest": nearest, "setfit": lambda steps: _setfit(steps)}
+
+
+def _setfit(steps: int) -> Judge:
+    judge = setfit(steps=steps)
+    judge.name = f"setfit-{steps}"
+    return judge
+
+
+class Unavailable:
+    """A judge that cannot run here, e.g. because it needs a large model and none was named."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self._reason = name, reason
+
+    def missing(self) -> str | None:
+        """See `Judge.missing`."""
+        return self._reason
+
+    async def evaluate(self, task: Task) -> AsyncIterator[Verdict]:
+        """See `Judge.evaluate`."""
+        raise InputError(f"{self.name} cannot run: {self._reason}")
+        yield  # makes it an iterator
 
 
 def local_judge(name: str) -> Judge:
@@ -31,6 +69,58 @@ def local_judge(name: str) -> Judge:
     Raises:
         InputError: There is none of this name.
     """
-    if name not in LOCAL:
+    if name in LOCAL:
+        return LOCAL[name]()
+    numbered = re.fullmatch(r"(nearest|setfit)-([1-9]\d{0,3})", name)
+    if numbered is None:
         raise InputError(f"there is no judge {name!r}: there are {', '.join(LOCAL)}")
-    return LOCAL[name]()
+    return _NUMBERED[numbered[1]](int(numbered[2]))
+
+
+def judge_names() -> list[str]:
+    """Every name that `open_judges` knows, but for the numbered ones."""
+    return [*LOCAL, TEXT_ONLY, *prompted_judges(_NO_CHAT), *VARIANTS, *FINE_TUNED]
+
+
+def open_judges(
+    names: Iterable[str],
+    chat: ChatModel | None = None,
+    *,
+    jury: Sequence[ChatModel] = (),
+    systems: Mapping[str, str] | None = None,
+    given_folds: bool = False,
+) -> list[Judge]:
+    """Judges by name.
+
+    Args:
+        names: Of `judge_names`, or `nearest-<k>`.
+        chat: The large model; without one, judges that need it say so in `missing`.
+        jury: Further large models, for the judge `jury`.
+        systems: Which system each value belongs to; Clave fits them apart.
+        given_folds: Clave keeps the folds that the calibration rows carry.
+
+    Raises:
+        InputError: There is no judge of a name.
+    """
+    return [_open(name, chat, jury, systems, given_folds) for name in dict.fromkeys(names)]
+
+
+def _open(
+    name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems: Mapping[str, str] | None, given_folds: bool
+) -> Judge:
+    if name in FINE_TUNED:
+        return fine_tuned(name)
+    if name == TEXT_ONLY:
+        return ClaveJudge(name, None, Settings(model=NO_MODEL), systems=systems, given_folds=given_folds)
+    if name in VARIANTS or name in prompted_judges(_NO_CHAT):
+        if chat is None:
+            return Unavailable(name, "it needs a large model and none was named: give one with --model")
+        if name in VARIANTS:
+            return ClaveJudge.variant(name, chat, systems=systems, given_folds=given_folds)
+        if name == "jury" and not jury:
+            return Unavailable(name, "a jury needs further large models: name them with --jury")
+        return prompted_judges(chat, jury)[name]()
+    try:
+        return local_judge(name)
+    except InputError:
+        raise InputError(f"there is no judge {name!r}: there are {', '.join(judge_names())}, and nearest-<k>, setfit-<steps>") from None

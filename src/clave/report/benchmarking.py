@@ -126,7 +126,7 @@ def _lead(board: list[LeaderboardRow], original: str) -> str:
 
 
 def _leaderboard(board: list[LeaderboardRow]) -> Section:
-    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "To the best", "p (Holm)", "Macro-F1", "κ", *(f"Recall {x}" for x in LABELS),
+    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (Holm)", "Macro-F1", "κ", *(f"Recall {x}" for x in LABELS),
                "ECE", "Brier", "Coverage at 10 % risk", "Tokens / 1,000", "$ / 1,000", "Seconds")  # fmt: skip
     figures, tables = [], []
     for i, (system, split) in enumerate(dict.fromkeys((r.system, r.split) for r in board)):
@@ -140,7 +140,7 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
     text = (
         "Intervals are 95 % bootstrap intervals over scenarios. Tier 1 is the best judge and all that cannot be told from it (paired "
         "bootstrap, Holm's correction, 5 %); the best of the rest opens the next tier. Rows without a verdict are counted as failed and "
-        "stand in no score."
+        "stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last."
     )
     return Section("leaderboard", "Leaderboard", text, tuple(figures), tuple(tables))
 
@@ -148,7 +148,7 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
 def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
     price = row.price
     return (
-        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.to_best, row.p_holm, row.macro_f1, row.kappa,
+        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.missing, row.to_best, row.p_holm, row.macro_f1, row.kappa,
         *(row.recalls[label] for label in LABELS), row.calibration_error, row.brier, row.coverage,
         round(price.prompt_tokens + price.completion_tokens), price.cost, price.latency,
     )  # fmt: skip

@@ -1,0 +1,76 @@
+"""What a benchmark run compares on what: the record behind `clave bench run`, kept in the run's folder so that analyses use the same.
+
+    plan = Plan.read("bench.yaml")            # judges: [majority, clave]  valeval: valeval  splits: [original]  limit: 50
+    plan.write("run/config.yaml")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from clave.errors import InputError
+from clave.records import Record
+
+FILE = "config.yaml"
+"""Where the folder of a run keeps its plan."""
+
+
+class Plan(Record):
+    """The choices that bear on a benchmark's figures. Budget, cache and concurrency are none: they belong to the call."""
+
+    valeval: str | None = None
+    """Folder of a built ValEval."""
+    labels: str | None = None
+    """Or: a file of labelled rows, as for `clave calibrate`."""
+    calibration: str | None = None
+    """The file of calibration rows; without it the rows of `labels` whose column `split` says calibration."""
+    systems: tuple[str, ...] = ()
+    """Value systems of `labels`, by name or file; values of several systems are fitted apart."""
+    fold_column: str | None = None
+    """Column of the calibration rows that says which cross-validation fold a row belongs to."""
+    judges: tuple[str, ...] = ("majority",)
+    splits: tuple[str, ...] = ()
+    """Which splits are judged, the one of the annotators' own kind of data first; none named = all but calibration."""
+    values: tuple[str, ...] = ()
+    """Only these values; none named = all."""
+    limit: int | None = Field(default=None, ge=1)
+    """Most rows of each value and split, drawn with the seed."""
+    seed: int = 0
+    model: str | None = None
+    """The large model of prompted judges and of Clave."""
+    base_url: str | None = None
+    jury: tuple[str, ...] = ()
+    """Further models of the judge `jury`, at the same address."""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Plan:
+        """Read a YAML file.
+
+        Raises:
+            InputError: It is not there, not YAML, or holds a key or a value that a plan does not know.
+        """
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
+        return cls.of(data if data is not None else {}, str(path))
+
+    @classmethod
+    def of(cls, data: Any, where: str = "the options") -> Plan:
+        """A plan from plain data; see `read`."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{where}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
+
+    def write(self, path: str | Path) -> None:
+        """Write a YAML file that `read` reads."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        Path(path).write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")

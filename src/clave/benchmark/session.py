@@ -1,0 +1,190 @@
+"""A benchmark run and its folder: the plan, the data, the judges, the predictions and the manifest. Analyses work on an opened one.
+
+    session = Session.create("run", plan, budget=5.0)
+    outcome = asyncio.run(session.run())
+    session = Session.open("run")              # for an analysis: the same rows, the same model
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+from clave.benchmark import plan as plans
+from clave.benchmark.data import BenchData, load
+from clave.benchmark.plan import Plan
+from clave.benchmark.predictions import compact, drop_failed
+from clave.benchmark.running import Outcome, Tick, WithinBudget, run_judges
+from clave.errors import InputError
+from clave.judges.protocol import Judge
+from clave.judges.registry import open_judges
+from clave.llm.cached import CachedChat
+from clave.llm.opening import ChatOptions, open_chat
+
+MANIFEST = "manifest.json"
+_FREE = {"judges", "jury", "base_url"}
+"""What a later call on the same folder may change: rows that stand there stay right."""
+
+
+def no_tick(judge: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+class Session:
+    """See the module.
+
+    Args:
+        folder: Of the run.
+        plan: What is compared on what.
+        **options: How calls are made: budget, cache, concurrency …
+    """
+
+    def __init__(self, folder: str | Path, plan: Plan, **options: Unpack[ChatOptions]) -> None:
+        self.folder, self.plan = Path(folder), plan
+        self._options: ChatOptions = {**options, "base_url": options.get("base_url") or plan.base_url}
+        self._began = time.perf_counter()
+
+    @classmethod
+    def create(cls, folder: str | Path, plan: Plan, **options: Unpack[ChatOptions]) -> Self:
+        """A new run, or one that goes on: then the plan must be the same but for its judges.
+
+        Raises:
+            InputError: The folder holds a run on other rows or with another model.
+        """
+        folder, before = Path(folder), None
+        if (folder / plans.FILE).is_file():
+            before = Plan.read(folder / plans.FILE)
+            known, now = before.model_dump(exclude=_FREE), plan.model_dump(exclude=_FREE)
+            if before.model is None:
+                known["model"] = now["model"]
+            changed = [key for key in now if now[key] != known[key]]
+            if changed:
+                raise InputError(f"{folder} holds a run with another {changed[0]!r}: name another folder with -o")
+        session = cls(folder, plan, **options)
+        _ = session.data  # nothing is written before the rows are known to be good
+        session.judges(plan.judges)
+        judges = tuple(dict.fromkeys((*(before.judges if before else ()), *plan.judges)))
+        folder.mkdir(parents=True, exist_ok=True)
+        plan.model_copy(update={"judges": judges}).write(folder / plans.FILE)
+        return session
+
+    @classmethod
+    def open(cls, folder: str | Path, **options: Unpack[ChatOptions]) -> Self:
+        """The run of a folder.
+
+        Raises:
+            InputError: There is none.
+        """
+        file = Path(folder) / plans.FILE
+        if not file.is_file():
+            raise InputError(f"{folder}: holds no benchmark run: make one with clave bench run … -o {folder}")
+        return cls(folder, Plan.read(file), **options)
+
+    @cached_property
+    def data(self) -> BenchData:
+        """The rows."""
+        return load(self.plan)
+
+    @cached_property
+    def original(self) -> str:
+        """The split of the annotators' own kind of data: the first that is judged."""
+        return self.data.splits[0]
+
+    @cached_property
+    def chat(self) -> CachedChat | None:
+        """The large model, where the plan names one."""
+        return open_chat(self.plan.model, **self._options) if self.plan.model else None
+
+    @cached_property
+    def _jury(self) -> list[CachedChat]:
+        return [open_chat(model, **self._options) for model in self.plan.jury]
+
+    @cached_property
+    def asked(self) -> WithinBudget | None:
+        """The large model as judges ask it: the end of the budget ends the run."""
+        return None if self.chat is None else WithinBudget(self.chat)
+
+    def judges(self, names: Iterable[str]) -> list[Judge]:
+        """Judges by name."""
+        jury = [WithinBudget(chat) for chat in self._jury] if "jury" in (names := list(names)) else []
+        given = self.plan.fold_column is not None
+        return open_judges(names, self.asked, jury=jury, systems=self.data.system_of, given_folds=given)
+
+    async def run(self, *, retry_failed: bool = False, tick: Tick = no_tick) -> Outcome:
+        """Run the plan's judges over the rows that they have not judged yet; their predictions and the manifest are in the folder."""
+        path = self.predictions()
+        if retry_failed and path.is_file():
+            drop_failed(path)
+        judges = self.judges(self.plan.judges)
+        outcome: Outcome = await self.closing(run_judges(judges, self.data.task, self.data.gold, path, tick=tick))
+        self.finish("predictions")
+        before = self.manifest().get("skipped", {})
+        ran = {judge.name for judge in judges} - set(outcome.skipped)
+        self.note(
+            "run",
+            original_split=self.original,
+            splits={s: sum(g.split == s for g in self.data.gold.values()) for s in self.data.splits},
+            values=list(self.data.values),
+            calibration_rows=len(self.data.calibration),
+            rows_sha256=self._hash(),
+            left_out=dict(self.data.left_out),
+            skipped={name: why for name, why in (before | outcome.skipped).items() if name not in ran},
+            stopped=outcome.stopped,
+        )
+        return outcome
+
+    def predictions(self, name: str = "predictions") -> Path:
+        """The JSONL file of the run's predictions, or of an analysis."""
+        return self.folder / f"{name}.jsonl"
+
+    def finish(self, name: str) -> None:
+        """Write the Parquet file beside a JSONL file of predictions that holds any."""
+        path = self.predictions(name)
+        if path.is_file() and path.stat().st_size:
+            compact(path)
+
+    async def closing(self, work: Any) -> Any:
+        """Await work, and close the models' connections after it, whatever comes of it."""
+        try:
+            return await work
+        finally:
+            for chat in ([self.chat] if self.chat else []) + (self._jury if "_jury" in self.__dict__ else []):
+                await chat.close()
+
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest says by now."""
+        path = self.folder / MANIFEST
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return found
+
+    def note(self, command: str, **facts: Any) -> None:
+        """Add to the manifest, with what this call of a command spent."""
+        from clave.valeval.build import package_version
+
+        manifest = self.manifest() | {"clave": package_version(), "plan": self.plan.model_dump(mode="json", exclude_defaults=True)} | facts
+        manifest.setdefault("commands", []).append({"command": command, **self.spent()})
+        part = self.folder / f"{MANIFEST}.part"
+        part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, self.folder / MANIFEST)
+
+    def spent(self) -> dict[str, Any]:
+        """Calls, tokens, money and seconds of this session."""
+        found: dict[str, Any] = {"seconds": round(time.perf_counter() - self._began, 1)}
+        ledgers = [c.ledger for c in ([self.chat] if self.chat else []) + (self._jury if "_jury" in self.__dict__ else [])]
+        if ledgers:
+            found |= {key: sum(getattr(x, key) for x in ledgers) for key in ("calls", "cache_hits", "prompt_tokens", "completion_tokens")}
+            found["dollars"] = None if any(x.unpriced for x in ledgers) else round(sum(x.cost for x in ledgers), 6)
+        return found
+
+    def _hash(self) -> str:
+        """Of all that judges learn from and are scored on."""
+        digest = hashlib.sha256()
+        for row in (*self.data.calibration, *self.data.rows):
+            digest.update(row.model_dump_json(include={"id", "scenario", "response", "value", "label", "fold"}).encode("utf-8", "replace"))
+        return digest.hexdigest()
