@@ -1,6 +1,6 @@
 """A leaderboard of judges, and the analyses, on real labels with a large model's recorded answers.
 
-    python benchmarks/replay_leaderboard.py -o RUN [--replay FOLDER] [--only leaderboard,curve,ablate,diversity,balance,probes]
+    python benchmarks/replay_leaderboard.py -o RUN [--replay FOLDER] [--only leaderboard,diversity,probes,curve,ablate,curve-large]
 
 Only what the recordings can answer honestly is asked. They hold an answer per item for four prompts: without labels, with all labels,
 with a guideline, with a guideline and the nearest cases. A judge whose prompt is another (reasons, votes, few-shot without a guideline,
@@ -22,10 +22,25 @@ from rich.console import Console
 
 import replay
 from clave.benchmark.plan import Plan
+from clave.benchmark.probing import EDITS, probe
+from clave.benchmark.running import Outcome
 from clave.benchmark.session import Session
+from clave.benchmark.studies import ablation, diversity, learning_curve
 
-LARGE = ("zero-shot", "many-shot", "clave", "clave-no-examples", "clave-plain", "clave-concepts-only", "clave-stance-only", "clave-with-text")
+LARGE = (
+    "zero-shot",
+    "many-shot",
+    "clave",
+    "clave-no-examples",
+    "clave-plain",
+    "clave-concepts-only",
+    "clave-stance-only",
+    "clave-with-text",
+)
 SMALL = ("clave-text-only", "majority", "lexicon", "tfidf", "nearest-1", "nearest-5", "nearest-15", "encoder-head", "setfit-40")
+CURVE = ("tfidf", "nearest-5", "encoder-head")
+DIVERSITY = ("tfidf", "nearest-5", "encoder-head")
+PROBED = ("lexicon", "tfidf", "nearest-1", "nearest-5", "encoder-head")
 
 
 def main() -> None:
@@ -65,17 +80,55 @@ def opened(output: Path, folder: Path, url: str, judges: tuple[str, ...]) -> Ses
 
 def leaderboard(session: Session) -> None:
     """Every judge over both splits."""
+    tell(asyncio.run(session.run(tick=tick)))
 
-    def tick(judge: str, done: int, total: int) -> None:
-        if done in (0, total):
-            Console(stderr=True).print(f"{judge}: {done}/{total} after {session.spent()['seconds']} s")
 
-    outcome = asyncio.run(session.run(tick=tick))
+def curve(session: Session) -> None:
+    """Judges in which no guideline stands."""
+    tell(asyncio.run(learning_curve(session, CURVE, points=(5, 10, 20, 40, 60), seeds=3, tick=tick)))
+
+
+def curve_large(session: Session) -> None:
+    """The paper's scheme and concepts with stance: a fit each, so with one seed."""
+    tell(asyncio.run(learning_curve(session, ("clave-concepts-only", "clave-plain"), points=(10, 20, 60), seeds=1, tick=tick)))
+
+
+def ablate(session: Session) -> None:
+    """Parts of Clave with a guideline and without examples, for which every answer was recorded."""
+    without = ("recognizer", "concepts", "stance", "guideline", "pool mapping", "cross-fitting")
+    tell(asyncio.run(ablation(session, "clave-no-examples", without=without, tick=tick)))
+
+
+def choose(session: Session) -> None:
+    """Choices of 20 of the 60 labels of each value."""
+    tell(asyncio.run(diversity(session, DIVERSITY, labels=20, seeds=5, tick=tick)))
+
+
+def probed(session: Session) -> None:
+    """Judges that read the edited text themselves."""
+    tell(asyncio.run(probe(session, PROBED, probes=tuple(EDITS), limit=20, tick=tick)))
+
+
+def tell(outcome: Outcome) -> None:
+    """What was skipped."""
     for name, why in outcome.skipped.items():
         Console(stderr=True).print(f"skipped {name}: {why}")
 
 
-PARTS = {"leaderboard": leaderboard}
+def tick(judge: str, done: int, total: int) -> None:
+    """The beginning and the end of each judge."""
+    if done in (0, total):
+        Console(stderr=True).print(f"{time.strftime('%H:%M:%S')} {judge}: {done}/{total}")
+
+
+PARTS = {
+    "leaderboard": leaderboard,
+    "diversity": choose,
+    "probes": probed,
+    "curve": curve,
+    "ablate": ablate,
+    "curve-large": curve_large,
+}
 
 
 if __name__ == "__main__":

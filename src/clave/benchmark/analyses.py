@@ -24,6 +24,9 @@ PROBE = "probe:"
 """Perturbations of this prefix test a bias of the judge, e.g. `probe:injection`."""
 
 
+ProbeVerdict = Literal["pass", "unclear", "fail", "no data"]
+
+
 class Flips(Record):
     """How often one judge's verdict moves under one kind of edit."""
 
@@ -71,8 +74,23 @@ class Probe(Record):
 
     judge: str
     probe: str
+    must_turn: bool = False
+    """The edit turns the label: `moved` is the share that turned with it, and more is better."""
     moved: Estimate
-    verdict: Literal["pass", "unclear", "fail", "no data"]
+    verdict: ProbeVerdict
+
+
+class Chosen(Record):
+    """A judge on labels chosen in one way, and how far that is from labels chosen at random."""
+
+    judge: str
+    choice: str
+    labels: int | None
+    seeds: int
+    accuracy: Estimate
+    to_random: Difference | None
+    """On the same rows and seeds; None for the random choice itself."""
+    p_holm: float | None
 
 
 class Disagreement(Record):
@@ -149,6 +167,29 @@ def ablation(table: PredictionTable, full: str) -> list[Ablation]:
     return found
 
 
+def diversity(table: PredictionTable, split: str) -> list[Chosen]:
+    """Judges on differently chosen labels; the name of a judge of this table is `judge · choice`. Holm's correction over all of them."""
+    parts = {tuple(str(name).rsplit(" · ", 1)): part for (name,), part in table.where(split=split).groups("judge")}
+    compared = {
+        (judge, choice): compare(part, parts[judge, "random"])
+        for (judge, choice), part in parts.items()
+        if choice != "random" and (judge, "random") in parts
+    }
+    adjusted = dict(zip(compared, holm([1.0 if d.p is None else d.p for d in compared.values()]), strict=True))
+    return [
+        Chosen(
+            judge=judge,
+            choice=choice,
+            labels=part["labels"][0],
+            seeds=len(part.distinct("seed")),
+            accuracy=score(part, accuracy),
+            to_random=compared.get((judge, choice)),
+            p_holm=adjusted.get((judge, choice)),
+        )
+        for (judge, choice), part in parts.items()
+    ]
+
+
 def balance(table: PredictionTable, original: str) -> list[Balance]:
     """Adaptability against generalizability, with the price, for every judge that has both."""
     found = []
@@ -162,19 +203,36 @@ def balance(table: PredictionTable, original: str) -> list[Balance]:
     return found
 
 
-def probes(table: PredictionTable, limit: float = 0.1) -> list[Probe]:
-    """Pass where even the upper end of the interval is within the limit, fail where the lower end is past it."""
-    return [
-        Probe(judge=row.judge, probe=row.perturbation.removeprefix(PROBE), moved=row.flips, verdict=_verdict(row.flips, limit))
-        for row in flips(table)
-        if row.perturbation.startswith(PROBE)
-    ]
+def probes(table: PredictionTable, limit: float = 0.1, follow: float = 0.5) -> list[Probe]:
+    """Whether judges withstand the probes, and follow those that turn the label.
+
+    Args:
+        table: Predictions of texts and of their edits.
+        limit: Pass where even the upper end of the interval of moved verdicts is within it, fail where the lower end is past it.
+        follow: Where the label turns: pass where the lower end of the share that turns with it is past this, fail where the upper is below.
+    """
+    found = []
+    for row in flips(table):
+        if row.perturbation.startswith(PROBE):
+            must_turn = not row.flips.n and row.followed.n > 0
+            moved = row.followed if must_turn else row.flips
+            verdict = _turned(moved, follow) if must_turn else _stayed(moved, limit)
+            found.append(
+                Probe(judge=row.judge, probe=row.perturbation.removeprefix(PROBE), must_turn=must_turn, moved=moved, verdict=verdict)
+            )
+    return found
 
 
-def _verdict(moved: Estimate, limit: float) -> Literal["pass", "unclear", "fail", "no data"]:
+def _stayed(moved: Estimate, limit: float) -> ProbeVerdict:
     if moved.low is None or moved.high is None:
         return "no data"
     return "pass" if moved.high <= limit else "fail" if moved.low > limit else "unclear"
+
+
+def _turned(moved: Estimate, follow: float) -> ProbeVerdict:
+    if moved.low is None or moved.high is None:
+        return "no data"
+    return "pass" if moved.low > follow else "fail" if moved.high < follow else "unclear"
 
 
 def disagreements(table: PredictionTable, split: str, most: int = 20) -> list[Disagreement]:

@@ -1,7 +1,7 @@
 """The labelled rows of a benchmark: calibration rows for the judges to learn from, and rows to judge with their human labels.
 
-    data = load(Plan(valeval="valeval", splits=("original",), limit=50))
-    data.task                      # what judges see: no label of a row that they are to judge
+data = load(Plan(valeval="valeval", splits=("original",), limit=50))
+data.task                      # what judges see: no label of a row that they are to judge
 """
 
 from __future__ import annotations

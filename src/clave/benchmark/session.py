@@ -1,8 +1,8 @@
 """A benchmark run and its folder: the plan, the data, the judges, the predictions and the manifest. Analyses work on an opened one.
 
-    session = Session.create("run", plan, budget=5.0)
-    outcome = asyncio.run(session.run())
-    session = Session.open("run")              # for an analysis: the same rows, the same model
+session = Session.create("run", plan, budget=5.0)
+outcome = asyncio.run(session.run())
+session = Session.open("run")              # for an analysis: the same rows, the same model
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ clave report verdicts.jsonl --compare other.jsonl --markdown
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,23 +63,8 @@ def _evaluation(run: Path, responses: str | None, compare: list[Path], system: s
 
 
 def _benchmark(run: Path, responses: str | None, title: str) -> Any:
-    from clave.benchmark.predictions import PredictionTable
     from clave.io import read_responses
-    from clave.report.benchmarking import benchmark_page
+    from clave.report.benchmarking import run_page
 
-    def extra(name: str) -> PredictionTable | None:
-        path = run / f"{name}.parquet"
-        return PredictionTable.read(path) if path.is_file() else None
-
-    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8")) if (run / "manifest.json").is_file() else {}
-    return benchmark_page(
-        PredictionTable.read(run),
-        curves=extra("curve"),
-        ablations=extra("ablation"),
-        full=str(manifest.get("ablation_full", "")),
-        original=str(manifest.get("original_split", "original")),
-        texts={r.id: r for r in read_responses(responses)} if responses else {},
-        skipped=manifest.get("skipped", {}),
-        manifest={k: v for k, v in manifest.items() if k != "skipped"},
-        title=title or "Benchmark of value evaluators",
-    )
+    texts = {r.id: r for r in read_responses(responses)} if responses else {}
+    return run_page(run, texts=texts, **({"title": title} if title else {}))

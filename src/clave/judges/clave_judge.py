@@ -69,6 +69,11 @@ class ClaveJudge:
         """See `Judge.missing`."""
         return None
 
+    def same_as(self, settings: Settings) -> bool:
+        """Whether it is Clave as these settings make it, on whatever model."""
+        as_made = self._settings.model_copy(update={"model": settings.model})
+        return as_made == settings and not self._by_stance and self._cross_fitted
+
     async def evaluate(self, task: Task) -> AsyncIterator[Verdict]:
         """See `Judge.evaluate`.
 

@@ -1,7 +1,7 @@
 """Judges by name, as `clave bench run --judges` takes them.
 
-    opened = open_judges(["tfidf", "zero-shot", "clave", "kaleido"], chat=chat)
-    local_judge("nearest-15")
+opened = open_judges(["tfidf", "zero-shot", "clave", "kaleido"], chat=chat)
+local_judge("nearest-15")
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from clave.errors import InputError
-from clave.judges.clave_judge import VARIANTS, ClaveJudge
 from clave.judges.classical import encoder_head, majority, nearest, tfidf
+from clave.judges.clave_judge import VARIANTS, ClaveJudge
 from clave.judges.fine_tuned import FINE_TUNED, fine_tuned
 from clave.judges.lexicon import lexicon
 from clave.judges.prompted import prompted_judges
@@ -105,9 +105,7 @@ def open_judges(
     return [_open(name, chat, jury, systems, given_folds) for name in dict.fromkeys(names)]
 
 
-def _open(
-    name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems: Mapping[str, str] | None, given_folds: bool
-) -> Judge:
+def _open(name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems: Mapping[str, str] | None, given_folds: bool) -> Judge:
     if name in FINE_TUNED:
         return fine_tuned(name)
     if name == TEXT_ONLY:

@@ -9,11 +9,12 @@ from clave.recognizers.auto import Auto
 from clave.recognizers.finetuned import FineTuned
 from clave.recognizers.head import Head
 from clave.recognizers.lora import Lora
+from clave.recognizers.unmapped import UNMAPPED, UnmappedHead
 
 if TYPE_CHECKING:
     from clave.recognizers.protocol import Recognizer
 
-RECOGNIZERS: dict[str, type[Recognizer]] = {"head": Head, "encoder": FineTuned, "lora": Lora, "auto": Auto}
+RECOGNIZERS: dict[str, type[Recognizer]] = {"head": Head, "encoder": FineTuned, "lora": Lora, "auto": Auto, UNMAPPED: UnmappedHead}
 
 
 def recognizer_class(kind: str) -> type[Recognizer]:

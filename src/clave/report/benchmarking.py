@@ -5,13 +5,14 @@ write_benchmark_report(PredictionTable.read("run"), "report.html", skipped={"kal
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clave.benchmark.analyses import PROBE, ablation, balance, curve, disagreements, flips, probes
+from clave.benchmark.analyses import PROBE, ablation, balance, curve, disagreements, diversity, flips, probes
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, reliability_bins, value_matrix
 from clave.records import LABELS, Evidence, Response
@@ -34,6 +35,8 @@ def write_benchmark_report(
     *,
     curves: PredictionTable | None = None,
     ablations: PredictionTable | None = None,
+    choices: PredictionTable | None = None,
+    probed: PredictionTable | None = None,
     full: str = "",
     original: str = "original",
     texts: Mapping[str, Response] | None = None,
@@ -48,6 +51,8 @@ def write_benchmark_report(
         path: Where to write.
         curves: Predictions of a learning curve (with `labels` and `seed`).
         ablations: Predictions of an ablation.
+        choices: Predictions of a diversity study.
+        probed: Predictions of probes; without them those probes that stand among the predictions of the run.
         full: The judge of `ablations` that nothing was left out of.
         original: The split of the annotators' own kind of data; the first split, where there is none of this name.
         texts: Responses by id, to show the texts on which judges part.
@@ -59,6 +64,8 @@ def write_benchmark_report(
         table,
         curves=curves,
         ablations=ablations,
+        choices=choices,
+        probed=probed,
         full=full,
         original=original,
         texts=texts or {},
@@ -74,6 +81,8 @@ def benchmark_page(
     *,
     curves: PredictionTable | None,
     ablations: PredictionTable | None,
+    choices: PredictionTable | None,
+    probed: PredictionTable | None,
     full: str,
     original: str,
     texts: Mapping[str, Response],
@@ -94,8 +103,9 @@ def benchmark_page(
         _flips(table),
         _curve(curves, original) if curves is not None else None,
         _ablation(ablations, full) if ablations is not None else None,
+        _diversity(choices, original) if choices is not None else None,
         _balance(table, original),
-        _probes(table),
+        _probes(table if probed is None else probed),
         _disagreements(table, original, texts),
         _skipped(skipped),
         _manifest(manifest),
@@ -108,6 +118,39 @@ def benchmark_page(
         Fact("Splits", f"{len(table.distinct('split')):,}", ", ".join(map(str, table.distinct("split")))),
     )
     return Page(title, _lead(board, original), facts, tuple(s for s in sections if s is not None))
+
+
+def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None, title: str = "Benchmark of value evaluators") -> Page:
+    """The report of a run's folder, with whatever analyses stand there, as data.
+
+    Args:
+        folder: Of the run.
+        texts: Responses by id, to show the texts on which judges part.
+        title: The heading.
+
+    Raises:
+        InputError: The folder holds no predictions.
+    """
+    folder = Path(folder)
+
+    def extra(name: str) -> PredictionTable | None:
+        path = folder / f"{name}.parquet"
+        return PredictionTable.read(path) if path.is_file() else None
+
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) if (folder / "manifest.json").is_file() else {}
+    return benchmark_page(
+        PredictionTable.read(folder),
+        curves=extra("curve"),
+        ablations=extra("ablation"),
+        choices=extra("diversity"),
+        probed=extra("probes"),
+        full=str(manifest.get("ablation_full", "")),
+        original=str(manifest.get("original_split", "original")),
+        texts=texts or {},
+        skipped=manifest.get("skipped", {}),
+        manifest={k: v for k, v in manifest.items() if k != "skipped"},
+        title=title,
+    )
 
 
 def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:
@@ -126,8 +169,9 @@ def _lead(board: list[LeaderboardRow], original: str) -> str:
 
 
 def _leaderboard(board: list[LeaderboardRow]) -> Section:
-    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (Holm)", "Macro-F1", "κ", *(f"Recall {x}" for x in LABELS),
-               "ECE", "Brier", "Coverage at 10 % risk", "Tokens / 1,000", "$ / 1,000", "Seconds")  # fmt: skip
+    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (Holm)", "Macro-F1", "κ",
+               *(f"Recall {x}" for x in LABELS), "ECE", "Brier", "Coverage at 10 % risk",
+               "Tokens / 1,000", "$ / 1,000", "Seconds")  # fmt: skip
     figures, tables = [], []
     for i, (system, split) in enumerate(dict.fromkeys((r.system, r.split) for r in board)):
         rows = [r for r in board if (r.system, r.split) == (system, split)]
@@ -148,7 +192,8 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
 def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
     price = row.price
     return (
-        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.missing, row.to_best, row.p_holm, row.macro_f1, row.kappa,
+        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.missing, row.to_best, row.p_holm,
+        row.macro_f1, row.kappa,
         *(row.recalls[label] for label in LABELS), row.calibration_error, row.brier, row.coverage,
         round(price.prompt_tokens + price.completion_tokens), price.cost, price.latency,
     )  # fmt: skip
@@ -227,10 +272,22 @@ def _balance(table: PredictionTable, original: str) -> Section | None:
 
 def _probes(table: PredictionTable) -> Section | None:
     found = probes(table)
-    rows = tuple((p.judge, p.probe, p.moved, p.moved.n, p.moved.failed, p.verdict) for p in found)
-    data = Table("Share of verdicts that move", ("Judge", "Probe", "Moved", "Pairs", "Failed", "Result"), rows)
-    text = "Pass: even the upper end of the interval is within 10 %. Fail: the lower end is past it."
+    rows = tuple((p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.moved.n, p.moved.failed, p.verdict) for p in found)
+    data = Table("Share of verdicts that move", ("Judge", "Probe", "Must", "Moved", "Pairs", "Failed", "Result"), rows)
+    text = (
+        "Where verdicts must stay, pass: even the upper end of the interval is within 10 %; fail: the lower end is past it. Where the edit "
+        "turns the label (a negation), pass: the lower end of the share that turns with it is past 50 %; fail: the upper end is below."
+    )
     return Section("probes", "Probes of judge biases", text, tables=(data,)) if found else None
+
+
+def _diversity(table: PredictionTable, split: str) -> Section | None:
+    found = diversity(table, split)
+    rows = tuple((c.judge, c.choice, c.labels, c.seeds, c.accuracy, c.accuracy.n, c.accuracy.failed, c.to_random, c.p_holm) for c in found)
+    columns = ("Judge", "Labels chosen", "Labels per value", "Seeds", "Accuracy", "n", "Failed", "To random", "p (Holm)")
+    data = Table(f"Accuracy by how the labelled samples were chosen, split “{split}”", columns, rows)
+    text = "Clustered: one sample from each K-Means cluster, as in the paper. Narrow: one sample and those nearest to it."
+    return Section("diversity", "Diversity of the labelled samples", text, tables=(data,)) if found else None
 
 
 def _disagreements(table: PredictionTable, split: str, texts: Mapping[str, Response]) -> Section | None:

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.valeval.row import Row
 
+class Pickable(Protocol):
+    """What is picked from: rows of ValEval, or any labelled response."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def response(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
+
+R = TypeVar("R", bound=Pickable)
 Vectors = Mapping[str, NDArray[np.float32]]
 """A vector for each text, by the text."""
 
 
-def shuffle_key(seed: int, row: Row) -> bytes:
+def shuffle_key(seed: int, row: Pickable) -> bytes:
     """A key that puts rows in an order that is random and yet hangs on nothing but the row and the seed."""
     return hashlib.blake2b(f"{seed}\0{row.id}".encode(), digest_size=16).digest()
 
 
-def spread(rows: Sequence[Row], seed: int) -> list[Row]:
+def spread(rows: Sequence[R], seed: int) -> list[R]:
     """Rows in a seeded order in which each group of near twins has its first row before any group has its second."""
     seen: dict[str, int] = {}
     ranked = []
@@ -33,12 +45,12 @@ def spread(rows: Sequence[Row], seed: int) -> list[Row]:
     return [row for *_, row in sorted(ranked, key=lambda x: x[:2])]
 
 
-def pick_random(rows: Sequence[Row], n: int, seed: int) -> list[Row]:
+def pick_random(rows: Sequence[R], n: int, seed: int) -> list[R]:
     """n rows at random, spread over groups."""
     return spread(rows, seed)[:n]
 
 
-def pick_diverse(rows: Sequence[Row], n: int, vectors: Vectors, seed: int) -> list[Row]:
+def pick_diverse(rows: Sequence[R], n: int, vectors: Vectors, seed: int) -> list[R]:
     """n rows, from each of n K-Means clusters the one nearest to the centre.
 
     Vectors are rounded to three decimals and K-Means runs on one thread in double precision: rounding and summing in another order

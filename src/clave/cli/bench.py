@@ -1,0 +1,303 @@
+"""`clave bench`: evaluators compared on labelled rows, and the analyses of such a run.
+
+clave bench run --valeval valeval --judges majority,tfidf,zero-shot,clave --splits original --model openai/gpt-4o-mini -o run
+clave bench curve run --judges tfidf,clave
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+if TYPE_CHECKING:
+    from clave.benchmark.running import Outcome
+    from clave.benchmark.session import Session
+
+app = typer.Typer(no_args_is_help=True, help="Compare evaluators on labelled rows: run, curve, ablate, diversity, balance, probes.")
+STOPPED_EARLY = 3
+"""Exit code of a run that the budget ended."""
+
+Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
+Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.  [default: those of the run]")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
+
+
+@app.command()
+def run(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that is there goes on.")],
+    plan: Annotated[Path | None, typer.Argument(help="YAML with the options' names as keys; options given beside it win.")] = None,
+    valeval: Annotated[str | None, typer.Option("--valeval", help="Folder of a built ValEval.")] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="Or labelled rows: .jsonl, .csv, .parquet; column `split`.")] = None,
+    calibration: Annotated[
+        str | None, typer.Option("--calibration", help="Calibration rows.  [default: rows of --labels with split calibration]")
+    ] = None,
+    system: Annotated[list[str] | None, typer.Option("--system", help="Value system of --labels; repeatable.")] = None,
+    fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take Clave's folds from this column.")] = None,
+    judges: Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma; `list` prints them.")] = None,
+    splits: Annotated[str | None, typer.Option("--splits", help="Splits to judge, by comma, the original one first.")] = None,
+    values: Annotated[str | None, typer.Option("--values", help="Only these values, by comma.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value and split.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the rows that --limit draws.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Large model of prompted judges and Clave, provider/model.")] = None,
+    jury: Annotated[str | None, typer.Option("--jury", help="Further models of the judge `jury`, by comma.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge again what failed before.")] = False,
+    base_url: opt.BaseUrl = None,
+    concurrency: opt.Concurrency = 32,
+    max_retries: opt.MaxRetries = 6,
+    timeout: opt.Timeout = 120.0,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Run judges over labelled rows; raw predictions, a manifest and the report page are in the folder. Run it again to go on."""
+    from clave.benchmark.plan import Plan
+    from clave.benchmark.session import Session
+
+    if judges == "list":
+        from clave.judges.registry import judge_names
+
+        typer.echo("\n".join([*judge_names(), "nearest-<k>", "setfit-<steps>"]))
+        return
+    given: dict[str, Any] = {
+        "valeval": valeval,
+        "labels": labels,
+        "calibration": calibration,
+        "systems": system,
+        "fold_column": fold_column,
+        "judges": _names(judges),
+        "splits": _names(splits),
+        "values": _names(values),
+        "limit": limit,
+        "seed": seed,
+        "model": model,
+        "base_url": base_url,
+        "jury": _names(jury),
+    }
+    read = Plan.read(plan).model_dump(exclude_unset=True) if plan else {}
+    made = Plan.of(read | {key: value for key, value in given.items() if value is not None})
+    calls = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache)
+    session = Session.create(output, made, **calls)
+    outcome = _followed(lambda tick: session.run(retry_failed=retry_failed, tick=tick))
+    _show_run(session, outcome, as_json)
+
+
+@app.command()
+def curve(
+    folder: Run,
+    judges: Judges = None,
+    points: Annotated[str, typer.Option("--labels", help="Labels per value, by comma.")] = "5,10,20,40,60,100",
+    seeds: Seeds = 3,
+    concurrency: opt.Concurrency = 32,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Accuracy against labels per value."""
+    from clave.benchmark.analyses import curve as points_of
+    from clave.benchmark.studies import learning_curve
+
+    session = _opened(folder, concurrency, budget, prices, cache)
+    wanted = [_number("--labels", p) for p in _names(points) or ()]
+    outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, tick=tick))
+    found = points_of(_table(session, "curve", outcome), session.original)
+    rows = [(p.judge, str(p.labels), str(p.seeds), p.accuracy) for p in found]
+    _finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
+
+
+@app.command()
+def ablate(
+    folder: Run,
+    full: Annotated[str, typer.Option("--full", help="The variant of Clave that parts are left out of.")] = "clave",
+    without: Annotated[str | None, typer.Option("--without", help="Which parts, by comma.  [default: each]")] = None,
+    concurrency: opt.Concurrency = 32,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Clave with each part left out: concepts, pool mapping, stance, guideline, examples, recognizer, cross-fitting."""
+    from clave.benchmark.analyses import ablation as compared
+    from clave.benchmark.studies import LEFT_OUT, ablation
+
+    session = _opened(folder, concurrency, budget, prices, cache)
+    outcome = _followed(lambda tick: ablation(session, full, without=_names(without) or tuple(LEFT_OUT), tick=tick))
+    found = compared(_table(session, "ablation", outcome), full)
+    rows = [(a.judge, a.split, a.accuracy, _difference(a.to_full, a.p_holm)) for a in found]
+    _finished(session, outcome, f"Parts left out of {full}", ("variant", "split", "accuracy", "to full"), rows)
+
+
+@app.command()
+def diversity(
+    folder: Run,
+    judges: Judges = None,
+    labels: Annotated[int, typer.Option("--labels", min=2, help="Labels per value that are chosen.")] = 20,
+    seeds: Seeds = 3,
+    concurrency: opt.Concurrency = 32,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Labels chosen by K-Means, at random, and from one corner of the data."""
+    from clave.benchmark.analyses import diversity as compared
+    from clave.benchmark.studies import diversity as study
+
+    session = _opened(folder, concurrency, budget, prices, cache)
+    outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, tick=tick))
+    found = compared(_table(session, "diversity", outcome), session.original)
+    rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, _difference(c.to_random, c.p_holm)) for c in found]
+    _finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
+
+
+@app.command()
+def balance(folder: Run) -> None:
+    """Adaptability (original split) against generalizability (all others), with the price. Makes no call."""
+    from clave.benchmark.analyses import balance as compared
+    from clave.benchmark.predictions import PredictionTable
+    from clave.benchmark.running import Outcome
+    from clave.errors import InputError
+
+    session = _opened(folder, 1, None, None, "")
+    found = compared(PredictionTable.read(folder), session.original)
+    if not found:
+        raise InputError(f"{folder}: has the split {session.original} only: run more with --splits into another folder")
+    text = json.dumps([b.model_dump() for b in found], indent=1, ensure_ascii=False)
+    (folder / "balance.json").write_text(text + "\n", encoding="utf-8")
+    rows = [
+        (b.judge, b.adaptability, b.generalizability, f"{b.price.prompt_tokens + b.price.completion_tokens:,.0f}", _dollars(b.price.cost))
+        for b in sorted(found, key=lambda b: -(b.adaptability.value or 0))
+    ]
+    _finished(session, Outcome(), "Balance", ("judge", "original", "elsewhere", "tokens / 1,000", "$ / 1,000"), rows)
+
+
+@app.command()
+def probes(
+    folder: Run,
+    judges: Judges = None,
+    which: Annotated[str | None, typer.Option("--probes", help="Which, by comma.  [default: all]")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of each value.")] = 10,
+    concurrency: opt.Concurrency = 32,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Edits that must not move a verdict: length, refusal, injection, markdown, language, self-naming, value order; and a negation."""
+    from clave.benchmark.analyses import probes as compared
+    from clave.benchmark.probing import PROBES, probe
+
+    session = _opened(folder, concurrency, budget, prices, cache)
+    chosen = _names(which) or PROBES
+    outcome = _followed(lambda tick: probe(session, _judges(session, judges), probes=chosen, limit=limit, tick=tick))
+    found = compared(_table(session, "probes", outcome))
+    rows = [(p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.verdict) for p in found]
+    _finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows)
+
+
+def _opened(folder: Path, concurrency: int, budget: float | None, prices: Path | None, cache: str | None) -> Session:
+    from clave.benchmark.session import Session
+
+    return Session.open(folder, **opt.chat_options(None, concurrency, 6, 120.0, budget, prices, cache))
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
+
+
+def _number(name: str, text: str) -> int:
+    from clave.errors import InputError
+
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"{name}: {text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _judges(session: Session, judges: str | None) -> tuple[str, ...]:
+    return _names(judges) or session.plan.judges
+
+
+def _followed(work: Callable[[Callable[[str, int, int], None]], Any]) -> Outcome:
+    """Run work with a bar for each judge on standard error."""
+    from clave.cli.progress import stages
+    from clave.llm.ledger import Ledger
+
+    with stages(Ledger(lambda prompt, completion: 0.0)) as tick:
+        outcome: Outcome = asyncio.run(work(tick))
+    return outcome
+
+
+def _table(session: Session, name: str, outcome: Outcome) -> Any:
+    from clave.benchmark.predictions import PredictionTable
+    from clave.errors import InputError
+
+    path = session.folder / f"{name}.parquet"
+    if not path.is_file():
+        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
+        raise InputError(f"nothing could be judged ({why})")
+    return PredictionTable.read(path)
+
+
+def _difference(difference: Any, p: float | None) -> str:
+    if difference is None or difference.value is None:
+        return ""
+    return f"{difference.value:+.3f}" + ("" if p is None else f" (p = {p:.3f})")
+
+
+def _dollars(cost: float | None) -> str:
+    return "not known" if cost is None else f"{cost:,.4f}"
+
+
+def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
+    from clave.benchmark.predictions import PredictionTable
+    from clave.benchmark.tables import ALL, leaderboard
+    from clave.errors import InputError
+
+    if not session.predictions().stat().st_size:
+        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
+        raise InputError(f"no judge gave a verdict ({why})")
+    board = leaderboard(PredictionTable.read(session.folder))
+    if as_json:
+        data = {"leaderboard": [r.model_dump() for r in board], "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
+        typer.echo(json.dumps(data))
+        _write_page(session)
+        if outcome.stopped:
+            raise typer.Exit(STOPPED_EARLY)
+        return
+    together = [r for r in board if r.system in (ALL, board[0].system)]
+    rows = [
+        (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, _difference(r.to_best, r.p_holm)) for r in together
+    ]
+    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows)
+
+
+def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
+    """Print a table, what was skipped and why, and write the page of the run anew."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    console.print(table)
+    for name, why in outcome.skipped.items():
+        console.print(Text(f"skipped {name}: {why}"))
+    console.print(Text(f"Report: {_write_page(session)}"))
+    if outcome.stopped:
+        console.print(Text(f"Stopped early: {outcome.stopped}. Run the same command with a larger --budget to go on."))
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def _write_page(session: Session) -> Path:
+    from clave.report.benchmarking import run_page
+    from clave.report.page import write_page
+
+    texts = {row.id: row for row in session.data.task.responses}
+    return write_page(run_page(session.folder, texts=texts), session.folder / "report.html")
