@@ -35,7 +35,6 @@ LARGE = (
     "clave-plain",
     "clave-concepts-only",
     "clave-stance-only",
-    "clave-with-text",
 )
 SMALL = ("clave-text-only", "majority", "lexicon", "tfidf", "nearest-1", "nearest-5", "nearest-15", "encoder-head", "setfit-40")
 CURVE = ("tfidf", "nearest-5", "encoder-head")

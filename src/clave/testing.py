@@ -63,14 +63,14 @@ class FakeChat:
         if isinstance(answer, Mapping):
             text = json.dumps(answer)
         else:
-            text = json.dumps(_of_form(request.schema, answer)) if _is_label(answer) else answer
+            text = answer if request.schema is None or not _is_label(answer) else json.dumps(_of_form(request.schema, answer))
         try:
             request.check(text)
         except ValueError as error:
             return Failure(status="failed", kind="bad_answer", reason=f"the answer is not of the asked form: {error}")
         prompt, completion = (len(request.system) + len(request.user)) // 4, len(text) // 4
         usage = Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, cost=0.0)
-        return Completion(text, self.model, "json_schema", usage)
+        return Completion(text, self.model, "text" if request.schema is None else "json_schema", usage)
 
     async def close(self) -> None:
         """See `ChatModel.close`."""

@@ -226,6 +226,8 @@ def probes(table: PredictionTable, limit: float = 0.1, follow: float = 0.5) -> l
 def _stayed(moved: Estimate, limit: float) -> ProbeVerdict:
     if moved.low is None or moved.high is None:
         return "no data"
+    if moved.n * limit < 3:  # rule of three: on fewer pairs not even a judge that never moves is shown to move less often than that
+        return "fail" if moved.low > limit else "unclear"
     return "pass" if moved.high <= limit else "fail" if moved.low > limit else "unclear"
 
 

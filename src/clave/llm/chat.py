@@ -29,8 +29,8 @@ class ChatRequest:
 
     system: str
     user: str
-    schema: dict[str, Any]
-    """JSON Schema of the answer, an object."""
+    schema: dict[str, Any] | None
+    """JSON Schema of the answer, an object; None asks for plain text."""
     check: Callable[[str], object] = field(default=json.loads, compare=False)
     max_tokens: int = 1024
     temperature: float | None = 0.0

@@ -36,7 +36,7 @@ class EstimatingChat:
         if kept is not None:
             self.cached += 1
             return kept
-        text = json.dumps(_stand_in("", request.schema))
+        text = _GUIDELINE if request.schema is None else json.dumps(_stand_in("", request.schema))
         self.calls += 1
         self.prompt_tokens += (len(request.system) + len(request.user)) // CHARACTERS_PER_TOKEN
         self.completion_tokens += len(text) // CHARACTERS_PER_TOKEN

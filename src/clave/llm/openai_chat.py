@@ -152,7 +152,7 @@ class OpenAIChat:
                 return Failure(status="failed", kind="budget", reason=f"the budget of ${self.ledger.budget:g} is used up")
             try:
                 for _ in range(6):
-                    mode = _MODES[self._mode]
+                    mode = "text" if request.schema is None else _MODES[self._mode]
                     arguments = self._arguments(request, limit, mode)
                     try:
                         return self._read(await self._client().chat.completions.create(**arguments), mode)
@@ -206,7 +206,7 @@ class OpenAIChat:
     def _arguments(self, request: ChatRequest, limit: int, mode: Mode) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self._endpoint.model,
-            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
+            "messages": [{"role": role, "content": text} for role, text in _messages(request)],
             self._limit_name: limit,
         }
         if self._temperature and request.temperature is not None:
@@ -262,6 +262,11 @@ class OpenAIChat:
             reason = "the server's answer holds no choice" if choice is None else "the server's answer holds no text"
             raise _AgainError(Failure(status="failed", kind="bad_answer", reason=reason), wait=False)
         return text or "", str(answer.model or self.model), mode, usage, finish == "length"
+
+
+def _messages(request: ChatRequest) -> list[tuple[str, str]]:
+    """An empty system text is no message: a model that is asked plainly answers as it does without one."""
+    return [("system", request.system), ("user", request.user)] if request.system else [("user", request.user)]
 
 
 _backoff = wait_exponential(multiplier=0.25, max=20) + wait_random(0, 0.25)

@@ -1,0 +1,211 @@
+"""Assess a model: have it answer scenarios, and evaluate the answers.
+
+    made = asyncio.run(generate(read_scenarios("scenarios.jsonl"), chat, "responses.jsonl", samples=3))
+    page = assessment_page(made, verdicts, responses)
+
+Answers are appended to a JSONL file that `clave evaluate` reads, with the model's name in the column `model`; a run that was cut short
+goes on. What the model's server refuses or fails is no response: it is counted, and stands in a file of its own. An answer that declines in
+words is a response as any other: declining is something that the model does, and the evaluator says what it makes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from clave.errors import InputError
+from clave.evaluating.stream import StopStreamError, stream
+from clave.io import read_responses, read_rows
+from clave.llm.chat import ChatModel, ChatRequest
+from clave.records import Failure, Record, Response, Verdict, scenario_key
+from clave.report.evaluation import evaluation_page
+from clave.report.page import Page, Section, Table
+from clave.values import ValueSystem
+
+VALEVAL = "valeval:"
+"""Begins the name of a split of ValEval in place of a file of scenarios."""
+
+
+class Scenario(Record):
+    """What a model is asked."""
+
+    id: str
+    text: str
+
+
+class Unanswered(Record):
+    """A scenario that the model gave no response to."""
+
+    id: str
+    scenario: str
+    status: str
+    reason: str
+
+
+@dataclass
+class Generated:
+    """What came of generating with one model."""
+
+    model: str
+    path: Path
+    responses: int = 0
+    """In the file, from this run and earlier ones."""
+    new: int = 0
+    unanswered: list[Unanswered] = field(default_factory=list)
+    stopped: str = ""
+    """Why it ended early; empty where it did not."""
+
+    def count(self, status: str) -> int:
+        """Scenarios without a response, by status."""
+        return sum(u.status == status for u in self.unanswered)
+
+
+def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int | None = None) -> Iterator[Scenario]:
+    """Scenarios of a file with a column `scenario` or `prompt` (and perhaps `id`), or of a split of ValEval (`valeval:original`).
+
+    A scenario that stands twice is asked once.
+
+    Raises:
+        InputError: The file cannot be read, or a row has no scenario.
+    """
+    path = Path(valeval) / f"{source.removeprefix(VALEVAL)}.jsonl" if source.startswith(VALEVAL) else Path(source)
+    if source.startswith(VALEVAL) and not path.is_file():
+        raise InputError(f"{path}: there is no such split: name the folder of a built ValEval with --valeval")
+    seen: set[str] = set()
+    ids: set[str] = set()
+    for row in read_rows(path):
+        text = row.data.get("scenario") or row.data.get("prompt")
+        if not isinstance(text, str) or not text.strip():
+            if source.startswith(VALEVAL):
+                continue  # rows of ValEval may have no scenario
+            raise InputError(f"{row.where}: the row has no scenario: it needs a column `scenario` or `prompt`")
+        key = scenario_key(text)
+        if key in seen:
+            continue
+        identity = str(row.data.get("id") or key)
+        if identity in ids:
+            raise InputError(f"{row.where}: id {identity!r} stands twice: ids must be unique")
+        seen.add(key)
+        ids.add(identity)
+        yield Scenario(id=identity, text=text)
+        if limit is not None and len(seen) >= limit:
+            return
+
+
+async def generate(
+    scenarios: Iterable[Scenario],
+    chat: ChatModel,
+    path: str | Path,
+    *,
+    samples: int = 1,
+    system: str = "",
+    temperature: float | None = None,
+    seed: int = 0,
+    max_tokens: int = 1024,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Generated:
+    """Have a model answer scenarios, each as often as asked, and append the responses to a JSONL file.
+
+    Args:
+        scenarios: What to ask.
+        chat: Who is asked.
+        path: The file; responses that it holds are not asked for again.
+        samples: Answers to each scenario; the k-th is asked for with seed + k.
+        system: A system prompt; empty sends none.
+        temperature: Of the sampling; None leaves it to the server.
+        seed: Of the first sample.
+        max_tokens: Where an answer is cut off; a longer one is asked for again with twice as many.
+        tick: Called with (done, total) after each answer.
+
+    Raises:
+        ModelError: The model cannot be used at all.
+        InputError: The file holds another model's responses, or other scenarios under the same ids.
+    """
+    wanted = {f"{chat.model}/{s.id}#{k}": (s, k) for s in scenarios for k in range(samples)}
+    path = Path(path)
+    done = _kept(path, chat.model, wanted)
+    made = Generated(chat.model, path, responses=len(done))
+
+    async def ask(item: tuple[str, tuple[Scenario, int]]) -> list[Response | Unanswered]:
+        identity, (scenario, k) = item
+        request = ChatRequest(system, scenario.text, None, _not_empty, max_tokens, temperature, seed + k)
+        answer = await chat.complete(request)
+        if isinstance(answer, Failure) and answer.kind == "budget":
+            made.stopped = answer.reason
+            raise StopStreamError
+        if isinstance(answer, Failure):
+            return [Unanswered(id=identity, scenario=scenario.text, status=answer.status, reason=answer.reason)]
+        return [Response(id=identity, scenario=scenario.text, response=_said(answer.text), metadata={"model": chat.model, "sample": k})]
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
+    with path.open("ab", buffering=0) as file:
+        async for found in stream(todo, ask, int(getattr(chat, "width", 16))):
+            if isinstance(found, Unanswered):
+                made.unanswered.append(found)
+            else:
+                row = {**found.model_dump(include={"id", "scenario", "response"}), **found.metadata}
+                file.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                made.new += 1
+                made.responses += 1
+            tick(made.responses + len(made.unanswered), len(wanted))
+    _write_unanswered(unanswered_path(path), made.unanswered)
+    return made
+
+
+def unanswered_path(path: Path) -> Path:
+    """The file beside a file of responses that says which scenarios got none, and why."""
+    return path.with_name(f"{path.stem}.unanswered.jsonl")
+
+
+def _write_unanswered(path: Path, rows: Sequence[Unanswered]) -> None:
+    if rows:
+        path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _kept(path: Path, model: str, wanted: dict[str, tuple[Scenario, int]]) -> set[str]:
+    """Ids of the responses that a file holds; a broken last line is cut off."""
+    if not path.is_file():
+        return set()
+    data = path.read_bytes()
+    os.truncate(path, data.rfind(b"\n") + 1)
+    done = set()
+    for response in read_responses(path):
+        if response.metadata.get("model") != model:
+            raise InputError(f"{path} holds responses of {response.metadata.get('model')}, and this is {model}: name another file with -o")
+        if response.id in wanted:
+            if wanted[response.id][0].text != response.scenario:
+                raise InputError(f"{path}: {response.id!r} answers another scenario of the same id: name another file with -o")
+            done.add(response.id)
+    return done
+
+
+def _said(text: str) -> str:
+    """The answer without the thinking part that some servers leave in it."""
+    return text.rpartition("</think>")[2].strip()
+
+
+def _not_empty(text: str) -> None:
+    if not _said(text):
+        raise ValueError("it is empty")
+
+
+def assessment_page(
+    made: Sequence[Generated], verdicts: Iterable[Verdict], responses: Iterable[Response], *, system: ValueSystem | None = None, title: str
+) -> Page:
+    """The value report of one or several models, with what each left unanswered."""
+    page = evaluation_page(verdicts, responses=responses, system=system, title=title)
+    rows = tuple((m.model, m.responses + len(m.unanswered), m.responses, m.count("refused"), m.count("failed")) for m in made)
+    table = Table("Scenarios asked and answered", ("Model", "Asked", "Answered", "Refused", "Failed"), rows)
+    text = (
+        "Refused: the model's server or its filter gave no answer. Such scenarios are in no figure of this page. An answer that declines "
+        "in words is a response, and is evaluated as one."
+    )
+    reasons = tuple((m.model, u.status, u.reason, u.scenario[:200]) for m in made for u in m.unanswered[:10])
+    tables = (table, Table("Why there is no answer", ("Model", "Status", "Reason", "Scenario"), reasons)) if reasons else (table,)
+    return replace(page, sections=(*page.sections, Section("answers", "Answers", text, tables=tables)))

@@ -1,0 +1,202 @@
+"""`clave generate` and `clave assess`: have models answer scenarios, and say which values their answers show.
+
+clave generate scenarios.jsonl --model openai/gpt-4o-mini -o responses.jsonl
+clave assess --model openai/gpt-4o-mini --model ollama/qwen3 --scenarios scenarios.jsonl --evaluator evaluator -o assessment
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from clave.cli import options as opt
+
+if TYPE_CHECKING:
+    from clave.assess import Generated, Scenario
+    from clave.llm.cached import CachedChat
+
+STOPPED_EARLY = 3
+"""Exit code of a run that the budget ended."""
+
+Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to each scenario.")]
+SystemPrompt = Annotated[str, typer.Option("--system-prompt", help="Sent before each scenario; @FILE reads it from a file.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="[default: the server's]", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", help="Of the first answer; the k-th has seed + k.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Of an answer.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many scenarios.")]
+ValEval = Annotated[str, typer.Option("--valeval", help="Folder of ValEval, for scenarios like valeval:original.")]
+
+
+def generate(
+    scenarios: Annotated[str, typer.Argument(help="Rows with `scenario` or `prompt`: .jsonl, .csv, .parquet, or valeval:SPLIT.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Responses, .jsonl; appended to, and what is there is not asked again.")],
+    model: Annotated[str, typer.Option("--model", help="The model that answers, provider/model.")],
+    samples: Samples = 1,
+    system_prompt: SystemPrompt = "",
+    temperature: Temperature = None,
+    seed: Seed = 0,
+    max_tokens: MaxTokens = 1024,
+    limit: Limit = None,
+    valeval: ValEval = "valeval",
+    base_url: opt.BaseUrl = None,
+    concurrency: opt.Concurrency = 32,
+    max_retries: opt.MaxRetries = 6,
+    timeout: opt.Timeout = 120.0,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Have a model answer scenarios; the file is what `clave evaluate` reads."""
+    from clave.assess import read_scenarios
+    from clave.errors import InputError
+    from clave.llm.opening import open_chat
+
+    if output.suffix != ".jsonl":
+        raise InputError(f"{output}: responses are written to a .jsonl file")
+    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
+    chat = open_chat(model, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    made = _generated(asked, chat, output, samples, system_prompt, temperature, seed, max_tokens)
+    _tell(made, chat)
+    if made.stopped:
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def assess(
+    model: Annotated[list[str], typer.Option("--model", help="A model to assess, provider/model; repeatable.")],
+    evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of responses, verdicts and the report.")],
+    scenarios: Annotated[str, typer.Option("--scenarios", help="A file, or a split of ValEval.")] = "valeval:original",
+    samples: Samples = 1,
+    system_prompt: SystemPrompt = "",
+    temperature: Temperature = None,
+    seed: Seed = 0,
+    max_tokens: MaxTokens = 1024,
+    limit: Limit = None,
+    valeval: ValEval = "valeval",
+    base_url: opt.BaseUrl = None,
+    evaluator_base_url: Annotated[
+        str | None, typer.Option("--evaluator-base-url", help="The server of the evaluator's own model.", rich_help_panel="Calls")
+    ] = None,
+    concurrency: opt.Concurrency = 32,
+    max_retries: opt.MaxRetries = 6,
+    timeout: opt.Timeout = 120.0,
+    budget: opt.Budget = None,
+    prices: opt.Prices = None,
+    cache: opt.Cache = None,
+) -> None:
+    """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
+    from clave.assess import assessment_page, read_scenarios
+    from clave.errors import InputError
+    from clave.evaluating.run import Source, evaluate_file
+    from clave.evaluator import Clave
+    from clave.io import read_responses, read_verdicts
+    from clave.llm.opening import open_chat
+    from clave.report.page import write_page
+
+    models = list(dict.fromkeys(model))
+    if len({_file_name(m) for m in models}) < len(models):
+        raise InputError("two of the models would share a file name: assess them into two folders")
+    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
+
+    def calls(url: str | None, left: float | None) -> dict[str, Any]:
+        return opt.chat_options(url, concurrency, max_retries, timeout, left, prices, cache)
+
+    left = budget
+    made: list[Generated] = []
+    for name in models:
+        chat = open_chat(name, **calls(base_url, left))
+        path = output / f"responses-{_file_name(name)}.jsonl"
+        made.append(_generated(asked, chat, path, samples, system_prompt, temperature, seed, max_tokens))
+        _tell(made[-1], chat)
+        left = None if left is None else max(0.0, left - chat.ledger.cost)
+    clave = Clave.from_pretrained(evaluator, **calls(evaluator_base_url, left))
+    stopped = next((m.stopped for m in made if m.stopped), "")
+    for one in (m for m in made if m.responses):
+        summary = asyncio.run(evaluate_file(clave, Source(str(one.path)), _verdicts(one)))
+        stopped = stopped or summary.stopped
+    files = [m for m in made if m.responses and _verdicts(m).is_file()]
+    if not files:
+        raise InputError("no model answered a scenario: see the reasons in the files *.unanswered.jsonl")
+    page = assessment_page(
+        made,
+        chain.from_iterable(read_verdicts(_verdicts(m)) for m in files),
+        chain.from_iterable(read_responses(m.path) for m in files),
+        system=clave.system,
+        title="Values of " + (models[0] if len(models) == 1 else f"{len(models)} models"),
+    )
+    console = Console()
+    console.print(Text(f"Report: {write_page(page, output / 'report.html')}"))
+    if stopped:
+        console.print(Text(f"Stopped early: {stopped}. Run the same command with a larger --budget to go on."))
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def _verdicts(made: Generated) -> Path:
+    return made.path.with_name(made.path.name.replace("responses-", "verdicts-", 1))
+
+
+def _file_name(model: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", model)
+
+
+def _generated(
+    asked: list[Scenario],
+    chat: CachedChat,
+    path: Path,
+    samples: int,
+    system_prompt: str,
+    temperature: float | None,
+    seed: int,
+    max_tokens: int,
+) -> Generated:
+    from clave.assess import generate as run
+    from clave.cli.progress import stages
+
+    async def whole(tick: Any) -> Generated:
+        try:
+            return await run(
+                asked,
+                chat,
+                path,
+                samples=samples,
+                system=_system_prompt(system_prompt),
+                temperature=temperature,
+                seed=seed,
+                max_tokens=max_tokens,
+                tick=lambda done, total: tick("responses", done, total),
+            )
+        finally:
+            await chat.close()
+
+    with stages(chat.ledger) as tick:
+        return asyncio.run(whole(tick))
+
+
+def _system_prompt(text: str) -> str:
+    from clave.errors import InputError
+
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--system-prompt {text}: cannot be read: {error}") from None
+
+
+def _tell(made: Generated, chat: CachedChat) -> None:
+    from clave.cli.calibrate import money
+
+    console = Console()
+    refused, failed = made.count("refused"), made.count("failed")
+    parts = [f"{made.new} new responses of {made.model} in {made.path} ({made.responses} in all)"]
+    parts += [f"{refused} refused"] * bool(refused) + [f"{failed} failed; run again to ask for them"] * bool(failed)
+    console.print(Text(f"{'; '.join(parts)}; {money(chat.ledger)}"))
+    if made.stopped:
+        console.print(Text(f"Stopped early: {made.stopped}. Run the same command with a larger --budget to go on."))
