@@ -122,6 +122,8 @@ def _of_form(schema: Mapping[str, Any], label: str) -> dict[str, Any]:
     properties = schema["properties"]
     if "guideline" in properties:
         return {"guideline": "Label by what the response does."}
+    if "label" in properties:
+        return {name: label if name == "label" else "Because of what it does." for name in properties}
     if "stance" in properties:
         return {"concepts": [_concept(label)], "evidence": "", "stance": label, "confidence": 0.9}
     return {value: _of_form(part, label) for value, part in properties.items()}

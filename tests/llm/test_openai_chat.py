@@ -290,3 +290,21 @@ def test_the_client_works_in_one_event_loop_after_another(chat_server):
     asyncio.run(leave())
     assert isinstance(asyncio.run(again()), Completion)
     assert chat.pace.under_way == 0
+
+
+def test_without_a_schema_plain_text_is_asked_for_and_no_empty_system_message_is_sent(chat_server):
+    chat_server.script = [chat_server.says("Once upon a time.")]
+    plain = ChatRequest(system="", user="Tell me a story.", schema=None, check=str, seed=3)
+    (answer,), _ = ask(chat_server, plain)
+    assert (answer.text, answer.mode) == ("Once upon a time.", "text")
+    (sent,) = chat_server.requests
+    assert sent["messages"] == [{"role": "user", "content": "Tell me a story."}]
+    assert "response_format" not in sent
+    assert sent["seed"] == 3
+    assert plain.key("m") != ChatRequest(system="", user="Tell me a story.", schema=SCHEMA, seed=3).key("m")
+
+
+def test_plain_text_does_not_change_how_objects_are_asked_for(chat_server):
+    chat_server.script = lambda body: chat_server.says(GOOD if "response_format" in body else "Plain.")
+    answers, _ = ask(chat_server, ChatRequest("", "Plain?", None, str), REQUEST)
+    assert [a.mode for a in answers] == ["text", "json_schema"]

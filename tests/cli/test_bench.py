@@ -1,0 +1,74 @@
+"""`clave bench` as a user runs it."""
+
+import json
+
+import pytest
+from benchmark.bench_rows import write
+from typer.testing import CliRunner
+
+from clave.cli.bench import app
+from clave.errors import InputError
+
+RUNNER = CliRunner()
+
+
+def run(*arguments):
+    return RUNNER.invoke(app, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with data, a plan and a run of two judges."""
+    folder = tmp_path_factory.mktemp("bench")
+    write(folder).write(folder / "plan.yaml")
+    done = run("run", folder / "plan.yaml", "--judges", "majority,tfidf,clave,kaleido", "-o", folder / "run")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_a_run_tells_accuracy_skipped_judges_and_the_page(place):
+    done = run("run", place / "plan.yaml", "--judges", "majority,tfidf,clave,kaleido", "-o", place / "run", "--json")
+    told = json.loads(done.stdout)
+    assert {(r["judge"], r["split"]) for r in told["leaderboard"]} == {(j, s) for j in ("majority", "tfidf") for s in ("test", "elsewhere")}
+    assert set(told["skipped"]) == {"clave", "kaleido"}
+    page = (place / "run" / "report.html").read_text()
+    assert "needs a large model and none was named" in page
+    assert "tfidf" in page
+
+
+@pytest.mark.parametrize(
+    ("command", "section", "shown"),
+    [
+        (("curve", "--judges", "tfidf", "--labels", "6,12", "--seeds", "2"), "curve", "12"),
+        (("diversity", "--judges", "tfidf", "--labels", "6", "--seeds", "1"), "diversity", "clustered"),
+        (("probes", "--judges", "tfidf", "--limit", "3"), "probes", "negation"),
+        (("balance",), "balance", "majority"),
+    ],
+)
+def test_an_analysis_prints_its_table_and_stands_on_the_page(place, command, section, shown):
+    name, *options = command
+    done = run(name, place / "run", *options)
+    assert done.exit_code == 0, done.output
+    assert shown in done.output
+    assert f'id="{section}"' in (place / "run" / "report.html").read_text()
+
+
+def test_mistakes_are_sentences(place, tmp_path):
+    for arguments, sentence in [
+        (("run", "-o", tmp_path / "r"), "name the data either with --valeval or with --labels"),
+        (("run", place / "plan.yaml", "--judges", "best", "-o", tmp_path / "r"), "there is no judge 'best'"),
+        (("run", place / "plan.yaml", "--splits", "dev", "-o", tmp_path / "r"), "there is no split 'dev': there are test, elsewhere"),
+        (("run", place / "plan.yaml", "--judges", "clave", "-o", tmp_path / "r"), "no judge gave a verdict"),
+        (("curve", tmp_path), "holds no benchmark run"),
+        (("curve", place / "run", "--labels", "ten"), "'ten' is not a whole number"),
+        (("ablate", place / "run"), "an ablation needs the large model"),
+    ]:
+        done = run(*arguments)
+        assert isinstance(done.exception, InputError), done.output
+        assert sentence in str(done.exception)
+
+
+def test_judges_can_be_listed(tmp_path):
+    assert {"majority", "zero-shot", "clave", "kaleido", "nearest-<k>"} <= set(
+        run("run", "-o", tmp_path, "--judges", "list").stdout.split()
+    )
