@@ -101,7 +101,8 @@ class ClaveJudge:
             return clave
         # A guideline that stands in the value system is shown with every sample: here it is the one that has seen them all.
         written = tuple(v.model_copy(update={"guideline": clave.guidelines_.get(v.id)}) for v in system.values)
-        leaking = Clave(system.model_copy(update={"values": written}), settings=self._settings, chat=self._chat)
+        shown = ValueSystem(id=system.id, name=system.name, version=system.version, values=written)
+        leaking = Clave(shown, settings=self._settings, chat=self._chat)
         return await leaking.afit(rows, given_folds=self._given_folds)
 
     async def _jointly(self, clave: Clave, responses: Iterable[Response]) -> AsyncIterator[Verdict]:
