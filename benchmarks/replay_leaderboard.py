@@ -34,9 +34,19 @@ LARGE = (
     "clave-no-examples",
     "clave-plain",
     "clave-concepts-only",
-    "clave-stance-only",
 )
-SMALL = ("clave-text-only", "majority", "lexicon", "tfidf", "nearest-1", "nearest-5", "nearest-15", "encoder-head", "setfit-40")
+SMALL = (
+    "clave-text-only",
+    "majority",
+    "lexicon",
+    "tfidf",
+    "naive-bayes",
+    "prototypes",
+    "nearest-1",
+    "nearest-5",
+    "nearest-15",
+    "encoder-head",
+)
 CURVE = ("tfidf", "nearest-5", "encoder-head")
 DIVERSITY = ("tfidf", "nearest-5", "encoder-head")
 PROBED = ("lexicon", "tfidf", "nearest-1", "nearest-5", "encoder-head")

@@ -8,8 +8,8 @@ from multiprocessing import get_context
 import pytest
 
 from clave.errors import InputError, ModelError
-from clave.llm import AnswerCache, CachedChat, ChatRequest, Completion, OpenAIChat, read_object
-from clave.records import Failure
+from clave.llm import AnswerCache, CachedChat, ChatRequest, Completion, Ledger, OpenAIChat, read_object
+from clave.records import Failure, Usage
 from clave.testing import FakeChat
 
 GOOD = '{"a": 1}'
@@ -154,3 +154,16 @@ def test_a_cache_that_is_damaged_inside_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="malformed.*--cache"):
         damaged.get(b"\0\0\0\1")
     sqlite3.connect(path).close()
+
+
+def test_kept_answers_can_carry_what_they_first_took(tmp_path):
+    first = FakeChat({"x": "adhere"})
+    chat = CachedChat(first, AnswerCache(tmp_path / "c.sqlite"), Ledger(lambda prompt, completion: 0.5))
+    request = ChatRequest(system="s", user="u", schema=None, check=str)
+    asked = asyncio.run(chat.complete(request))
+    assert asyncio.run(chat.complete(request)).usage == Usage()
+    chat.tells_first_usage = True
+    again = asyncio.run(chat.complete(request))
+    assert (again.cached, again.usage.calls, again.usage.cost) == (True, 1, 0.5)
+    assert again.usage.prompt_tokens == asked.usage.prompt_tokens
+    assert chat.ledger.cache_hits == 2

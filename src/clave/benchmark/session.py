@@ -99,11 +99,16 @@ class Session:
     @cached_property
     def chat(self) -> CachedChat | None:
         """The large model, where the plan names one."""
-        return open_chat(self.plan.model, **self._options) if self.plan.model else None
+        return self._opened(self.plan.model) if self.plan.model else None
 
     @cached_property
     def _jury(self) -> list[CachedChat]:
-        return [open_chat(model, **self._options) for model in self.plan.jury]
+        return [self._opened(model) for model in self.plan.jury]
+
+    def _opened(self, model: str) -> CachedChat:
+        chat = open_chat(model, **self._options)
+        chat.tells_first_usage = True
+        return chat
 
     @cached_property
     def asked(self) -> WithinBudget | None:

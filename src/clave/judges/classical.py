@@ -63,6 +63,38 @@ def tfidf() -> PerValueJudge:
     return PerValueJudge("tfidf", score)
 
 
+def naive_bayes() -> PerValueJudge:
+    """Word counts under a multinomial naive Bayes: the classic of text classification with few labels."""
+
+    def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.naive_bayes import MultinomialNB
+
+        vectorizer = CountVectorizer(strip_accents="unicode", token_pattern=r"(?u)\b\w+\b")
+        model = MultinomialNB().fit(vectorizer.fit_transform([encoded_text(r) for r in calibration]), [r.label for r in calibration])
+        chances = np.zeros((len(responses), 3))
+        found = model.predict_proba(vectorizer.transform([encoded_text(r) for r in responses]))
+        chances[:, [LABELS.index(label) for label in model.classes_]] = found
+        return chances
+
+    return PerValueJudge("naive-bayes", score)
+
+
+def prototypes(encode: Encode = default_encode, sharpness: float = 10.0) -> PerValueJudge:
+    """The label whose labelled responses have the nearest mean vector (Snell et al. 2017, arXiv 1703.05175, with a frozen encoder)."""
+
+    def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
+        train, test = encode([encoded_text(r) for r in calibration]), encode([encoded_text(r) for r in responses])
+        scores = np.full((len(responses), 3), -np.inf)
+        for label in {r.label for r in calibration}:
+            mean = train[[r.label == label for r in calibration]].mean(axis=0)
+            scores[:, LABELS.index(label)] = sharpness * (test @ (mean / np.linalg.norm(mean)))
+        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    return PerValueJudge("prototypes", score)
+
+
 def nearest(k: int = 5, encode: Encode = default_encode) -> PerValueJudge:
     """The labels of the k nearest labelled responses, weighted by cosine similarity."""
 

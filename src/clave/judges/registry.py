@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from clave.errors import InputError
-from clave.judges.classical import encoder_head, majority, nearest, tfidf
+from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf
 from clave.judges.clave_judge import VARIANTS, ClaveJudge
 from clave.judges.fine_tuned import FINE_TUNED, fine_tuned
 from clave.judges.lexicon import lexicon
@@ -25,6 +25,8 @@ LOCAL: dict[str, Callable[[], Judge]] = {
     "majority": majority,
     "lexicon": lexicon,
     "tfidf": tfidf,
+    "naive-bayes": naive_bayes,
+    "prototypes": prototypes,
     "nearest-1": lambda: nearest(1),
     "nearest-5": nearest,
     "encoder-head": encoder_head,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 from clave.llm.cache import AnswerCache
 from clave.llm.chat import ChatModel, ChatRequest, Completion
@@ -30,6 +31,8 @@ class CachedChat:
         self.model = chat.model
         self.chat, self._cache = chat, cache
         self.ledger = ledger or Ledger(lambda prompt, completion: None)
+        self.tells_first_usage = False
+        """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
         self._under_way: dict[bytes, asyncio.Future[Completion | Failure]] = {}
 
     @property
@@ -86,9 +89,15 @@ class CachedChat:
             if "refusal" in data:
                 return Failure(status="refused", kind="refused", reason=data["refusal"])
             request.check(str(data["text"]))
-            return Completion(data["text"], data["model"], data["mode"], _NOTHING, cached=True)
+            return Completion(data["text"], data["model"], data["mode"], self._first_usage(data), cached=True)
         except (ValueError, KeyError, TypeError):
             return None  # kept by a more lenient reader, or damaged
+
+    def _first_usage(self, data: dict[str, Any]) -> Usage:
+        if not self.tells_first_usage:
+            return _NOTHING
+        prompt, completion = data["tokens"]
+        return Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, cost=self.ledger.price(prompt, completion))
 
     def _keep(self, key: bytes, answer: Completion | Failure) -> None:
         if self._cache is None:
