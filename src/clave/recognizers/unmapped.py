@@ -12,6 +12,7 @@ from typing import Self
 from clave.recognizers.head import Head
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.training import Context
 from clave.records import Label
 
 UNMAPPED = "head-unmapped"
@@ -22,9 +23,17 @@ class UnmappedHead(Head):
 
     kind = UNMAPPED
 
-    def fit(self, observations: Sequence[Observation], labels: Sequence[Label], groups: Sequence[str], *, seed: int = 0) -> Self:
+    def fit(
+        self,
+        observations: Sequence[Observation],
+        labels: Sequence[Label],
+        groups: Sequence[str],
+        *,
+        seed: int = 0,
+        context: Context | None = None,
+    ) -> Self:
         """See `Recognizer.fit`."""
-        return super().fit([replace(o, mapped=()) for o in observations], labels, groups, seed=seed)
+        return super().fit([replace(o, mapped=()) for o in observations], labels, groups, seed=seed, context=context)
 
     def predict_proba(self, observations: Sequence[Observation]) -> Probabilities:
         """See `Recognizer.predict_proba`."""
