@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clave.cli import annotate, calibrate, demo, distill, evaluate, report, valeval, values
+from clave.cli import annotate, assess, bench, calibrate, demo, distill, evaluate, report, valeval, values
 from clave.errors import ClaveError
 
 app = typer.Typer(
@@ -28,10 +28,13 @@ app.command()(evaluate.estimate)
 app.command()(calibrate.refit)
 app.command()(distill.distill)
 app.command()(report.report)
+app.command()(assess.generate)
+app.command()(assess.assess)
 app.command()(annotate.annotate)
 app.command()(annotate.agreement)
 app.add_typer(calibrate.pool_app, name="pool")
 app.add_typer(values.app, name="values", help="Value systems: list, show, check, new.")
+app.add_typer(bench.app, name="bench")
 app.add_typer(valeval.app, name="valeval", help="The benchmark data set: build, stats, check, audit, push.")
 
 

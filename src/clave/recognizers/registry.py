@@ -14,7 +14,13 @@ from clave.recognizers.unmapped import UNMAPPED, UnmappedHead
 if TYPE_CHECKING:
     from clave.recognizers.protocol import Recognizer
 
-RECOGNIZERS: dict[str, type[Recognizer]] = {"head": Head, "encoder": FineTuned, "lora": Lora, "auto": Auto, UNMAPPED: UnmappedHead}
+RECOGNIZERS: dict[str, type[Recognizer]] = {
+    "head": Head,
+    "encoder": FineTuned,
+    "lora": Lora,
+    "auto": Auto,
+    UNMAPPED: UnmappedHead,
+}
 
 
 def recognizer_class(kind: str) -> type[Recognizer]:
