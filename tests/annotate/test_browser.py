@@ -172,12 +172,17 @@ def calibrates_from_the_command_line(folder: Path, address: str) -> None:
 
     from clave.cli.main import app
     from clave.evaluator import Clave
+    from clave.records import Response
 
     place = ["--system", str(folder / "system.yaml"), "-o", str(folder / "by-command")]
     model = ["--model", "vllm/replay", "--base-url", address, "--cache", str(folder / "answers.db")]
     result = CliRunner().invoke(app, ["calibrate", str(folder / "labels.jsonl"), *place, *model])
     assert result.exit_code == 0, result.output
-    assert len(Clave.load(folder / "by-command").samples_) >= 38
+    clave = Clave.load(folder / "by-command", base_url=address, cache=folder / "answers.db")
+    assert len(clave.samples_) >= 38
+    labelled = clave.samples_[0].labelled
+    asked = Response(id=labelled.id, scenario=labelled.scenario, response=labelled.response, value=labelled.value)
+    assert [v.status for v in clave.evaluate([asked])] == ["ok"]
 
 
 def test_what_a_closed_tab_could_not_send_is_sent_by_the_next(plain: Page) -> None:
