@@ -8,6 +8,7 @@ Evaluates split `dev` with an evaluator that was calibrated without faults, and 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import signal
@@ -18,8 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import engine
 import replay
 from clave import Clave, Settings
+from clave.evaluating.run import Source, evaluate_file
 
 MODEL = "replay/recorded"
 CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]
@@ -42,6 +45,8 @@ def main() -> None:
             asked = [{"id": r.id, "scenario": r.scenario, "response": r.response, "value": r.value} for r in rows]
             source.write_text("".join(json.dumps(r) + "\n" for r in asked), encoding="utf-8")
         all_same &= faults(folder, place)
+        for concurrency in (32, 64):
+            limits(folder, place, concurrency)
         all_same &= kills(folder, place, arguments.kills)
     sys.exit(0 if all_same else 1)
 
@@ -63,6 +68,20 @@ def faults(folder: Path, place: Path) -> bool:
     print(f"faults: {rows} rows, same labels: {same}; answered calls {answered} = {answered / rows:.2f} x rows ({trouble})")
     print(f"  429s: {limited} of {answered + limited} requests = {limited / (answered + limited):.1%}")
     return same
+
+
+def limits(folder: Path, place: Path, concurrency: int, rows: int = 600) -> None:
+    """How often a server with a rate limit has to say so, in a run long enough to meet it; nothing is compared."""
+    source = engine.write(engine.texts(rows, 1), place / "limits.jsonl")
+    with replay.server(folder, "--error", "0.1", "--truncate", "0.05", "--rate", "100", "--unknown", "fixed") as url:
+        clave = Clave(engine.system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache="")
+        asyncio.run(evaluate_file(clave, Source(str(source)), place / f"limits-{concurrency}.jsonl"))
+        counts = replay.stats(url)
+    limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
+    requests = sum(counts.values()) + limited
+    print(
+        f"rate limit, {rows} rows, concurrency {concurrency}: {limited} of {requests} requests got a 429 = {limited / requests:.1%} ({cut} cut off)"
+    )
 
 
 def kills(folder: Path, place: Path, times: int) -> bool:
