@@ -79,9 +79,8 @@ def limits(folder: Path, place: Path, concurrency: int, rows: int = 600) -> None
         counts = replay.stats(url)
     limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
     requests = sum(counts.values()) + limited
-    print(
-        f"rate limit, {rows} rows, concurrency {concurrency}: {limited} of {requests} requests got a 429 = {limited / requests:.1%} ({cut} cut off)"
-    )
+    share = f"{limited} of {requests} requests = {limited / requests:.1%}"
+    print(f"rate limit, {rows} rows, concurrency {concurrency}: 429s {share} ({cut} answers cut off)")
 
 
 def kills(folder: Path, place: Path, times: int) -> bool:
