@@ -78,7 +78,7 @@ def adapt(
     parameters = model.trainable()
     optimiser = torch.optim.AdamW(list(parameters.values()), lr=rate, weight_decay=0.01)
     digest = _digest(inputs, values, y, groups, training, seed)
-    state = _State(optimiser, parameters, checkpoints / digest[:16] if checkpoints else None, digest)
+    state = _State(optimiser, model, checkpoints / digest[:16] if checkpoints else None, digest)
     state.resume()
     cast = _autocast(model.device)
     shown = stage
@@ -109,7 +109,7 @@ def adapt(
         loss_held = float(-np.log(np.clip(p[np.arange(len(held)), y[held]], 1e-9, None)).mean())
         state.after_epoch({"loss": round(float(np.mean(losses)), 4), "held_out": round(loss_held, 4)})
         progress(f"{stage}: epoch {epoch + 1}, loss {np.mean(losses):.3f}, held out {loss_held:.3f}", 1, 1)
-    state.restore_best()
+    model.take(state.best)
     model.model.eval()
     return state.epochs, state.folder
 
@@ -136,8 +136,8 @@ def probabilities(model: LabelModel, inputs: Sequence[Sequence[int]]) -> NDArray
 class _State:
     """Adapter, optimiser and losses as they stand after an epoch."""
 
-    def __init__(self, optimiser: torch.optim.Optimizer, parameters: dict[str, Any], folder: Path | None, digest: str) -> None:
-        self.optimiser, self.parameters, self.digest = optimiser, parameters, digest
+    def __init__(self, optimiser: torch.optim.Optimizer, model: LabelModel, folder: Path | None, digest: str) -> None:
+        self.optimiser, self.model, self.digest = optimiser, model, digest
         self.folder = folder
         self.epochs = list[dict[str, float]]()
         self.best: dict[str, torch.Tensor] = {}
@@ -150,20 +150,12 @@ class _State:
     def after_epoch(self, losses: dict[str, float]) -> None:
         self.epochs.append(losses)
         if losses["held_out"] <= min(e["held_out"] for e in self.epochs):
-            self.best = {name: p.detach().cpu().clone() for name, p in self.parameters.items()}
+            self.best = self.model.adapter()
         if self.folder is not None:
             self._write(self.folder)
 
-    def restore_best(self) -> None:
-        import torch
-
-        with torch.no_grad():
-            for name, tensor in self.best.items():
-                self.parameters[name].copy_(tensor)
-
     def resume(self) -> None:
         """Take a checkpoint up, where there is one of this very training."""
-        import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -176,22 +168,21 @@ class _State:
             tensors = load_file(self.folder / "state.safetensors")
         except (OSError, ValueError, KeyError, SafetensorError):
             return  # cut short while it was written: begin anew
-        with torch.no_grad():
-            for name, p in self.parameters.items():
-                p.copy_(tensors[f"now.{name}"])
-                self.best[name] = tensors[f"best.{name}"]
-                self.optimiser.state[p] = {
-                    "step": tensors[f"step.{name}"],
-                    "exp_avg": tensors[f"mean.{name}"].to(p.device),
-                    "exp_avg_sq": tensors[f"square.{name}"].to(p.device),
-                }
+        self.model.take({name: tensors[f"now.{name}"] for name in self.model.trainable()})
+        for name, p in self.model.trainable().items():
+            self.best[name] = tensors[f"best.{name}"]
+            self.optimiser.state[p] = {
+                "step": tensors[f"step.{name}"],
+                "exp_avg": tensors[f"mean.{name}"].to(p.device),
+                "exp_avg_sq": tensors[f"square.{name}"].to(p.device),
+            }
         self.epochs = described["epochs"]
 
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
         tensors: dict[str, torch.Tensor] = {}
-        for name, p in self.parameters.items():
+        for name, p in self.model.trainable().items():
             held = self.optimiser.state[p]
             tensors |= {f"now.{name}": p.detach(), f"best.{name}": self.best[name], f"step.{name}": held["step"]}
             tensors |= {f"mean.{name}": held["exp_avg"], f"square.{name}": held["exp_avg_sq"]}

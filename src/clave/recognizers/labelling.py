@@ -10,7 +10,7 @@ state times three rows of the output layer. An encoder gets a classification lay
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,18 @@ class LabelModel:
     def trainable(self) -> dict[str, torch.nn.Parameter]:
         """What training changes, by name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def adapter(self) -> dict[str, torch.Tensor]:
+        """A copy of what training changes, by name."""
+        return {name: p.detach().cpu().clone() for name, p in self.trainable().items()}
+
+    def take(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Set what training changes to what `adapter` gave."""
+        import torch
+
+        with torch.no_grad():
+            for name, p in self.trainable().items():
+                p.copy_(tensors[name])
 
     def merged(self, folder: Path) -> None:
         """Write the base model with the adapter merged in, and its tokenizer: a folder that vLLM serves."""

@@ -72,9 +72,11 @@ class Lora:
         everything = np.arange(len(y))
         folds = splits(values, y, groups, training.folds, seed)
         runs, places = list[list[dict[str, float]]](), list[Path | None]()
+        model = _fresh(training.base, training.rank, training.max_tokens, seed)
+        inputs = self._inputs(model, observations)
+        fresh = model.adapter()
         for k, (train, test) in enumerate([*folds, (everything, everything[:0])]):
-            model = _fresh(training.base, training.rank, training.max_tokens, seed)
-            inputs = self._inputs(model, observations)
+            model.take(fresh)  # one base model in memory, whatever the number of folds
             train = train[mass[train] >= 0.5]  # each text once, under its likeliest label
             losses, place = adapt(
                 model,
@@ -92,7 +94,7 @@ class Lora:
             places.append(place)
             if len(test):
                 self.oof_[test] = probabilities(model, [inputs[i] for i in test])
-            self._model = model
+        self._model = model
         for place in places:
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
