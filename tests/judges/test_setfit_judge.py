@@ -3,10 +3,12 @@
 import asyncio
 import warnings
 
+import numpy as np
 import pytest
 
+from clave.errors import InputError
 from clave.judges.protocol import Task
-from clave.judges.setfit_judge import setfit
+from clave.judges.setfit_judge import chances, setfit, train
 from clave.records import LABELS, LabelledResponse, Response
 from clave.values import Value
 
@@ -56,3 +58,16 @@ def test_setfit_learns_words_and_gives_probabilities_in_the_order_of_the_labels(
     for verdict in found:
         assert sum(verdict.probabilities.values()) == pytest.approx(1)
         assert all(verdict.probabilities[label] == 0 for label in LABELS if label not in labels)
+
+
+def test_one_label_is_given_to_every_response_and_no_response_is_no_row(tiny_encoder):
+    rows = [LabelledResponse(id=word, response=word, value="care", label="oppose") for word in WORDS["oppose"].split()]
+    model = train(rows, tiny_encoder, steps=2)
+    found = chances(model, [Response(id="a", response="soup"), Response(id="b", response="")])
+    assert found.tolist() == [list(np.eye(3)[LABELS.index("oppose")])] * 2
+    assert chances(model, []).shape == (0, 3)
+
+
+def test_no_labels_are_refused_by_name(tiny_encoder):
+    with pytest.raises(InputError, match="SetFit needs labelled responses"):
+        train([], tiny_encoder)
