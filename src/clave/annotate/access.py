@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from clave.records import Record
 
@@ -168,3 +169,8 @@ async def _answer(send: Send, status: int, text: str, location: str) -> None:
         headers.append((b"location", location.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})
+
+
+def annotator_of(request: Request) -> str:
+    """Who asks, as the guard found."""
+    return str(request.scope["clave_annotator"])

@@ -1,4 +1,4 @@
-"""The annotation page as a FastAPI app: assembly and the JSON routes that the labelling screen calls; pages are in views.py.
+"""The annotation page as a FastAPI app, put together: its JSON routes are in api.py, its pages in views.py.
 
 app = build_app(store, Access(secret=session_secret(store)), Rules())
 uvicorn.run(app, port=8000)
@@ -6,77 +6,24 @@ uvicorn.run(app, port=8000)
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
 
 from clave.annotate.access import Access, Guard
-from clave.annotate.assign import Rules, Task, next_task
+from clave.annotate.api import AsciiJSON, api_routes
+from clave.annotate.assign import Rules
 from clave.annotate.background import Background
 from clave.annotate.calibrating import Calibrating
-from clave.annotate.judgement import Choice
 from clave.annotate.store import Store
+from clave.annotate.views import page_routes
 from clave.errors import ClaveError
-from clave.records import Evidence
-
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
-Number = Annotated[int, Field(ge=1, lt=2**31)]
-
-
-_REFUSED: dict[int | str, str] = {
-    400: "a bad host, body or evidence",
-    401: "no session",
-    403: "another site",
-    404: "no such item",
-    413: "too large",
-}
-
-
-class Span(BaseModel):
-    """A marked stretch of the response, in characters (code points)."""
-
-    model_config = ConfigDict(extra="forbid")
-    start: Annotated[int, Field(ge=0, lt=2**31)]
-    end: Number
-
-
-class Said(BaseModel):
-    """A choice, as the screen sends it."""
-
-    model_config = ConfigDict(extra="forbid")
-    response: Number
-    value: Annotated[str, Field(max_length=64)]
-    label: Choice
-    key: Key
-    note: Annotated[str, Field(max_length=10_000)] = ""
-    evidence: Annotated[list[Span], Field(max_length=50)] = []
-    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
-    only: Annotated[str, Field(max_length=64)] | None = None
-    """Show items of this value next; None = whichever needs labels."""
-
-
-class Undo(BaseModel):
-    """Take back the last choice."""
-
-    model_config = ConfigDict(extra="forbid")
-    key: Key
-
-
-class AsciiJSON(JSONResponse):
-    """JSON with everything beyond ASCII escaped: half a surrogate pair can be told in no other way."""
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, allow_nan=False).encode()
 
 
 def session_secret(store: Store) -> str:
@@ -92,7 +39,6 @@ def build_app(
     store: Store, access: Access, rules: Rules, background: Background | None = None, calibrating: Calibrating | None = None
 ) -> FastAPI:
     """Put the page together; `background` chooses items and draws curves, None = neither."""
-    from clave.annotate.views import page_routes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -108,7 +54,7 @@ def build_app(
     app.state.store, app.state.access, app.state.rules = store, access, rules
     app.state.background, app.state.calibrating = background, calibrating
     app.mount("/static", StaticFiles(directory=str(resources.files("clave.annotate") / "static")))
-    _api(app)
+    api_routes(app)
     page_routes(app)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ClaveError, _told)
@@ -124,96 +70,3 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _told(_: Request, error: Exception) -> JSONResponse:
     return AsciiJSON({"detail": str(error)}, 400)
-
-
-def annotator_of(request: Request) -> str:
-    """Who asks; the guard let nobody else through."""
-    return str(request.scope["clave_annotator"])
-
-
-def screen(store: Store, rules: Rules, annotator: str, task: Task | None, only: str | None = None) -> dict[str, Any]:
-    """All that the labelling screen shows: the item or none, the one after it, and the progress."""
-    counts = store.label_counts()
-    progress = {
-        "mine": store.labelled_by(annotator),
-        "target": rules.target,
-        "values": {value: counts[value]["items"] for value in store.system.by_id},
-    }
-    following = next_task(store, annotator, rules, only, after=task) if task else None
-    return {"item": _item(store, task), "following": _item(store, following), "progress": progress}
-
-
-def _item(store: Store, task: Task | None) -> dict[str, Any] | None:
-    row = store.response(task.response) if task else None
-    if task is None or row is None:
-        return None
-    value = store.system[task.value]
-    return {
-        "response": task.response,
-        "value": task.value,
-        "name": value.name,
-        "definition": value.definition,
-        "guideline": store.setting(f"guideline:{task.value}") or value.guideline or "",
-        "scenario": row.scenario,
-        "text": row.response,
-    }
-
-
-def _api(app: FastAPI) -> None:
-    store: Store = app.state.store
-    rules: Rules = app.state.rules
-    background: Background | None = app.state.background
-    refused: dict[int | str, dict[str, Any]] = {code: {"description": text} for code, text in _REFUSED.items()}
-
-    def known(value: str | None) -> str | None:
-        if value and value not in store.system:
-            raise HTTPException(404, "there is no such value")
-        return value or None
-
-    @app.get("/api/next", responses=refused)
-    def next_item(request: Request, value: Annotated[str | None, Field(max_length=64)] = None) -> AsciiJSON:
-        """The annotator's next item."""
-        annotator = annotator_of(request)
-        only = known(value)
-        return AsciiJSON(screen(store, rules, annotator, next_task(store, annotator, rules, only), only))
-
-    @app.post("/api/labels", responses=refused)
-    def save(request: Request, said: Said) -> AsciiJSON:
-        """Record a choice and answer with the next item. The same key sent again records nothing."""
-        annotator = annotator_of(request)
-        known(said.value)
-        only = known(said.only)
-        row = store.response(said.response)
-        if row is None or row.value not in ("", said.value):
-            raise HTTPException(404, "there is no such response for this value")
-        if any(not span.start < span.end <= len(row.response) for span in said.evidence):
-            raise HTTPException(400, "evidence lies outside the response")
-        saved = store.save(
-            annotator=annotator,
-            response=said.response,
-            value=said.value,
-            label=said.label,
-            key=_own_key(annotator, said.key),
-            note=said.note,
-            evidence=[Evidence(text=row.response[s.start : s.end], start=s.start, end=s.end) for s in said.evidence],
-            seconds=said.seconds,
-        )
-        if saved and background:
-            background.labelled(said.value)
-        return AsciiJSON({"saved": saved, **screen(store, rules, annotator, next_task(store, annotator, rules, only), only)})
-
-    @app.post("/api/undo", responses=refused)
-    def undo(request: Request, last: Undo) -> AsciiJSON:
-        """Take back the annotator's last choice and show its item again, with the note and the evidence it had."""
-        annotator = annotator_of(request)
-        before = store.last_said(annotator)
-        item = store.undo(annotator, _own_key(annotator, last.key))
-        if item is None:
-            return AsciiJSON({"undone": False, **screen(store, rules, annotator, next_task(store, annotator, rules))})
-        shown = screen(store, rules, annotator, Task(item[0], item[1], "undo"))
-        return AsciiJSON({"undone": True, "before": before, **shown})
-
-
-def _own_key(annotator: str, key: str) -> str:
-    """Keys are the senders' own: nobody can use up another's."""
-    return hashlib.sha256(f"{annotator}\0{key}".encode()).hexdigest()

@@ -15,15 +15,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
-from clave.annotate.access import COOKIE, enter
+from clave.annotate.access import COOKIE, annotator_of, enter
 from clave.annotate.aggregate import Method, aggregate
 from clave.annotate.agreement import agreement
-from clave.annotate.app import annotator_of, screen
 from clave.annotate.assign import Rules, next_task
 from clave.annotate.curve import drawing
 from clave.annotate.exchange import FORMATS, SUFFIX, Format, as_bytes, judgement_rows, label_rows, read_judgements
 from clave.annotate.judgement import Adjudication
 from clave.annotate.receiving import take_in
+from clave.annotate.screen import screen
 from clave.annotate.shown import LANGUAGES, language_of, visible, words
 from clave.annotate.store import Store
 from clave.records import LABELS, Label
