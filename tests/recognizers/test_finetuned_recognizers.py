@@ -158,16 +158,51 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_alike(bases, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_a_damaged_checkpoint_is_not_taken_up(how, bases, tmp_path):
+    whole = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=2))
+
+    class KilledError(Exception):
+        pass
+
+    def kill(stage, done, total):
+        if "epoch 1" in stage:
+            raise KilledError
+
+    context = replace(training(bases, "causal", epochs=2), checkpoints=tmp_path)
+    with pytest.raises(KilledError):
+        Lora(("text",)).fit(*rows(24), context=replace(context, progress=kill))
+    (state,) = tmp_path.rglob("state.safetensors")
+    data = bytearray(state.read_bytes())
+    data[-2] ^= 64
+    state.write_bytes(bytes(data[:-9]) if how == "cut" else bytes(data))
+    stages = []
+    again = Lora(("text",)).fit(*rows(24), context=replace(context, progress=lambda *a: stages.append(a[0])))
+    assert any("1/3: epoch 1," in s for s in stages)
+    np.testing.assert_allclose(again.oof_, whole.oof_, atol=1e-6)
+
+
 def test_a_merged_model_answers_like_the_adapter(bases, tmp_path):
-    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=1))
+    """What a server is given: a plain model with its tokenizer, and token ids as the prompt."""
+    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=2))
     model.merge(tmp_path)
-    whole = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
-    read = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    observation = rows(24)[0][0]
-    with torch.no_grad():
-        logits = whole(**read(model.prompt(observation), return_tensors="pt", return_token_type_ids=False)).logits[0, -1]
-    ids = [read(w, add_special_tokens=False)["input_ids"][0] for w in model._model.words]
-    np.testing.assert_allclose(torch.softmax(logits[ids], 0).numpy(), model.predict_proba([observation])[0], atol=1e-5)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
+    assert not [n for n in names if "adapter" in n or n.endswith(".bin")]
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+    words = transformers.AutoTokenizer.from_pretrained(tmp_path).convert_ids_to_tokens(list(model.answers.values()))
+    assert list(model.answers) == list(LABELS) == words
+    observations = rows(24)[0][:6]
+    ids = list(model.answers.values())
+
+    def served(place):
+        plain = transformers.AutoModelForCausalLM.from_pretrained(place)
+        with torch.no_grad():
+            logits = [plain(input_ids=torch.tensor([model.prompt(o)])).logits[0, -1] for o in observations]
+        return torch.softmax(torch.stack(logits)[:, ids], 1).numpy()
+
+    np.testing.assert_allclose(served(tmp_path), model.predict_proba(observations), atol=1e-5)
+    assert np.abs(served(bases / "causal") - model.predict_proba(observations)).max() > 1e-3  # the adapter is in it
 
 
 def test_lora_without_a_base_and_a_base_that_is_not_there_are_sentences(tmp_path, monkeypatch):

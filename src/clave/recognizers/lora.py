@@ -139,15 +139,19 @@ class Lora:
             raise EvaluatorError(f"{folder}: the adapter is damaged ({why}): fit it again") from None
         return model
 
-    def merge(self, folder: Path) -> None:
+    def merge(self, folder: str | Path) -> None:
         """Write the whole model, adapter merged in, for a server such as vLLM; see docs/lora.md for how it is asked."""
         self._model.merged(folder)
 
-    def prompt(self, observation: Observation) -> str:
-        """The input of a causal model as text, uncut: what a served merged model is sent."""
-        from clave.recognizers.labelling import ANSWER
+    def prompt(self, observation: Observation) -> list[int]:
+        """The input as token ids, cut as in training: what a served merged model is sent. Text would be split into other tokens."""
+        (ids,) = self._inputs(self._model, [observation])
+        return ids
 
-        return self.reading_.text(observation) + ANSWER
+    @property
+    def answers(self) -> dict[Label, int]:
+        """The token by which a causal model gives each label."""
+        return dict(zip(LABELS, self._model.word_ids, strict=True))
 
     def _inputs(self, model: LabelModel, observations: Sequence[Observation]) -> list[list[int]]:
         return [model.tokens(*self.reading_.rendered(o)) for o in observations]
