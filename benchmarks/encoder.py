@@ -1,10 +1,15 @@
 """Speed of the encoder against sentence-transformers in fp32 torch: the same model, texts and threads, in one run, turn by turn.
 
     python benchmarks/encoder.py [--texts FILE.jsonl] [--n 200] [--threads 1] [--rounds 3] [--stream 10000]
+    python benchmarks/encoder.py --accuracy [--replay FOLDER]
 
 Prints texts/s by processor time and by the clock (best round of each), the cost of ten values against one, and what `clave evaluate` with
 no model takes for a long file: peak memory at a tenth of it and at all of it, and whether torch was imported. Without --texts it makes
 its own, of 10 to 250 words. Processor time is the figure to trust where other work runs beside it.
+
+With --accuracy: what int8 costs. Evaluators on the text alone, fitted on split `calibration` with vectors in fp32 and in int8, scored on
+the same rows of `dev` and `dev_ood`; the difference has a 95 % interval from a paired bootstrap over scenarios. Int8 is used here whether
+or not cross-validation on the labels would have allowed it, and the last column says whether it would.
 """
 
 from __future__ import annotations
@@ -21,10 +26,16 @@ from pathlib import Path
 
 import numpy as np
 
-from clave import Clave, LabelledResponse, Response
+import replay
+from clave import Clave, LabelledResponse, Response, Settings
+from clave.benchmark.metrics import accuracy, accuracy_difference
 from clave.concepts.cases import encoded_text
-from clave.encoder import load_encoder
+from clave.encoder import Encoder, load_encoder
+from clave.fitting.learn import Learnt
+from clave.fitting.precision import in_int8
 from clave.io import write_jsonl
+from clave.recognizers.observation import Observation
+from clave.records import LABELS as NAMES
 
 LABELS = {"adhere": "helped the stranger kindly", "oppose": "hurt the stranger badly", "unrelated": "counted the bolts in the box"}
 
@@ -36,13 +47,60 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stream", type=int, default=10_000)
+    parser.add_argument("--accuracy", action="store_true", help="accuracy in int8 against fp32, and nothing else")
+    parser.add_argument("--replay", type=Path, default=replay.FOLDER, help="labelled items, for --accuracy")
     arguments = parser.parse_args()
+    if arguments.accuracy:
+        return precision(arguments.replay)
     texts = given(arguments.texts, arguments.n) if arguments.texts else made(arguments.n)
     encoders(texts, arguments.threads, arguments.rounds)
     with tempfile.TemporaryDirectory() as place:
         values(Path(place), texts)
         if arguments.stream:
             stream(Path(place), arguments.stream)
+
+
+def precision(folder: Path) -> None:
+    """Accuracy of the text-only evaluator with both forms of the encoder, on the same rows."""
+    if not (folder / "items.jsonl").is_file():
+        sys.exit(f"the labelled items are not at {folder}: name their folder with --replay")
+    print("| split | system | n | fp32 | int8 | int8 - fp32 | same label | would be used |\n|---|---|---|---|---|---|---|---|")
+    exact = load_encoder()
+    found: dict[str, list[tuple[LabelledResponse, str, str]]] = {"dev": [], "dev_ood": []}
+    allowed: dict[str, bool] = {}
+    for name, system in replay.systems(folder).items():
+        fitted = Clave(system, settings=Settings(int8=False)).fit(replay.items(folder, "calibration", name), given_folds=True)
+        assert fitted.learnt_ is not None
+        other = in_int8(fitted.samples_, fitted.learnt_, Settings(), exact)
+        assert other is not None
+        allowed[name] = other[0].kind == "int8"
+        for split, rows in found.items():
+            asked = replay.items(folder, split, name)
+            said = [labels_of(learnt, encoder, asked) for learnt, encoder in ((fitted.learnt_, exact), (other[1], exact.quantised()))]
+            own = list(zip(asked, *said, strict=True))
+            rows += own
+            scored(split, name, own, str(allowed[name]))
+    for split, rows in found.items():
+        scored(split, "all", rows, f"in {sum(allowed.values())} of {len(allowed)}")
+
+
+def labels_of(learnt: Learnt, encoder: Encoder | None, rows: list[LabelledResponse]) -> list[str]:
+    assert encoder is not None
+    vectors = encoder.encode([encoded_text(r) for r in rows])
+    asked = [Observation(r.value, r, vector) for r, vector in zip(rows, vectors, strict=True)]
+    return [NAMES[i] for i in learnt.recognizer.predict_proba(asked).argmax(axis=1)]
+
+
+def scored(split: str, system: str, rows: list[tuple[LabelledResponse, str, str]], used: str) -> None:
+    if not rows:
+        return
+    gold, groups = [r.label for r, _, _ in rows], [r.group for r, _, _ in rows]
+    exact, small = [a for _, a, _ in rows], [b for _, _, b in rows]
+    difference = accuracy_difference(gold, small, exact, groups)  # type: ignore[arg-type]
+    same = sum(a == b for a, b in zip(exact, small, strict=True)) / len(rows)
+    fp32, int8 = (accuracy(gold, said, groups).value for said in (exact, small))  # type: ignore[arg-type]
+    interval = f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    print(f"| {split} | {system} | {len(rows)} | {fp32:.4f} | {int8:.4f} | {interval} | {same:.3f} | {used} |")
 
 
 def given(path: Path, n: int) -> list[str]:
@@ -128,11 +186,15 @@ def run(clave: Clave, units: list) -> int:
 
 
 def stream(place: Path, n: int) -> None:
-    """A long file through the command line, in a process of its own."""
+    """A long file through the command line, in a process of its own; Linux only.
+
+    The peak is the process's own: the one that getrusage tells begins with that of the process which started it.
+    """
     code = (
-        "import resource, sys\nfrom clave.cli.main import app\n"
+        "import sys\nfrom clave.cli.main import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
-        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, 'torch' in sys.modules)"
+        "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
+        "print('peak', int(peak.split()[1]) // 1024, 'torch' in sys.modules)"
     )
     for size in (n // 10, n):
         chance = random.Random(1)

@@ -1,5 +1,6 @@
 """A saved evaluator gives the same verdicts, can be edited, and refuses damage with a sentence."""
 
+import hashlib
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 from test_evaluator import RESPONSES, RULES, SYSTEM, labelled
 
 from clave import Clave, EvaluatorError, InputError
+from clave.cascade import Cascade
 from clave.saving import load, refit
 from clave.testing import FakeChat
 
@@ -77,6 +79,49 @@ def test_a_damaged_file_is_named(folder, name):
     path.unlink()
     with pytest.raises(EvaluatorError, match=name):
         load(folder, offline=True)
+
+
+@pytest.mark.parametrize("name", ["vectors.safetensors", "recognizer/head.safetensors", "samples.jsonl", "calibration.json", "config.json"])
+def test_one_flipped_bit_is_found(folder, name):
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    at = len(data) - 10 if name.endswith(".safetensors") else data.index(b"0")  # in the last tensor's numbers; a digit that stays a digit
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(EvaluatorError, match=f"{name} is damaged"):
+        load(folder, offline=True)
+
+
+def test_a_manifest_without_hashes_is_refused(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(EvaluatorError, match="states no hashes"):
+        load(folder, offline=True)
+
+
+def test_loaded_evaluators_make_a_cascade(fitted, folder, tmp_path):
+    small = Clave(SYSTEM).fit(labelled())
+    before = Cascade(small, fitted, risk=0.3).guarantee_
+    loaded = Cascade(Clave.load(small.save(tmp_path / "small")), Clave.load(folder, chat=FakeChat(RULES)), risk=0.3)
+    assert loaded.guarantee_ == before
+
+
+def test_out_of_fold_probabilities_that_an_older_folder_lacks_come_with_a_refit(fitted, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    folder = Clave(SYSTEM).fit(labelled()).save(tmp_path / "small")
+    vectors = load_file(folder / "vectors.safetensors")
+    del vectors["out_of_fold"]
+    save_file(vectors, folder / "vectors.safetensors")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["vectors.safetensors"] = hashlib.sha256((folder / "vectors.safetensors").read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    older = Clave.load(folder)
+    assert len(verdicts(older)) == 18
+    with pytest.raises(EvaluatorError, match="run clave refit"):
+        Cascade(older, fitted)
+    assert Cascade(refit(folder), fitted).guarantee_.scenarios > 0
 
 
 def test_other_versions_and_other_folders_are_refused(folder, tmp_path):

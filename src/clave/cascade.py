@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.errors import InputError
+from clave.evaluating.judging import Unit
 from clave.evaluating.stream import iter_sync, stream
-from clave.evaluator import Clave, Unit
+from clave.evaluator import Clave
 from clave.fitting.learn import Learnt
 from clave.llm.ledger import Ledger
 from clave.records import LABELS, Record, Response, Verdict
@@ -120,7 +121,7 @@ class Cascade:
         self.small, self.large = small, large
         y = np.array([LABELS.index(s.labelled.label) for s in small.samples_])
         groups = [s.labelled.group for s in small.samples_]
-        calibrated = small.learnt_.calibration.apply(small.learnt_.recognizer.oof_)
+        calibrated = small.learnt_.calibration.apply(small.learnt_.out_of_fold())
         self.guarantee_ = choose_threshold(calibrated, y, groups, risk=risk, confidence=confidence, seed=small.settings.seed)
         self.counts_ = Counter[str]()
         """Verdicts of the last evaluation by who gave them: small, large."""

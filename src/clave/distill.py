@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clave.benchmark.metrics import accuracy
 from clave.benchmark.statistics import Estimate
 from clave.calibration import Calibration
 from clave.concepts.cases import CaseIndex, encoded_text
 from clave.errors import InputError
+from clave.evaluating.judging import Unit
 from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
 from clave.fitting.gather import Progress
@@ -36,7 +36,6 @@ from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context, Training
 from clave.records import LABELS, Label, LabelledResponse, Response, Verdict
 from clave.settings import NO_MODEL, Settings
-from clave.values import Value
 
 _LEAST = 0.02
 """Share of a soft label below which it is left out."""
@@ -110,6 +109,8 @@ def distill(
         raise InputError("only a calibrated evaluator with a large model can be distilled")
     if calls < 1:
         raise InputError("distilling takes at least one call: raise --calls")
+    if not held_out:
+        teacher.learnt_.out_of_fold()  # what it will be judged on must be there before anything is spent
     settings = Settings(
         model=NO_MODEL,
         recognizer=recognizer,
@@ -154,9 +155,6 @@ def distill(
         calls=spent,
         judged_on=judged_on,
     )
-
-
-Unit = tuple[Response, tuple[Value, ...]]
 
 
 def _diverse(teacher: Clave, responses: Iterable[Response], calls: int, seed: int, progress: Progress) -> list[Unit]:
@@ -221,12 +219,12 @@ def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Ve
     values = {v.id: v for v in teacher.system.values}
     context = Context(values, settings.training, progress, np.array(weights))
     recognizer = recognizer_class(settings.recognizer)(("text",)).fit(observations, labels, groups, seed=seed, context=context)
-    recognizer.oof_ = recognizer.oof_[: len(samples)]
+    oof = recognizer.oof_[: len(samples)]
     y = np.array([LABELS.index(s.labelled.label) for s in samples])
-    calibration = Calibration.fit(recognizer.oof_, y)
+    calibration = Calibration.fit(oof, y)
     cases = CaseIndex([s.labelled for s in samples], vectors, [s.fold for s in samples])
-    scores = scores_of(samples, calibration.apply(recognizer.oof_))
-    student.take(Learnt(cases, None, recognizer, calibration, scores), samples, vectors)
+    scores = scores_of(samples, calibration.apply(oof))
+    student.take(Learnt(cases, None, recognizer, calibration, scores, oof), samples, vectors)
     kept: dict[str, Any] = {k: teacher.manifest_.get(k) for k in ("labels", "disputed", "failed", "unseen_labels")}
     student.manifest_ |= kept | {"served_by": []}
     return student
@@ -234,8 +232,7 @@ def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Ve
 
 def _out_of_fold(clave: Clave) -> list[Label | None]:
     assert clave.learnt_ is not None
-    p: NDArray[np.float64] = clave.learnt_.recognizer.oof_
-    return [LABELS[i] for i in p.argmax(axis=1)]
+    return [LABELS[i] for i in clave.learnt_.out_of_fold().argmax(axis=1)]
 
 
 def _labels_of(clave: Clave, rows: Sequence[LabelledResponse]) -> list[Label | None]:

@@ -22,16 +22,15 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clave.concepts.cases import encoded_text
-from clave.concepts.extractor import Extracted, LLMExtractor
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError
+from clave.evaluating.judging import Judging, Unit
 from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
-from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
+from clave.evaluating.verdicts import explained
 from clave.fitting.gather import Progress, extract_samples, write_guidelines
 from clave.fitting.learn import Learnt, learn
 from clave.fitting.precision import in_int8
@@ -40,17 +39,13 @@ from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
-from clave.recognizers.observation import Observation
 from clave.recognizers.training import Context, checkpoints
-from clave.records import Case, Failure, LabelledResponse, Response, Verdict
+from clave.records import LabelledResponse, Response, Verdict
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
 
 _ENCODING = 32
 """Responses under way beyond the calls, so that the encoder has the next ones ready."""
-_SHOWN_CASES = 3
-
-Unit = tuple[Response, tuple[Value, ...]]
 
 
 class Clave:
@@ -298,104 +293,21 @@ class Clave:
 
     async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
         """The verdicts of one of `split`'s units; abstained below `floor`."""
-        response, values = unit
-        if not response.response.strip():
-            failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
-            return [failed_verdict(response, value.id, failure, self.name) for value in values]
-        vector = await self._text_vector(response)
-        if self._chat is None:
-            return [await self._by_text(response, value, vector, floor) for value in values]
-        extractor = LLMExtractor(self._chat)
-        if self.settings.joint:
-            guidelines = {v.id: self._guideline(v) for v in values}
-            found = await extractor.extract_joint(response, values, guidelines)
-        else:
-            (value,) = values
-            examples = self._examples(response, value, vector)
-            found = {value.id: await extractor.extract(response, value, guideline=self._guideline(value), examples=examples)}
-        return [await self._verdict(response, value, found[value.id], vector, floor) for value in values]
-
-    async def _text_vector(self, response: Response) -> Vectors | None:
-        if self.learnt_ is None:
-            return None
-        by_text = "text" in self.learnt_.recognizer.features
-        if not by_text and (self.settings.examples == 0 or self.settings.joint):
-            return None
-        return await self._encoder.encode(encoded_text(response))
+        judging = Judging(self._chat, self._encoder, self.settings, self.learnt_, self._guideline, self.name)
+        try:
+            return await judging.judge(unit, floor)
+        except StopStreamError as stop:
+            self.stopped = str(stop)
+            raise
 
     def _guideline(self, value: Value) -> str | None:
         if not self.settings.guideline:
             return None
         return self.guidelines_.get(value.id) or value.guideline
 
-    def _examples(self, response: Response, value: Value, vector: Vectors | None) -> list[Case]:
-        if self.learnt_ is None or vector is None:
-            return []
-        return self.learnt_.cases.nearest(value.id, vector, self.settings.examples)
-
-    async def _predict(self, observation: Observation) -> NDArray[np.float64]:
-        """Calibrated probabilities, shape (3,)."""
-        assert self.learnt_ is not None
-        recognizer = self.learnt_.recognizer
-        if recognizer.heavy:
-            p = await asyncio.to_thread(recognizer.predict_proba, [observation])
-        else:
-            p = recognizer.predict_proba([observation])
-        calibrated: NDArray[np.float64] = self.learnt_.calibration.apply(p)[0]
-        return calibrated
-
-    async def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
-        assert self.learnt_ is not None
-        assert vector is not None
-        return calibrated_verdict(
-            response,
-            value.id,
-            await self._predict(Observation(value.id, response, vector)),
-            min_confidence=floor,
-            novelty=novelty_of([self.learnt_.cases.similarity(value.id, vector)]),
-            cases=self.learnt_.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
-            evaluator=self.name,
-        )
-
-    async def _verdict(self, response: Response, value: Value, found: Extracted | Failure, vector: Vectors | None, floor: float) -> Verdict:
-        if isinstance(found, Failure):
-            if found.kind == "budget":
-                self.stopped = found.reason
-                raise StopStreamError
-            return failed_verdict(response, value.id, found, self.name)
-        extraction = found.extraction
-        if self.learnt_ is None or self.learnt_.pool is None:
-            return zero_shot_verdict(response, value.id, extraction, self.name, found.usage, found.cached)
-        pool = self.learnt_.pool
-        concepts = extraction.concepts
-        vectors = await self._encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)
-        mapped = tuple(pool.map(value.id, text, v) for text, v in zip(concepts, vectors, strict=True))
-        observation = Observation(value.id, response, vector, extraction, vectors, mapped)
-        return calibrated_verdict(
-            response,
-            value.id,
-            await self._predict(observation),
-            min_confidence=floor,
-            novelty=novelty_of([m.similarity for m in mapped]),
-            evaluator=self.name,
-            found=extraction,
-            mapped=mapped,
-            usage=found.usage,
-            cached=found.cached,
-        )
-
     def explain(self, verdict: Verdict) -> str:
         """A verdict in words: what was concluded, how surely, and why."""
-        value = self.system[verdict.value]
-        head = f"{value.name}: {verdict.label or verdict.status}"
-        if verdict.probabilities and verdict.label:
-            head += f" ({verdict.probabilities[verdict.label]:.2f})"
-        lines = [head, f"  why: {verdict.reason}"]
-        lines += [f"  evidence: “{e.text}”" for e in verdict.evidence]
-        lines += [f"  like: [{c.label}] {c.response} (similarity {c.similarity:.2f})" for c in verdict.cases]
-        if verdict.novelty is not None:
-            lines.append(f"  novelty: {verdict.novelty:.2f}")
-        return "\n".join(lines)
+        return explained(verdict, self.system[verdict.value])
 
     def save(self, folder: str | Path) -> Path:
         """Save as a folder of JSON, YAML and safetensors; see `clave.saving`."""

@@ -87,6 +87,8 @@ def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
         (folder / "guidelines" / f"{value}.md").write_text(text + "\n", encoding="utf-8")
     write_jsonl(folder / "samples.jsonl", clave.samples_)
     vectors = {"samples": clave.text_vectors_}
+    if learnt.oof is not None:
+        vectors["out_of_fold"] = np.ascontiguousarray(learnt.oof)
     if learnt.pool is not None:
         write_jsonl(folder / "concepts.jsonl", learnt.pool.concepts)
         vectors["concepts"] = learnt.pool.vectors
@@ -167,7 +169,9 @@ def _learnt(clave: Clave, folder: Path, new_concepts: bool, manifest: dict[str, 
             pool = ConceptPool(concepts, vectors["concepts"], threshold)
     cases = CaseIndex([s.labelled for s in clave.samples_], vectors["samples"], [s.fold for s in clave.samples_])
     recognizer = recognizer_class(clave.settings.recognizer).load(folder / "recognizer")
-    learnt = Learnt(cases, pool, recognizer, Calibration.model_validate(calibration), manifest.get("scores") or {})
+    learnt = Learnt(
+        cases, pool, recognizer, Calibration.model_validate(calibration), manifest.get("scores") or {}, vectors.get("out_of_fold")
+    )
     return learnt, vectors["samples"]
 
 
@@ -185,6 +189,8 @@ def refit(folder: Path) -> Clave:
 
 def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
     """The editable files that were changed; anything else that was is an error."""
+    if not files:
+        raise EvaluatorError(f"{folder / 'manifest.json'} states no hashes of the files beside it: calibrate again")
     changed = set[str]()
     for name, expected in files.items():
         path = folder / name
@@ -201,13 +207,22 @@ def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
 
 
 def push(clave: Clave, repo: str, *, private: bool) -> str:
-    """Upload a fitted evaluator to the Hub; the repository's address."""
+    """Upload a fitted evaluator to the Hub, in place of all that the repository held; its address.
+
+    Raises:
+        EvaluatorError: It is not fitted, or the Hub does not take it.
+    """
     hub = require("huggingface_hub", "hub")
     with tempfile.TemporaryDirectory() as place:
         folder = save(clave, Path(place) / "evaluator")
-        hub.create_repo(repo, private=private, exist_ok=True)
-        hub.upload_folder(repo_id=repo, folder_path=str(folder), commit_message=f"Evaluator for {clave.system.name}")
-    return f"https://huggingface.co/{repo}"
+        try:
+            made = hub.create_repo(repo, private=private, exist_ok=True)
+            message = f"Evaluator for {clave.system.name}"
+            # files of an earlier evaluator would be read as this one's
+            hub.upload_folder(repo_id=made.repo_id, folder_path=str(folder), commit_message=message, delete_patterns="*")
+        except Exception as error:
+            raise EvaluatorError(f"the Hub did not take {repo!r}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+    return str(made)
 
 
 def fetch(name: str) -> Path:

@@ -28,8 +28,9 @@ def files(tmp_path, monkeypatch):
         LabelledResponse(id=f"l{i}", scenario=f"scene {i}", response=f"{WORDS[names[i % 3]]}, {i}", value="care", label=names[i % 3])
         for i in range(18)
     ]
-    teacher = Clave("mft", chat=FakeChat({"helped": "adhere", "hurt": "oppose"})).fit(labels)
-    monkeypatch.setattr(Clave, "from_pretrained", lambda name, **options: teacher)
+    rules = {"helped": "adhere", "hurt": "oppose"}
+    saved = Clave("mft", chat=FakeChat(rules)).fit(labels).save(tmp_path / "teacher")
+    monkeypatch.setattr(Clave, "from_pretrained", lambda name, **options: Clave.load(saved, chat=FakeChat(rules)))
     write_jsonl(tmp_path / "u.jsonl", [Response(id=f"u{i}", response=f"{WORDS[names[i % 3]]} on day {i}") for i in range(12)])
     return tmp_path
 

@@ -1,11 +1,13 @@
 """The fine-tuned recognizers, on tiny random models made here: what they learn, save, refuse and resume."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_models import WORDS, write_bases
 
 from clave.errors import EvaluatorError, InputError
 from clave.recognizers.auto import Auto
@@ -26,7 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 VALUES = {
     v.id: v for v in (Value(id="care", name="Care", definition="Kindness."), Value(id="honesty", name="Honesty", definition="Truth."))
 }
-WORDS = {"adhere": "helps gently kindly", "oppose": "hurts cruelly badly", "unrelated": "engine oil weather"}
 
 
 def rows(n=48):
@@ -43,43 +44,10 @@ def rows(n=48):
     return observations, labels, [o.response.group for o in observations]
 
 
-def tokenizer(folder, *, causal):
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    words = " ".join(
-        [*WORDS.values(), "Value : Care Honesty Definition Kindness Truth . Response Label What it does A first reading"]
-    ).split()
-    words += ["adhere", "oppose", "unrelated", *(f"case{i}" for i in range(48)), *(f"scene{i}" for i in range(48))]
-    vocabulary = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(words)])}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    if not causal:
-        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, **special).save_pretrained(folder)
-    return len(vocabulary)
-
-
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 128}
-
-
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
-    """A causal model, an encoder classifier and a sentence encoder, all tiny and random."""
-    root = tmp_path_factory.mktemp("bases")
-    torch.manual_seed(0)
-    size = tokenizer(root / "causal", causal=True)
-    transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=size, num_key_value_heads=2, **SIZES)).save_pretrained(
-        root / "causal"
-    )
-    tokenizer(root / "encoder", causal=False)
-    bert = transformers.BertConfig(vocab_size=size, initializer_range=0.2, **SIZES)
-    transformers.BertModel(bert).save_pretrained(root / "encoder")
-    from sentence_transformers import SentenceTransformer, models
-
-    word = models.Transformer(str(root / "encoder"))
-    SentenceTransformer(modules=[word, models.Pooling(32)], device="cpu").save(str(root / "sentence"), create_model_card=False)
-    return root
+    """See `tiny_models.write_bases`."""
+    return write_bases(tmp_path_factory.mktemp("bases"))
 
 
 def training(bases, name, **changes):
@@ -190,16 +158,51 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_alike(bases, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_a_damaged_checkpoint_is_not_taken_up(how, bases, tmp_path):
+    whole = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=2))
+
+    class KilledError(Exception):
+        pass
+
+    def kill(stage, done, total):
+        if "epoch 1" in stage:
+            raise KilledError
+
+    context = replace(training(bases, "causal", epochs=2), checkpoints=tmp_path)
+    with pytest.raises(KilledError):
+        Lora(("text",)).fit(*rows(24), context=replace(context, progress=kill))
+    (state,) = tmp_path.rglob("state.safetensors")
+    data = bytearray(state.read_bytes())
+    data[-2] ^= 64
+    state.write_bytes(bytes(data[:-9]) if how == "cut" else bytes(data))
+    stages = []
+    again = Lora(("text",)).fit(*rows(24), context=replace(context, progress=lambda *a: stages.append(a[0])))
+    assert any("1/3: epoch 1," in s for s in stages)
+    np.testing.assert_allclose(again.oof_, whole.oof_, atol=1e-6)
+
+
 def test_a_merged_model_answers_like_the_adapter(bases, tmp_path):
-    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=1))
+    """What a server is given: a plain model with its tokenizer, and token ids as the prompt."""
+    model = Lora(("text",)).fit(*rows(24), context=training(bases, "causal", epochs=2))
     model.merge(tmp_path)
-    whole = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
-    read = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    observation = rows(24)[0][0]
-    with torch.no_grad():
-        logits = whole(**read(model.prompt(observation), return_tensors="pt", return_token_type_ids=False)).logits[0, -1]
-    ids = [read(w, add_special_tokens=False)["input_ids"][0] for w in model._model.words]
-    np.testing.assert_allclose(torch.softmax(logits[ids], 0).numpy(), model.predict_proba([observation])[0], atol=1e-5)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
+    assert not [n for n in names if "adapter" in n or n.endswith(".bin")]
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+    words = transformers.AutoTokenizer.from_pretrained(tmp_path).convert_ids_to_tokens(list(model.answers.values()))
+    assert list(model.answers) == list(LABELS) == words
+    observations = rows(24)[0][:6]
+    ids = list(model.answers.values())
+
+    def served(place):
+        plain = transformers.AutoModelForCausalLM.from_pretrained(place)
+        with torch.no_grad():
+            logits = [plain(input_ids=torch.tensor([model.prompt(o)])).logits[0, -1] for o in observations]
+        return torch.softmax(torch.stack(logits)[:, ids], 1).numpy()
+
+    np.testing.assert_allclose(served(tmp_path), model.predict_proba(observations), atol=1e-5)
+    assert np.abs(served(bases / "causal") - model.predict_proba(observations)).max() > 1e-3  # the adapter is in it
 
 
 def test_lora_without_a_base_and_a_base_that_is_not_there_are_sentences(tmp_path, monkeypatch):
@@ -243,16 +246,33 @@ def test_a_whole_evaluator_is_saved_loaded_and_refused_when_tampered_with(kind, 
         LabelledResponse(id=o.response.id, scenario=o.response.scenario, response=o.response.response, value="care", label=label)
         for o, label in zip(observations, labels, strict=True)
     ]
-    settings = Settings(recognizer=kind, training=training(bases, base, epochs=2).training)
+    settings = Settings(recognizer=kind, training=training(bases, base, epochs=2, shows="name").training)
     clave = Clave("mft", settings=settings).fit(labelled)
     asked = [Response(id=str(i), response=f"{words} case{i}") for i, words in enumerate(WORDS.values())]
     before = {v.id: v for v in clave.evaluate(asked)}
     clave.save(tmp_path / "e")
     assert {v.id: v for v in Clave.load(tmp_path / "e").evaluate(asked[::-1])} == before
     assert not list((tmp_path / "cache").rglob("state.json"))
-    weights = next(p for p in sorted((tmp_path / "e" / "recognizer").rglob("*.safetensors")) if p.name != "head.safetensors")
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
-    with pytest.raises(EvaluatorError, match="is damaged"):
-        Clave.load(tmp_path / "e")
+    files = [p for p in sorted((tmp_path / "e" / "recognizer").rglob("*")) if p.is_file()]
+    assert {p.suffix for p in files} >= {".json", ".safetensors"}
+    for path in files:
+        whole = path.read_bytes()
+        for changed in (whole[:-1], whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:]):
+            path.write_bytes(changed)
+            with pytest.raises(EvaluatorError, match=f"{re.escape(path.name)} is damaged"):
+                Clave.load(tmp_path / "e")
+        path.write_bytes(whole)
+    assert Clave.load(tmp_path / "e").name == clave.name
+
+
+@pytest.mark.parametrize(("kind", "base"), [(FineTuned, "sentence"), (Lora, "causal")])
+def test_a_guideline_that_leaves_the_response_no_room_is_refused(kind, base, bases):
+    context = training(bases, base, shows="guideline", epochs=1, max_tokens=48)
+    long = {name: value.model_copy(update={"guideline": "Kindness helps . " * 40}) for name, value in VALUES.items()}
+    with pytest.raises(InputError, match="reads 48 tokens .* no room"):
+        kind(("text",)).fit(*rows(24), context=replace(context, values=long))
+
+
+def test_a_guideline_has_more_room_unless_told_otherwise():
+    assert [Training(shows=s).room for s in (None, "definition", "guideline")] == [256, 256, 768]
+    assert Training(shows="guideline", max_tokens=100).room == 100

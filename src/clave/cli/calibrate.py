@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.errors import InputError
 
 pool_app = typer.Typer(no_args_is_help=True, help="The concept pool of an evaluator.")
 
@@ -26,8 +27,11 @@ def calibrate(
     examples: Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")] = 4,
     joint: Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")] = False,
     features: Annotated[str, typer.Option("--features", help="What the recognizer may use: stance,concepts,text.")] = "stance,concepts",
-    recognizer: Annotated[str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.")] = "head",
-    base: Annotated[str, typer.Option("--base", help="Model that encoder or lora fine-tune: Hub name, folder or .gguf file.")] = "",
+    recognizer: opt.Recognizer = "head",
+    base: opt.Base = "",
+    method: opt.Method = None,
+    epochs: opt.Epochs = None,
+    shows: opt.Shows = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")] = 3,
     fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")] = None,
@@ -46,7 +50,6 @@ def calibrate(
     """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
     from clave.cli.progress import stages
     from clave.evaluator import Clave
-    from clave.recognizers.training import Training
     from clave.settings import DEFAULT_ENCODER, Settings
 
     settings = Settings(
@@ -55,13 +58,15 @@ def calibrate(
         examples=examples,
         joint=joint,
         recognizer=recognizer,
-        training=Training(base=base),
+        training=opt.training(recognizer, base, method, epochs, shows),
         features=feature_names(features),
         encoder=encoder or DEFAULT_ENCODER,
         folds=folds,
         seed=seed,
     )
     loaded, rows, skipped = read(labels, system, values, fold_column, mapping, on_error)
+    if shows == "guideline" and not (guideline and (settings.calls or any(v.guideline for v in loaded.values))):
+        raise InputError("--shows guideline: there is none; name a --model that writes one, or a system that has one")
     clave = Clave(loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     with stages(clave.ledger) as tick:
         clave.fit(rows, given_folds=fold_column is not None, progress=tick)
@@ -152,7 +157,6 @@ def pool_show(
     as_json: opt.Json = False,
 ) -> None:
     """Print the pool: each concept with what people said of the samples behind it."""
-    from clave.errors import InputError
     from clave.records import LABELS
     from clave.saving import load
 

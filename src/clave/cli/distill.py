@@ -22,8 +22,8 @@ def distill(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new evaluator.")],
     held_out: Annotated[str | None, typer.Option("--held-out", help="Labels to judge by; else its own, cross-validated.")] = None,
     max_loss: Annotated[float, typer.Option("--max-loss", help="Accuracy it may lose and still be saved.")] = 0.05,
-    recognizer: Annotated[str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.")] = "head",
-    base: Annotated[str, typer.Option("--base", help="Model to fine-tune: Hub name, folder or .gguf file.")] = "",
+    recognizer: opt.Recognizer = "head",
+    base: opt.Base = "",
     seed: Annotated[int, typer.Option("--seed")] = 0,
     mapping: opt.Map = None,
     on_error: opt.OnError = "stop",
@@ -43,8 +43,8 @@ def distill(
     from clave.distill import distill as teach
     from clave.evaluator import Clave
     from clave.io import read_labels, read_responses
-    from clave.recognizers.training import Training
 
+    training = opt.training(recognizer, base)
     teacher = Clave.from_pretrained(evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
     rows = read_responses(responses, mapping=opt.mapping(mapping), on_error=policy)
@@ -57,7 +57,7 @@ def distill(
             held_out=judges,
             most_loss=max_loss,
             recognizer=recognizer,
-            training=Training(base=base),
+            training=training,
             seed=seed,
             progress=tick,
         )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clave.errors import InputError
+
+if TYPE_CHECKING:
+    from clave.recognizers.training import Training
+
+_FINE_TUNED = ("encoder", "lora", "auto")
 
 Model = Annotated[str, typer.Option("--model", help="Large model, provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Any OpenAI-compatible server.", rich_help_panel="Calls")]
@@ -24,6 +29,37 @@ Cache = Annotated[
 ]
 Map = Annotated[list[str] | None, typer.Option("--map", help="column=field, e.g. answer=response; repeatable.", rich_help_panel="Input")]
 OnError = Annotated[str, typer.Option("--on-error", help="stop | skip: what a bad row does.", rich_help_panel="Input")]
+Recognizer = Annotated[
+    str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.", rich_help_panel="Small model")
+]
+Base = Annotated[
+    str, typer.Option("--base", help="Model that encoder or lora fine-tune: Hub name, folder or .gguf file.", rich_help_panel="Small model")
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="How encoder is fine-tuned: contrastive (as SetFit) | plain (cross-entropy). [default: contrastive]",
+        rich_help_panel="Small model",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        min=1,
+        help="Passes over the labels when fine-tuning; lora may stop earlier. [default: 3]",
+        rich_help_panel="Small model",
+    ),
+]
+Shows = Annotated[
+    str | None,
+    typer.Option(
+        "--shows",
+        help="What a fine-tuned model reads of the value: name | definition | guideline. [default: encoder name, lora definition]",
+        rich_help_panel="Small model",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -46,6 +82,29 @@ def chat_options(
         "prices": None if prices is None else str(prices),
         "cache": cache,
     }
+
+
+def training(recognizer: str, base: str, method: str | None = None, epochs: int | None = None, shows: str | None = None) -> Training:
+    """How the recognizer is fine-tuned; what was not given keeps its default.
+
+    Raises:
+        InputError: An option is given that the recognizer has no use for.
+    """
+    from clave.recognizers.registry import recognizer_class
+    from clave.recognizers.training import Training
+
+    recognizer_class(recognizer)
+    given = {"--base": base, "--method": method, "--epochs": epochs, "--shows": shows}
+    for name, value in given.items():
+        if value and recognizer not in _FINE_TUNED:
+            raise InputError(f"{name} is for recognizers that are fine-tuned ({', '.join(_FINE_TUNED)}): {recognizer!r} is not")
+    if method and recognizer == "lora":
+        raise InputError("--method says how a sentence encoder is fine-tuned: leave it out with --recognizer lora")
+    if method:
+        one_of("--method", method, "contrastive", "plain")
+    if shows:
+        one_of("--shows", shows, "name", "definition", "guideline")
+    return Training.model_validate({name[2:]: value for name, value in given.items() if value})
 
 
 def mapping(pairs: list[str] | None) -> dict[str, str]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from clave.concepts.cases import encoded_text
 from clave.encoder import load_encoder
+from clave.evaluating.judging import Unit
 from clave.evaluating.run import Source
-from clave.evaluator import Clave, Unit
+from clave.evaluator import Clave
 from clave.fitting.gather import extract_samples, write_guidelines
 from clave.fitting.samples import check_enough, deal_folds, one_label_each
 from clave.llm.cached import CachedChat

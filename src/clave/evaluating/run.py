@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clave.errors import InputError
-from clave.evaluator import Clave, Unit
+from clave.evaluating.judging import Unit
+from clave.evaluator import Clave
 from clave.io import Skipped, VerdictWriter, read_responses
 from clave.io.rows import OnError
 from clave.io.verdicts import drop_failed, verdicts_to_parquet

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.records import LABELS, Case, Extraction, Failure, Label, MappedConcept, Response, Usage, Verdict
+from clave.values import Value
 
 _SAYS: dict[Label, str] = {"adhere": "adheres", "oppose": "opposes", "unrelated": "is unrelated"}
 
@@ -91,6 +92,19 @@ def novelty_of(similarities: Sequence[float | None]) -> float | None:
     """One minus the mean similarity to the nearest labelled things; None where there is nothing to compare."""
     known = [max(0.0, s) for s in similarities if s is not None]
     return round(1 - sum(known) / len(known), 4) if known else None
+
+
+def explained(verdict: Verdict, value: Value) -> str:
+    """A verdict in words: what was concluded, how surely, and why."""
+    head = f"{value.name}: {verdict.label or verdict.status}"
+    if verdict.probabilities and verdict.label:
+        head += f" ({verdict.probabilities[verdict.label]:.2f})"
+    lines = [head, f"  why: {verdict.reason}"]
+    lines += [f"  evidence: “{e.text}”" for e in verdict.evidence]
+    lines += [f"  like: [{c.label}] {c.response} (similarity {c.similarity:.2f})" for c in verdict.cases]
+    if verdict.novelty is not None:
+        lines.append(f"  novelty: {verdict.novelty:.2f}")
+    return "\n".join(lines)
 
 
 def _stated(found: Extraction) -> str:

@@ -15,9 +15,10 @@ from clave.concepts.cases import CaseIndex
 from clave.concepts.pool import Concept, ConceptPool, Mention
 from clave.encoder import Encoder
 from clave.encoder.encoder import Vectors
+from clave.errors import EvaluatorError
 from clave.fitting.samples import Sample
 from clave.recognizers.observation import Observation
-from clave.recognizers.protocol import Recognizer
+from clave.recognizers.protocol import Probabilities, Recognizer
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
@@ -35,6 +36,18 @@ class Learnt:
     calibration: Calibration
     scores: dict[str, Any]
     """Cross-validated, over all values and per value."""
+    oof: Probabilities | None
+    """Out-of-fold probabilities of the samples before calibration, shape (n, 3); None in what was saved before they were kept."""
+
+    def out_of_fold(self) -> Probabilities:
+        """Those probabilities.
+
+        Raises:
+            EvaluatorError: They were not saved.
+        """
+        if self.oof is None:
+            raise EvaluatorError("the evaluator was saved without its out-of-fold probabilities: run clave refit on its folder")
+        return self.oof
 
 
 def learn(
@@ -67,7 +80,7 @@ def learn(
     recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed, context=context)
     calibration = Calibration.fit(recognizer.oof_, np.array([LABELS.index(label) for label in labels]))
     scores = scores_of(samples, calibration.apply(recognizer.oof_))
-    return Learnt(cases, pool, recognizer, calibration, scores)
+    return Learnt(cases, pool, recognizer, calibration, scores, recognizer.oof_)
 
 
 def _with_concepts(

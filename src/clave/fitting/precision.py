@@ -32,4 +32,4 @@ def in_int8(samples: Sequence[Sample], exact: Learnt, settings: Settings, encode
     vectors = small.encode([encoded_text(s.labelled) for s in samples])
     learnt = learn(samples, vectors, settings, small)
     y = np.array([LABELS.index(s.labelled.label) for s in samples])
-    return compare(exact.recognizer.oof_, learnt.recognizer.oof_, y), learnt, vectors
+    return compare(exact.out_of_fold(), learnt.out_of_fold(), y), learnt, vectors

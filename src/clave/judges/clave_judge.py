@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Self
 
+from clave.evaluating.judging import Unit
 from clave.evaluating.verdicts import stance_probabilities
-from clave.evaluator import Clave, Unit
+from clave.evaluator import Clave
 from clave.judges.protocol import Task
 from clave.llm.chat import ChatModel
 from clave.records import LabelledResponse, Response, Usage, Verdict

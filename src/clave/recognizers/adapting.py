@@ -163,11 +163,11 @@ class _State:
             return
         try:
             described = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-            if described["digest"] != self.digest:
+            if described["digest"] != self.digest or described["weights"] != _hash(self.folder / "state.safetensors"):
                 return
             tensors = load_file(self.folder / "state.safetensors")
         except (OSError, ValueError, KeyError, SafetensorError):
-            return  # cut short while it was written: begin anew
+            return  # damaged: begin anew
         self.model.take({name: tensors[f"now.{name}"] for name in self.model.trainable()})
         for name, p in self.model.trainable().items():
             self.best[name] = tensors[f"best.{name}"]
@@ -190,9 +190,14 @@ class _State:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, fresh / "state.safetensors")
-        (fresh / "state.json").write_text(json.dumps({"digest": self.digest, "epochs": self.epochs}) + "\n", encoding="utf-8")
+        described = {"digest": self.digest, "weights": _hash(fresh / "state.safetensors"), "epochs": self.epochs}
+        (fresh / "state.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(fresh, folder)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _digest(

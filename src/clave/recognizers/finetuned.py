@@ -10,7 +10,6 @@ stay the same, else in fp32.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -28,10 +27,9 @@ from clave.recognizers.folds import splits
 from clave.recognizers.head import Head
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
-from clave.recognizers.template import rendered
-from clave.recognizers.training import Context, Shown
+from clave.recognizers.reading import Reading
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
-from clave.values import Value
 
 
 class FineTuned:
@@ -64,9 +62,8 @@ class FineTuned:
         training = context.training
         mass = np.ones(len(labels)) if context.weights is None else context.weights
         sure = mass >= 0.5  # the encoder learns each text once, under its likeliest label
-        self.shows_: Shown = training.shows or "name"
-        self.values_ = {v: context.values[v] for v in sorted({o.value for o in observations})}
-        texts = self._texts(observations)
+        self.reading_ = Reading.of(self.features, observations, context, "name")
+        texts = [self.reading_.text(o) for o in observations]
         values = [o.value for o in observations]
         y = np.array([LABELS.index(label) for label in labels])
         out = {name: np.empty((len(y), len(LABELS))) for name in ("fp32", "int8")}
@@ -114,28 +111,22 @@ class FineTuned:
         """See `Recognizer.predict_proba`."""
         if not observations:
             return np.zeros((0, len(LABELS)))
-        return self.head_.predict_proba(_encoded(self.encoder_, self._texts(observations), observations))
+        return self.head_.predict_proba(_encoded(self.encoder_, [self.reading_.text(o) for o in observations], observations))
 
     def save(self, folder: Path) -> None:
         """See `Recognizer.save`."""
         self.head_.save(folder)
         shutil.copytree(self._folder.name, folder / "encoder")
-        described = {
-            "features": self.features,
-            "shows": self.shows_,
-            "values": [v.model_dump(exclude_defaults=True) for v in self.values_.values()],
-            "report": self.report_,
-        }
-        (folder / "encoder.json").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        self.reading_.save(folder / "encoder.json", report=self.report_)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """See `Recognizer.load`."""
+        reading, described = Reading.load(folder / "encoder.json")
+        model = cls(reading.features)
+        model.reading_ = reading
         try:
-            described = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-            model = cls(tuple(described["features"]))
-            model.shows_, model.report_ = described["shows"], described["report"]
-            model.values_ = {v["id"]: Value.model_validate(v) for v in described["values"]}
+            model.report_ = described["report"]
             int8 = model.report_["precision"]["kind"] == "int8"
             model._folder = tempfile.TemporaryDirectory()  # a saved folder may be replaced while it is in use
             shutil.copytree(folder / "encoder", model._folder.name, dirs_exist_ok=True)
@@ -144,9 +135,6 @@ class FineTuned:
             raise EvaluatorError(f"{folder}: the recognizer is damaged ({error}): fit it again") from None
         model.head_ = Head.load(folder)
         return model
-
-    def _texts(self, observations: Sequence[Observation]) -> list[str]:
-        return ["".join(rendered(o, self.values_[o.value], self.features, self.shows_)) for o in observations]
 
 
 def _encoded(encoder: Encoder, texts: Sequence[str], observations: Sequence[Observation]) -> list[Observation]:

@@ -44,7 +44,7 @@ class LabelModel:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device)
         if causal:
-            self.words, self._word_ids = _words(tokenizer)
+            self.words, self.word_ids = _words(tokenizer)
         self._tail = tokenizer(ANSWER, add_special_tokens=False)["input_ids"] if causal else []
 
     @classmethod
@@ -100,7 +100,7 @@ class LabelModel:
         whole = self.model.get_base_model()
         hidden = whole.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         last = hidden[torch.arange(len(ids), device=self.device), lengths - 1]
-        rows = whole.get_output_embeddings().weight[self._word_ids]
+        rows = whole.get_output_embeddings().weight[self.word_ids]
         answers: torch.Tensor = last.float() @ rows.float().T
         return answers
 
@@ -120,7 +120,7 @@ class LabelModel:
             for name, p in self.trainable().items():
                 p.copy_(tensors[name])
 
-    def merged(self, folder: Path) -> None:
+    def merged(self, folder: str | Path) -> None:
         """Write the base model with the adapter merged in, and its tokenizer: a folder that vLLM serves."""
         import copy
 

@@ -8,7 +8,6 @@ fine-tuned on value and concept. The adapter is saved in peft's format; the base
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +19,10 @@ from clave.errors import ClaveError, EvaluatorError, InputError
 from clave.recognizers.folds import splits
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
-from clave.recognizers.template import rendered
-from clave.recognizers.training import Context, Shown
+from clave.recognizers.reading import Reading
+from clave.recognizers.template import check_cut
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label
-from clave.values import Value
 
 if TYPE_CHECKING:
     from clave.recognizers.labelling import LabelModel
@@ -62,9 +61,8 @@ class Lora:
         from clave.recognizers.adapting import adapt, probabilities
 
         training = context.training
-        self.base_, self._max_tokens = training.base, training.max_tokens
-        self.shows_: Shown = training.shows or "definition"
-        self.values_ = {v: context.values[v] for v in sorted({o.value for o in observations})}
+        self.base_, self._max_tokens = training.base, training.room
+        self.reading_ = Reading.of(self.features, observations, context, "definition")
         values = [o.value for o in observations]
         y = np.array([LABELS.index(label) for label in labels])
         mass = np.ones(len(y)) if context.weights is None else context.weights
@@ -72,8 +70,9 @@ class Lora:
         everything = np.arange(len(y))
         folds = splits(values, y, groups, training.folds, seed)
         runs, places = list[list[dict[str, float]]](), list[Path | None]()
-        model = _fresh(training.base, training.rank, training.max_tokens, seed)
+        model = _fresh(training.base, training.rank, training.room, seed)
         inputs = self._inputs(model, observations)
+        check_cut([self.reading_.text(o) for o in observations], inputs, model.max_tokens)
         fresh = model.adapter()
         for k, (train, test) in enumerate([*folds, (everything, everything[:0])]):
             model.take(fresh)  # one base model in memory, whatever the number of folds
@@ -119,27 +118,18 @@ class Lora:
         folder.mkdir(parents=True, exist_ok=True)
         self._model.model.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty template of a card
-        described = {
-            "base": self.base_,
-            "max_tokens": self._max_tokens,
-            "features": self.features,
-            "shows": self.shows_,
-            "values": [v.model_dump(exclude_defaults=True) for v in self.values_.values()],
-            "report": self.report_,
-        }
-        (folder / "lora.json").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        self.reading_.save(folder / "lora.json", base=self.base_, max_tokens=self._max_tokens, report=self.report_)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """See `Recognizer.load`."""
         from clave.recognizers.labelling import LabelModel
 
+        reading, described = Reading.load(folder / "lora.json")
+        model = cls(reading.features)
+        model.reading_ = reading
         try:
-            described = json.loads((folder / "lora.json").read_text(encoding="utf-8"))
-            model = cls(tuple(described["features"]))
-            model.base_, model._max_tokens = described["base"], described["max_tokens"]
-            model.shows_, model.report_ = described["shows"], described["report"]
-            model.values_ = {v["id"]: Value.model_validate(v) for v in described["values"]}
+            model.base_, model._max_tokens, model.report_ = described["base"], described["max_tokens"], described["report"]
             _check_adapter(folder)
             model._model = LabelModel.load(model.base_, folder, max_tokens=model._max_tokens)
         except ClaveError:
@@ -149,18 +139,22 @@ class Lora:
             raise EvaluatorError(f"{folder}: the adapter is damaged ({why}): fit it again") from None
         return model
 
-    def merge(self, folder: Path) -> None:
+    def merge(self, folder: str | Path) -> None:
         """Write the whole model, adapter merged in, for a server such as vLLM; see docs/lora.md for how it is asked."""
         self._model.merged(folder)
 
-    def prompt(self, observation: Observation) -> str:
-        """The input of a causal model as text, uncut: what a served merged model is sent."""
-        from clave.recognizers.labelling import ANSWER
+    def prompt(self, observation: Observation) -> list[int]:
+        """The input as token ids, cut as in training: what a served merged model is sent. Text would be split into other tokens."""
+        (ids,) = self._inputs(self._model, [observation])
+        return ids
 
-        return "".join(rendered(observation, self.values_[observation.value], self.features, self.shows_)) + ANSWER
+    @property
+    def answers(self) -> dict[Label, int]:
+        """The token by which a causal model gives each label."""
+        return dict(zip(LABELS, self._model.word_ids, strict=True))
 
     def _inputs(self, model: LabelModel, observations: Sequence[Observation]) -> list[list[int]]:
-        return [model.tokens(*rendered(o, self.values_[o.value], self.features, self.shows_)) for o in observations]
+        return [model.tokens(*self.reading_.rendered(o)) for o in observations]
 
 
 def _fresh(base: str, rank: int, max_tokens: int, seed: int) -> LabelModel:

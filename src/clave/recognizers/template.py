@@ -7,9 +7,10 @@ What is never cut stands first, the scenario and the response last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from clave.concepts.cases import encoded_text
+from clave.errors import InputError
 from clave.recognizers.observation import Observation
 from clave.recognizers.training import Shown
 from clave.values import Value
@@ -38,6 +39,23 @@ def rendered(observation: Observation, value: Value, features: Iterable[str], sh
     if "text" not in chosen:
         return head, ""
     return head + "Response: ", encoded_text(observation.response)
+
+
+def check_cut(texts: Sequence[str], tokens: Sequence[Sequence[int]], room: int) -> None:
+    """Refuse inputs of which, cut to the model's room, fewer than half can still be told apart.
+
+    Args:
+        texts: Inputs, whole.
+        tokens: The same, as the model reads them.
+        room: Tokens of an input.
+
+    Raises:
+        InputError: What stands first, the value's guideline or definition, leaves no room for the rest.
+    """
+    if 2 * len({tuple(row) for row in tokens}) < len(set(texts)):
+        raise InputError(
+            f"the model reads {room} tokens of an input, and the value's text leaves no room for the rest: show less of it with --shows"
+        )
 
 
 def _mapped(observation: Observation) -> list[str]:

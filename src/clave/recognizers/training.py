@@ -40,12 +40,17 @@ class Training(Record):
     batch: int = Field(default=16, ge=1)
     accumulate: int = Field(default=1, ge=1)
     """Batches in one step of LoRA: for GPUs that hold few samples at once."""
-    max_tokens: int = Field(default=256, ge=32)
-    """Of an input; the response is cut, the rest of the input never is."""
+    max_tokens: int | None = Field(default=None, ge=32)
+    """Of an input, where the base model has room for them; None: 256, or 768 where a guideline is shown. The response is what is cut."""
     rank: int = Field(default=16, ge=1)
     """Of LoRA."""
     folds: int = Field(default=2, ge=2)
     """Of the cross-validation that calibration needs: each is a training of its own."""
+
+    @property
+    def room(self) -> int:
+        """Tokens of an input."""
+        return self.max_tokens or (768 if self.shows == "guideline" else 256)
 
 
 def checkpoints() -> Path:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clave.encoder import DEFAULT_ENCODER, Encoder, load_encoder
 from clave.errors import InputError, require
+from clave.recognizers.template import check_cut
 from clave.recognizers.training import Progress, Training
 from clave.records import LABELS
 
@@ -50,7 +51,7 @@ def tune(
         progress: Called after every batch.
 
     Raises:
-        InputError: The base model cannot be loaded.
+        InputError: The base model cannot be loaded, or has no room for the inputs.
         MissingExtraError: torch or sentence-transformers is not installed.
     """
     torch = require("torch", "train")
@@ -62,7 +63,9 @@ def tune(
             model = library.SentenceTransformer(_place(training.base))
         except (OSError, ValueError) as error:
             raise InputError(f"base model {training.base!r} cannot be loaded: {str(error).splitlines()[0]}") from None
-        model.max_seq_length = min(training.max_tokens, model.max_seq_length or training.max_tokens)
+        model.max_seq_length = min(training.room, model.max_seq_length or training.room)
+        cut = model.tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)["input_ids"]
+        check_cut(texts, cut, model.max_seq_length)
         _train(model, texts, values, y, training, seed, stage, progress)
     model.save(str(folder), create_model_card=False)
     return load_encoder(str(folder))

@@ -1,0 +1,103 @@
+"""`clave calibrate` with fine-tuned recognizers: what is asked for is what is trained, and what means nothing is refused."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from tiny_models import WORDS, write_bases
+from typer.testing import CliRunner
+
+from clave import Clave, LabelledResponse
+from clave.cli.main import app
+from clave.errors import InputError
+from clave.io import write_jsonl
+
+NAMES = list(WORDS)
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory):
+    path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
+    rows = [
+        LabelledResponse(id=f"l{i}", scenario=f"scene{i}", response=f"{WORDS[NAMES[i % 3]]} case{i}", value="care", label=NAMES[i % 3])
+        for i in range(18)
+    ]
+    write_jsonl(path, rows)
+    (path.parent / "tiny.yaml").write_text(
+        "id: tiny\nname: Tiny\nversion: '1'\nvalues:\n  - {id: care, name: Care, definition: Kindness.}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    for name in ("torch", "transformers", "peft", "sentence_transformers"):
+        pytest.importorskip(name, reason="the extra 'train' is not installed")
+    return write_bases(tmp_path_factory.mktemp("bases"))
+
+
+def calibrate(labels, output, *more):
+    arguments = ("calibrate", labels, "--system", labels.parent / "tiny.yaml", "-o", output, "--json", *more)
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("asked", "trained"),
+    [
+        (("encoder", "sentence", "--method", "plain", "--epochs", "1"), {"method": "plain", "epochs": 1, "shows": None}),
+        (("encoder", "sentence", "--shows", "definition", "--epochs", "2"), {"method": "contrastive", "epochs": 2, "shows": "definition"}),
+        (("lora", "causal", "--epochs", "1", "--shows", "name"), {"method": "contrastive", "epochs": 1, "shows": "name"}),
+    ],
+)
+def test_the_options_reach_the_training_and_are_saved(labels, bases, tmp_path, monkeypatch, asked, trained):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kind, base, *more = asked
+    done = calibrate(labels, tmp_path / "e", "--recognizer", kind, "--base", bases / base, *more)
+    assert done.exit_code == 0, done.output
+    saved = json.loads((tmp_path / "e" / "config.json").read_text())["settings"]["training"]
+    assert {name: saved[name] for name in trained} == trained
+    described = json.loads(next((tmp_path / "e" / "recognizer").glob(f"{kind}.json")).read_text())
+    assert described["shows"] == (trained["shows"] or "name")
+    if kind == "encoder":
+        assert described["report"]["chosen"].startswith(trained["method"])
+    else:
+        assert all(len(run) <= trained["epochs"] for run in described["report"]["epochs"])
+    assert Clave.load(tmp_path / "e").settings.training.epochs == trained["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--method", "plain"), r"--method is for recognizers that are fine-tuned .*'head' is not"),
+        (("--epochs", "2"), r"--epochs is for recognizers that are fine-tuned"),
+        (("--shows", "name"), r"--shows is for recognizers that are fine-tuned"),
+        (("--base", "some/model"), r"--base is for recognizers that are fine-tuned"),
+        (("--recognizer", "lora", "--base", "some/model", "--method", "plain"), r"leave it out with --recognizer lora"),
+        (("--recognizer", "encoder", "--method", "sideways"), r"--method 'sideways' is not one of contrastive, plain"),
+        (("--recognizer", "encoder", "--shows", "all"), r"--shows 'all' is not one of name, definition, guideline"),
+        (("--recognizer", "encoder", "--shows", "guideline"), r"there is none; name"),
+        (("--recognizer", "oracle", "--method", "plain"), r"there is no recognizer 'oracle'"),
+    ],
+)
+def test_combinations_that_mean_nothing_are_refused_with_a_sentence(labels, tmp_path, options, says):
+    done = calibrate(labels, tmp_path / "e", *options)
+    assert isinstance(done.exception, InputError)
+    with pytest.raises(InputError, match=says):
+        raise done.exception
+    assert not (tmp_path / "e").exists()
+
+
+def test_the_commands_on_the_page_about_lora_are_understood():
+    page = Path(__file__).resolve().parents[2] / "docs" / "lora.md"
+    commands = [shlex.split(line)[1:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("clave ")]
+    assert {c[0] for c in commands} == {"calibrate", "evaluate"}
+    group = typer.main.get_command(app)
+    for name, *arguments in commands:
+        group.commands[name].make_context(name, arguments)  # an unknown option raises
+
+
+def test_no_passes_at_all_is_refused(labels, tmp_path):
+    assert calibrate(labels, tmp_path / "e", "--recognizer", "encoder", "--epochs", "0").exit_code == 2
