@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from clave.errors import InputError
 from clave.judges.protocol import Task
 from clave.judges.registry import open_judges
 from clave.judges.trained import fulcra, lora_text
@@ -116,6 +117,18 @@ def test_values_of_different_systems_are_trained_apart(base):
     beside = verdicts_of(lora_text(base, {"care": "one", "order": "two"}, training=quick), task())
     alone = verdicts_of(lora_text(base, training=quick), task(("care",)))
     assert [v for v in beside if v.value == "care"] == alone
+
+
+def test_one_label_is_learnt_and_one_scenario_is_refused(base):
+    given = task(("care",))
+    alike = [row.model_copy(update={"label": "oppose"}) for row in given.calibration]
+    judge = lora_text(base, training=Training(epochs=4, learning_rate=1e-2, batch=4, max_tokens=48))
+    found = verdicts_of(judge, Task(VALUES, alike, given.responses))
+    check_probabilities(found, given)
+    assert {v.label for v in found} == {"oppose"}
+    one = [row.model_copy(update={"scenario": "At the door."}) for row in given.calibration]
+    with pytest.raises(InputError, match="is one scenario"):
+        verdicts_of(judge, Task(VALUES, one, given.responses))
 
 
 def test_without_a_base_lora_text_says_what_to_name(monkeypatch, tmp_path):

@@ -3,10 +3,11 @@
     judge = fulcra()
     judge = lora_text("HuggingFaceTB/SmolLM2-135M-Instruct")       # lora-text:<base> on the command line
 
-fulcra is the scheme of FULCRA's value evaluator (Yao et al. 2023, arXiv 2311.10766), which classifies each value into three classes with
-a fine-tuned DeBERTa-v3-large. Here encoder and classification layer are trained together on the default encoder; the layer is then
-fitted anew, regularised, since labels are few. lora-text is the recognizer of the CLAVE paper without concepts: a low-rank adapter on an
-open language model. Both train one model for all values of a system; their probabilities are the recognizers', before calibration.
+fulcra is the scheme of FULCRA's value evaluator (Yao et al. 2023, arXiv 2311.10766): an encoder fine-tuned to three classes for each
+value, in the authors' script (microsoft/ValueCompass) DeBERTa-v3-large for five epochs. Here it is the default encoder; encoder and
+classification layer are trained together, then the layer is fitted anew, regularised, since labels are few. lora-text is the small model
+of the CLAVE paper without concepts: a low-rank adapter on an open language model. Both train one model for all values of a system, and
+give the recognizer's probabilities as they are, before any calibration.
 """
 
 from __future__ import annotations
@@ -83,11 +84,11 @@ class TrainedJudge:
 
 
 def fulcra(systems: Mapping[str, str] | None = None, *, epochs: int = 5, seed: int = 0) -> TrainedJudge:
-    """See the module. Five epochs are those of the authors' script.
+    """See the module.
 
     Args:
         systems: Which system each value belongs to; they are trained apart.
-        epochs: Passes over the labels.
+        epochs: Passes over the labels; as in the authors' script.
         seed: Of the training.
     """
     return TrainedJudge("fulcra", FineTuned, Training(method="plain", epochs=epochs), systems=systems, seed=seed)
