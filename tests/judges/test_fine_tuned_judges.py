@@ -193,6 +193,21 @@ def test_likelihood_of_a_choice_is_the_product_over_its_tokens(tiny, kind):
     assert model.choose("feed", [" the cat", " Yes"]) == pytest.approx(expected.numpy(), abs=1e-5)
 
 
+def test_what_all_choices_of_a_decoder_begin_with_is_its_beginning(tiny):
+    """By hand: the answer after the decoder's start and a further token, as Kaleido's is read after one for padding."""
+    import torch
+
+    model = LocalModel(str(tiny["seq2seq"]))
+    tokenizer, loaded = model._loaded
+    further, yes, no = tokenizer.convert_tokens_to_ids(["the", "Yes", "No"])
+    with torch.inference_mode():
+        begun = torch.tensor([[loaded.config.decoder_start_token_id, further]])
+        row = loaded(input_ids=tokenizer("feed", return_tensors="pt").input_ids, decoder_input_ids=begun).logits[0, -1]
+    expected = torch.softmax(row[[yes, no]], dim=0)
+    assert model.choose("feed", ["the Yes", "the No"]) == pytest.approx(expected.numpy(), abs=1e-5)
+    assert not np.allclose(expected, model.choose("feed", ["Yes", "No"]))
+
+
 def test_what_all_choices_begin_with_is_as_good_as_part_of_the_prompt(tiny):
     model = LocalModel(str(tiny["causal"]))
     assert model.choose("feed", [" the cat", " the hungry"]) == pytest.approx(model.choose("feed the", [" cat", " hungry"]), abs=1e-6)

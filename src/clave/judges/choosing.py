@@ -75,14 +75,13 @@ class LocalModel:
         A choice's likelihood is the product of those of its tokens; how prompt and choice are cut into tokens is left to the tokenizer.
         """
         tokenizer, model = self._loaded
-        before: list[int] = []
         if model.config.is_encoder_decoder:
-            answers = [tokenizer(text_target=choice, add_special_tokens=False).input_ids for choice in choices]
+            whole = [tokenizer(text_target=choice, add_special_tokens=False).input_ids for choice in choices]
         else:
             whole = [self._ids(prompt + choice) for choice in choices]
-            least = min(map(len, whole)) - 1
-            shared = next((i for i in range(least) if len({ids[i] for ids in whole}) > 1), least)
-            before, answers = whole[0][:shared], [ids[shared:] for ids in whole]
+        least = min(map(len, whole)) - 1
+        shared = next((i for i in range(least) if len({ids[i] for ids in whole}) > 1), least)
+        before, answers = whole[0][:shared], [ids[shared:] for ids in whole]
         once = self._logs(prompt, before, [])
         scores = []
         for answer in answers:
@@ -144,7 +143,7 @@ class LocalModel:
         with torch.inference_mode():
             if model.config.is_encoder_decoder:
                 inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
-                begun = torch.tensor([[model.config.decoder_start_token_id, *answer]], device=model.device)
+                begun = torch.tensor([[model.config.decoder_start_token_id, *before, *answer]], device=model.device)
                 logits = model(input_ids=inputs.input_ids, attention_mask=inputs.attention_mask, decoder_input_ids=begun).logits
             else:
                 logits = model(torch.tensor([[*before, *answer]], device=model.device)).logits

@@ -34,8 +34,9 @@ _MARKS = re.compile(r"<(?:BEGIN|END) [A-Z ]+>|###(?=\w)|\[RESULT\]|\[/?INST\]|<\
 def kaleido(value: Value, response: Response, model: Model) -> tuple[float, float, float]:
     """Kaleido (Sorensen et al. 2023, arXiv 2309.00779; tsor13/kaleido): does the value bear on the action, does the action support it?
 
-    The templates are in the weights' configuration, where the authors' code reads them. Irrelevant is unrelated; of a relevant value,
-    "either" is shared between the two sides.
+    The templates are in the weights' configuration, where the authors' code reads them; like it, the answer is read after one padding
+    token. Its actions were of a sentence or two, longer ones are new to it. Irrelevant is unrelated; of a relevant value, "either" is
+    shared between the two sides.
     """
     action = " ".join(f"{response.scenario} {response.response}".split())
 
@@ -46,8 +47,8 @@ def kaleido(value: Value, response: Response, model: Model) -> tuple[float, floa
         filled = dict(zip(form["args"], (action, "Value", value.name), strict=True))
         return re.sub("|".join(map(re.escape, filled)), lambda found: filled[found[0]], form["template"])
 
-    relevant, _ = model.choose(asked("relevance"), ["Yes", "No"])
-    supports, opposes, either = model.choose(asked("valence"), ["Supports", "Opposes", "Either"])
+    relevant, _ = model.choose(asked("relevance"), ["<pad> Yes", "<pad> No"])
+    supports, opposes, either = model.choose(asked("valence"), ["<pad> Supports", "<pad> Opposes", "<pad> Either"])
     return relevant * (supports + either / 2), relevant * (opposes + either / 2), 1 - relevant
 
 
