@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clave.errors import InputError
-from clave.judges.classical import encoder_head, majority, nearest, tfidf
+from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf
 from clave.judges.lexicon import count, lexicon, words_of
 from clave.judges.protocol import Task
 from clave.judges.registry import LOCAL, local_judge
@@ -58,12 +58,15 @@ def verdicts_of(judge, task=TASK):
     return asyncio.run(collect())
 
 
-@pytest.mark.parametrize("judge", [tfidf(), nearest(3, bag), encoder_head(bag)], ids=lambda j: j.name)
+@pytest.mark.parametrize("judge", [tfidf(), naive_bayes(), prototypes(bag), nearest(3, bag), encoder_head(bag)], ids=lambda j: j.name)
 def test_learning_judges_find_the_labels(judge):
     assert {v.id: v.label for v in verdicts_of(judge)} == {label: label for label in LABELS}
 
 
-@pytest.mark.parametrize("judge", [majority(), tfidf(), nearest(3, bag), encoder_head(bag), lexicon()], ids=lambda j: j.name)
+EVERY = [majority(), tfidf(), naive_bayes(), prototypes(bag), nearest(3, bag), encoder_head(bag), lexicon()]
+
+
+@pytest.mark.parametrize("judge", EVERY, ids=lambda j: j.name)
 def test_every_response_gets_one_verdict_with_probabilities(judge):
     found = verdicts_of(judge)
     assert sorted(v.id for v in found) == sorted(TEST)
@@ -85,8 +88,62 @@ def test_majority_without_labels_is_a_failure():
 
 
 def test_one_label_in_calibration_is_no_crash():
-    for judge in (tfidf(), encoder_head(bag)):
+    for judge in (tfidf(), naive_bayes(), prototypes(bag), encoder_head(bag)):
         assert {v.label for v in verdicts_of(judge, Task({"care": CARE}, CALIBRATION[:4], TASK.responses))} == {"adhere"}
+
+
+@pytest.mark.parametrize("judge", EVERY, ids=lambda j: j.name)
+def test_an_empty_response_is_judged_and_no_response_is_no_verdict(judge):
+    blank = Response(id="blank", response="", value="care")
+    (verdict,) = verdicts_of(judge, Task({"care": CARE}, CALIBRATION, [blank]))
+    assert (verdict.id, verdict.status) == ("blank", "ok")
+    assert verdicts_of(judge, Task({"care": CARE}, CALIBRATION, [])) == []
+
+
+def labelled(*pairs):
+    return [LabelledResponse(id=f"{i}", response=text, value="care", label=label) for i, (text, label) in enumerate(pairs)]
+
+
+def probabilities_of(judge, calibration, text):
+    (verdict,) = verdicts_of(judge, Task({"care": CARE}, calibration, [Response(id="asked", response=text, value="care")]))
+    return [verdict.probabilities[label] for label in LABELS]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_naive_bayes_by_hand_whatever_the_order_of_the_rows(order):
+    """Two labels of two words: (1 + 1) / (1 + 2) against (0 + 1) / (1 + 2), each with half of the rows; the third label was never seen."""
+    rows = labelled(("help", "adhere"), ("kick", "unrelated"))[::order]
+    adhere, oppose, unrelated = (LABELS.index(label) for label in ("adhere", "oppose", "unrelated"))
+    found = probabilities_of(naive_bayes(), rows, "Help")
+    assert [found[i] for i in (adhere, oppose, unrelated)] == pytest.approx([2 / 3, 0, 1 / 3])
+
+
+def test_naive_bayes_knows_nothing_of_new_words_but_the_labels_shares():
+    rows = labelled(("help", "adhere"), ("help her", "adhere"), ("comfort", "adhere"), ("kick", "oppose"))
+    for text in ("", "zebra"):
+        assert probabilities_of(naive_bayes(), rows, text) == pytest.approx([0.75, 0.25, 0])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_prototypes_by_hand_whatever_the_order_of_the_rows(order):
+    """Cosines to the mean directions: a label's rows at 0 and 90 degrees have theirs at 45."""
+    at = {"east": (1.0, 0.0), "north": (0.0, 1.0), "west": (-1.0, 0.0)}
+
+    def encode(texts):
+        return np.array([at[text] for text in texts], np.float32)
+
+    rows = labelled(("east", "oppose"), ("north", "oppose"), ("west", "adhere"))[::order]
+    weights = {"oppose": np.exp(10 * np.sqrt(0.5)), "adhere": np.exp(0.0), "unrelated": 0.0}
+    expected = [weights[label] / sum(weights.values()) for label in LABELS]
+    assert probabilities_of(prototypes(encode), rows, "north") == pytest.approx(expected)
+    softer = np.array([weights[label] ** 0.1 for label in ("adhere", "oppose")])
+    assert probabilities_of(prototypes(encode, sharpness=1.0), rows, "north")[:2] == pytest.approx(list(softer / softer.sum()))
+
+
+def test_a_prototype_without_a_direction_is_no_failure():
+    """Texts that cancel out, or of which the encoder sees nothing, leave a mean of zero: it is as near as anything else."""
+    rows = labelled(("", "adhere"), ("kick", "oppose"))
+    assert probabilities_of(prototypes(bag), rows, "zebra") == pytest.approx([0.5, 0.5, 0])
 
 
 def test_values_are_learnt_apart():

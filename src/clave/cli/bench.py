@@ -65,9 +65,9 @@ def run(
     from clave.benchmark.session import Session
 
     if judges == "list":
-        from clave.judges.registry import judge_names
+        from clave.judges.registry import WITH_CHOICE, judge_names
 
-        typer.echo("\n".join([*judge_names(), "nearest-<k>", "setfit-<steps>"]))
+        typer.echo("\n".join([*judge_names(), *WITH_CHOICE]))
         return
     given: dict[str, Any] = {
         "valeval": valeval,

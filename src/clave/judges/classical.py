@@ -81,14 +81,21 @@ def naive_bayes() -> PerValueJudge:
 
 
 def prototypes(encode: Encode = default_encode, sharpness: float = 10.0) -> PerValueJudge:
-    """The label whose labelled responses have the nearest mean vector (Snell et al. 2017, arXiv 1703.05175, with a frozen encoder)."""
+    """The label whose labelled responses have the nearest mean vector.
+
+    After Snell et al. 2017 (arXiv 1703.05175), with a frozen encoder and the cosine for their squared distance.
+
+    Args:
+        encode: Texts to vectors of length 1.
+        sharpness: What the cosines are multiplied by before the softmax; nothing is learnt, so it is a guess.
+    """
 
     def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
         train, test = encode([encoded_text(r) for r in calibration]), encode([encoded_text(r) for r in responses])
         scores = np.full((len(responses), 3), -np.inf)
         for label in {r.label for r in calibration}:
             mean = train[[r.label == label for r in calibration]].mean(axis=0)
-            scores[:, LABELS.index(label)] = sharpness * (test @ (mean / np.linalg.norm(mean)))
+            scores[:, LABELS.index(label)] = sharpness * (test @ (mean / max(float(np.linalg.norm(mean)), 1e-9)))
         chances = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 

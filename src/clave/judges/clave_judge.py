@@ -76,21 +76,11 @@ class ClaveJudge:
         return as_made == settings and not self._by_stance and self._cross_fitted
 
     async def evaluate(self, task: Task) -> AsyncIterator[Verdict]:
-        """See `Judge.evaluate`.
-
-        The systems are those of the calibration rows, whatever is left to judge: a run that goes on fits the evaluator that it began with.
-        """
-        asked = {r.value or "" for r in task.responses}
-        by_system: defaultdict[str, set[str]] = defaultdict(set)
-        for row in task.calibration:
-            by_system[self._systems.get(row.value, "all")].add(row.value)
-        for system_id, ids in by_system.items():
-            if not ids & asked:
-                continue
-            values = tuple(v.model_copy(update={"parent": None}) for v in task.values.values() if v.id in ids)
-            system = ValueSystem(id=system_id, name=system_id, version="1", values=values)
-            clave = await self._fitted(system, [row for row in task.calibration if row.value in ids])
-            responses = [r for r in task.responses if r.value in ids]
+        """See `Judge.evaluate`."""
+        for system_id, part in task.by_system(self._systems):
+            values = tuple(v.model_copy(update={"parent": None}) for v in part.values.values())
+            clave = await self._fitted(ValueSystem(id=system_id, name=system_id, version="1", values=values), part.calibration)
+            responses = part.responses
             verdicts = self._jointly(clave, responses) if self._settings.joint else clave.aevaluate(responses)
             async for verdict in verdicts:
                 yield self._own(verdict)

@@ -3,9 +3,10 @@
     judge = PromptedJudge("zero-shot", [chat])
     judge = PromptedJudge("self-consistency", [chat] * 5, form="reasons", temperature=0.7)
 
-The prompts are ours (prompts/judge.md), written from the papers' descriptions: yes/no per value after AdAEM (arXiv 2505.13531), all values
-at once after MoVa (arXiv 2509.24216), form-filling with steps and averaged samples after G-Eval (Liu et al. 2023, arXiv 2303.16634),
-self-consistency after Wang et al. (arXiv 2203.11171), the jury of several models after Verga et al. (arXiv 2404.18796).
+The prompts are ours (prompts/judge.md), written from the papers' descriptions: yes/no per value and all values at once are the 1-by-1 and
+the all@once of MoVa (Chen et al. 2025, arXiv 2509.24216); form-filling with steps and averaged samples is G-Eval's (Liu et al. 2023, arXiv
+2303.16634; they draw 20 samples, here 5, and their steps are the model's, here ours); self-consistency after Wang et al. (2022, arXiv
+2203.11171), the jury of several models after Verga et al. (2024, arXiv 2404.18796).
 """
 
 from __future__ import annotations

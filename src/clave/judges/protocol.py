@@ -40,6 +40,19 @@ class Task:
             rows = [r for r in self.responses if r.value == value]
             yield self.values[value or ""], [r for r in self.calibration if r.value == value], rows
 
+    def by_system(self, systems: Mapping[str, str]) -> Iterator[tuple[str, Task]]:
+        """System and its part of the task, for judges that learn the values of a system together; a value of no system is of "all".
+
+        What belongs together is told by the calibration rows, whatever is left to judge: a run that goes on fits what it began with.
+        Responses whose value has no calibration row are in no part.
+        """
+        for system in dict.fromkeys(systems.get(row.value, "all") for row in self.calibration):
+            calibration = [row for row in self.calibration if systems.get(row.value, "all") == system]
+            known = {row.value for row in calibration}
+            responses = [r for r in self.responses if r.value in known]
+            if responses:
+                yield system, Task({v: value for v, value in self.values.items() if v in known}, calibration, responses)
+
 
 class Judge(Protocol):
     """An evaluator in the benchmark."""

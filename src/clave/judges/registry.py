@@ -2,6 +2,7 @@
 
 opened = open_judges(["tfidf", "zero-shot", "clave", "kaleido"], chat=chat)
 local_judge("nearest-15")
+open_judges(["fulcra", "lora-text:HuggingFaceTB/SmolLM2-135M-Instruct"])
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from clave.judges.lexicon import lexicon
 from clave.judges.prompted import prompted_judges
 from clave.judges.protocol import Judge, Task
 from clave.judges.setfit_judge import setfit
+from clave.judges.trained import LORA_TEXT, fulcra, lora_text
 from clave.llm.chat import ChatModel, OfflineChat
 from clave.records import Verdict
 from clave.settings import NO_MODEL, Settings
@@ -34,6 +36,7 @@ LOCAL: dict[str, Callable[[], Judge]] = {
 }
 """Judges that run on this machine without a call. Any other `nearest-<k>` is one too, and so is `setfit-<steps>`."""
 
+FULCRA = "fulcra"
 TEXT_ONLY = "clave-text-only"
 """Clave without a large model: its head on the text's own vector."""
 
@@ -79,9 +82,13 @@ def local_judge(name: str) -> Judge:
     return _NUMBERED[numbered[1]](int(numbered[2]))
 
 
+WITH_CHOICE = ("nearest-<k>", "setfit-<steps>", f"{LORA_TEXT}:<base>")
+"""Names in which a choice stands: of neighbours, of training steps, of a base model by Hub name or folder."""
+
+
 def judge_names() -> list[str]:
-    """Every name that `open_judges` knows, but for the numbered ones."""
-    return [*LOCAL, TEXT_ONLY, *prompted_judges(_NO_CHAT), *VARIANTS, *FINE_TUNED]
+    """Every name that `open_judges` knows, but for those of `WITH_CHOICE`."""
+    return [*LOCAL, FULCRA, LORA_TEXT, TEXT_ONLY, *prompted_judges(_NO_CHAT), *VARIANTS, *FINE_TUNED]
 
 
 def open_judges(
@@ -95,10 +102,10 @@ def open_judges(
     """Judges by name.
 
     Args:
-        names: Of `judge_names`, or `nearest-<k>`.
+        names: Of `judge_names`, or as in `WITH_CHOICE`.
         chat: The large model; without one, judges that need it say so in `missing`.
         jury: Further large models, for the judge `jury`.
-        systems: Which system each value belongs to; Clave fits them apart.
+        systems: Which system each value belongs to; judges that learn several values together fit the systems apart.
         given_folds: Clave keeps the folds that the calibration rows carry.
 
     Raises:
@@ -110,6 +117,10 @@ def open_judges(
 def _open(name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems: Mapping[str, str] | None, given_folds: bool) -> Judge:
     if name in FINE_TUNED:
         return fine_tuned(name)
+    if name == FULCRA:
+        return fulcra(systems)
+    if name.partition(":")[0] == LORA_TEXT:
+        return lora_text(name.partition(":")[2], systems)
     if name == TEXT_ONLY:
         return ClaveJudge(name, None, Settings(model=NO_MODEL), systems=systems, given_folds=given_folds)
     if name in VARIANTS or name in prompted_judges(_NO_CHAT):
@@ -123,4 +134,4 @@ def _open(name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems:
     try:
         return local_judge(name)
     except InputError:
-        raise InputError(f"there is no judge {name!r}: there are {', '.join(judge_names())}, and nearest-<k>, setfit-<steps>") from None
+        raise InputError(f"there is no judge {name!r}: there are {', '.join([*judge_names(), *WITH_CHOICE])}") from None
