@@ -203,7 +203,10 @@ def test_balance_is_that_of_the_rows(data, axes):
 
 
 def test_drops_are_differences_of_the_rows(data):
-    for row in shown(data, "drop"):
+    (together,), (apart,) = section(data, "drop")["tables"], section(data, "drop")["more"]
+    assert {r["System"] for r in rows_of(together)} == {"all"}
+    assert {r["System"] for r in rows_of(apart)} == {"mft", "risk"}
+    for row in rows_of(together) + rows_of(apart):
         before, after = (right([r for r in plain(split) if r.judge == row["Judge"] and row["System"] in ("all", r.system)])["value"]
                          for split in ("original", "generalization"))  # fmt: skip
         assert row["Drop"]["value"] == pytest.approx(before - after)

@@ -67,15 +67,22 @@ def calibration(table: PredictionTable, split: str) -> Section | None:
 
 def drop(table: PredictionTable, splits: Sequence[str], original: str) -> Section | None:
     """What is lost on the other splits."""
-    tables = []
+    tables, more = [], []
     for target in (s for s in splits if s != original):
-        rows = tuple((d.judge, d.system, d.drop, d.drop.n, d.drop.failed) for d in drops(table, original, target))
-        tables.append(Table(f"Accuracy lost from {original} to {target}", ("Judge", "System", "Drop", "n", "Failed"), rows))
+        found = drops(table, original, target)
+        together = found[0].system if found else ""
+        for name, part, place in (
+            ("", [d for d in found if d.system == together], tables),
+            (", per system", [d for d in found if d.system != together], more),
+        ):
+            if part:
+                rows = tuple((d.judge, d.system, d.drop, d.drop.n, d.drop.failed) for d in part)
+                place.append(Table(f"Accuracy lost from {original} to {target}{name}", ("Judge", "System", "Drop", "n", "Failed"), rows))
     text = (
         "Accuracy on the original split minus that on other scenarios and sources; a positive number is a loss, and an interval across 0 "
         "says that none was shown."
     )
-    return Section("drop", "Drop to generalization", text, tables=tuple(tables)) if tables else None
+    return Section("drop", "Drop to generalization", text, tables=tuple(tables), more=tuple(more)) if tables else None
 
 
 def robustness(table: PredictionTable) -> Section | None:

@@ -226,13 +226,13 @@ def _log(key: str, entries: list[Mapping[str, Any]]) -> Table:
     return Table(key.replace("_", " ").capitalize(), columns, rows)
 
 
-def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | int | float | None]]:
-    """Nested entries with their path."""
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested entries with their path; without empty ones."""
     for key, value in data.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key} · ")
-        elif not _is_log(value):
-            yield prefix + key, str(_plain(value)) if value not in ({}, [], "", None) else "–"
+        elif not _is_log(value) and value not in ({}, [], "", None):
+            yield prefix + key, str(_plain(value))
 
 
 def _plain(value: Any) -> str | int | float | None:
