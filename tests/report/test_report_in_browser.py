@@ -1,5 +1,6 @@
 """The page in a real browser: nothing runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
 
+import itertools
 import os
 import shutil
 
@@ -117,5 +118,5 @@ def test_benchmark_page_stays_whole_on_any_screen(browser, benchmark_file, width
         assert drawing.bounding_box()["width"] > 100
         assert drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill") != paper
     levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5')].map(h => +h.tagName[1])")
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     page.close()

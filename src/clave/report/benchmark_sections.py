@@ -67,7 +67,8 @@ def calibration(table: PredictionTable, split: str) -> Section | None:
 
 def drop(table: PredictionTable, splits: Sequence[str], original: str) -> Section | None:
     """What is lost on the other splits."""
-    tables, more = [], []
+    tables: list[Table] = []
+    more: list[Table] = []
     for target in (s for s in splits if s != original):
         found = drops(table, original, target)
         together = found[0].system if found else ""
