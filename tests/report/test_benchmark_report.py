@@ -36,14 +36,20 @@ def rows_of(table):
 
 def test_every_part_with_data_appears_once(data):
     assert [s["id"] for s in data["sections"]] == [
-        "leaderboard", "values", "reliability", "drop", "flips", "curve", "ablation", "balance", "probes", "disagreements",
-        "skipped", "manifest",
+        "summary", "leaderboard", "values", "balance", "drop", "reliability", "flips", "probes", "curve", "ablation",
+        "disagreements", "skipped", "manifest",
     ]  # fmt: skip
 
 
 def test_a_part_without_data_does_not_appear(table, tmp_path):
     path = write_benchmark_report(table.where(split="original", perturbation=""), tmp_path / "r.json")
-    assert [s["id"] for s in json.loads(path.read_text())["sections"]] == ["leaderboard", "values", "reliability", "disagreements"]
+    assert [s["id"] for s in json.loads(path.read_text())["sections"]] == [
+        "summary",
+        "leaderboard",
+        "values",
+        "reliability",
+        "disagreements",
+    ]
 
 
 def test_leaderboard_is_that_of_the_predictions(data, table):
@@ -62,7 +68,10 @@ def test_figures_are_those_of_the_predictions(data, table):
     bins = [b for b in reliability_bins(table, "original") if b.judge == "small"]
     small = next(f["table"] for f in section(data, "reliability")["figures"] if f["caption"].endswith("small"))
     assert [row[2] for row in small["rows"]] == [b.n for b in bins]
-    lost = {(r["Judge"], r["System"]): r["Drop"] for r in rows_of(section(data, "drop")["tables"][0])}
+    lost = {
+        (r["Judge"], r["System"]): r["Drop"]
+        for r in rows_of(section(data, "drop")["tables"][0]) + rows_of(section(data, "drop")["more"][0])
+    }
     assert lost == {(d.judge, d.system): d.drop.model_dump() for d in drops(table, "original", "generalization")}
     flipped = {r["Judge"]: r["Flipped"] for r in rows_of(section(data, "flips")["figures"][0]["table"])}
     assert flipped == {f.judge: f.flips.model_dump() for f in flips(table) if f.perturbation == "typo"}

@@ -1,12 +1,16 @@
 """The page in a real browser: nothing runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
 
+import itertools
 import os
 import shutil
 
 import pytest
+from benchmark.frozen_run import run_folder
 
 from clave.records import Evidence, MappedConcept, Response, Verdict
 from clave.report import write_report
+from clave.report.benchmarking import run_page
+from clave.report.page import write_page
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
@@ -81,4 +85,38 @@ def test_keyboard_reaches_the_content_and_opens_a_table(browser, page_file):
     summary.focus()
     page.keyboard.press("Enter")
     assert page.locator("figure details[open] table").first.is_visible()
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def benchmark_file(tmp_path_factory):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
+    folder = tmp_path_factory.mktemp("benchmark")
+    page = run_page(run_folder(folder / "run"))
+    texts = {card.title.partition(" · ")[0]: HOSTILE for s in page.sections for g in s.groups for card in g.cards}
+    responses = {identity: Response(id=identity, scenario=text, response=text) for identity, text in texts.items()}
+    return write_page(run_page(folder / "run", texts=responses, title="A benchmark"), folder / "r.html")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_benchmark_page_stays_whole_on_any_screen(browser, benchmark_file, width, scheme):
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    requests, problems = [], []
+    page.on("request", lambda r: requests.append(r.url))
+    page.on("console", lambda m: problems.append(m.text))
+    page.goto(benchmark_file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.title() == "A benchmark"
+    assert (requests, problems) == ([benchmark_file.as_uri()], [])
+    assert page.evaluate("document.scripts.length + document.images.length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.locator("section").count() == 14
+    drawings = page.locator("figure svg").all()
+    assert len(drawings) == page.locator("figure").count() > 10
+    paper = page.evaluate("getComputedStyle(document.querySelector('figure')).backgroundColor")
+    for drawing in drawings:
+        assert drawing.bounding_box()["width"] > 100
+        assert drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill") != paper
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5')].map(h => +h.tagName[1])")
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     page.close()

@@ -1,52 +1,64 @@
-"""The drawings of a benchmark report: leaderboard, heat map, reliability, curves, ablation, balance, flips."""
+"""The drawings of a benchmark report: leaderboard, heat map, reliability, curves, ablation, diversity, balance, flips.
+
+svg = leaderboard_dots(rows, "board-0")          # an `<svg>` element, or "" without matplotlib or without rows
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from clave.benchmark.analyses import Ablation, Balance, CurvePoint, Flips
-from clave.benchmark.statistics import Estimate
+from clave.benchmark.analyses import Ablation, Balance, Chosen, CurvePoint, Flips
+from clave.benchmark.statistics import Array, Difference, Estimate
 from clave.benchmark.tables import Cell, LeaderboardRow, ReliabilityBin
-from clave.report.drawing import SERIES, can_draw, canvas, short, to_svg
+from clave.report.drawing import GRID, INK, MARKERS, SERIES, can_draw, canvas, short, to_svg
+
+MOST_DOTS = 4
+"""Dots beside one name that a reader can still tell apart; more kinds of edits are drawn as a map."""
+_QUIET = "#808896"
 
 
 def leaderboard_dots(rows: Sequence[LeaderboardRow], name: str) -> str:
-    """Accuracy with its interval, a colour per tier."""
+    """Accuracy with its interval; a colour per tier, whose number stands at the right; an unfinished judge is hollow."""
     if not can_draw() or not rows:
         return ""
-    with canvas(4.6, 0.7 + 0.27 * len(rows)) as axes:
+    with canvas(4.6, 0.9 + 0.27 * len(rows)) as axes:
+        at_right = axes.get_yaxis_transform()
+        axes.text(1.03, -1, "tier", transform=at_right, va="center", fontsize=8.5)
+        axes.text(1.16, -1, "accuracy", transform=at_right, va="center", fontsize=8.5)
         for y, row in enumerate(rows):
-            _dot(axes, y, row.accuracy, SERIES[((row.tier or len(SERIES)) - 1) % len(SERIES)])
+            _dot(axes, y, row.accuracy, SERIES[(row.tier - 1) % len(SERIES)] if row.tier else _QUIET, hollow=row.tier is None)
+            axes.text(1.03, y, row.tier or "–", transform=at_right, va="center", fontsize=8.5)
+            known = row.accuracy.value is not None
+            axes.text(1.16, y, f"{row.accuracy.value:.3f}" if known else "–", transform=at_right, va="center", fontsize=8.5)
         _names(axes, [r.judge for r in rows])
-        axes.set(xlim=(0, 1), xlabel="accuracy")
+        axes.set(xlim=_around([r.accuracy for r in rows]), xlabel="accuracy")
         axes.grid(axis="x")
         return to_svg(axes.figure, name, "Accuracy of each judge with its 95 % interval")
 
 
 def heat_map(cells: Sequence[Cell]) -> str:
-    """Accuracy of each judge on each value."""
+    """Accuracy of each judge on each value; values of one system stand together, and the longer list goes down the page."""
     if not can_draw() or not cells:
         return ""
-    judges, values = list(dict.fromkeys(c.judge for c in cells)), list(dict.fromkeys(c.value for c in cells))
+    systems = list(dict.fromkeys(c.system for c in cells))
+    system_of = {c.value: c.system for c in sorted(cells, key=lambda c: systems.index(c.system))}
+    judges, values = list(dict.fromkeys(c.judge for c in cells)), list(system_of)
     grid = np.full((len(judges), len(values)), np.nan)
     for cell in cells:
         if cell.accuracy.value is not None:
             grid[judges.index(cell.judge), values.index(cell.value)] = cell.accuracy.value
-    with canvas(2.2 + 0.46 * len(values), 1.4 + 0.27 * len(judges)) as axes:
-        axes.pcolormesh(grid, cmap="viridis", vmin=0, vmax=1, edgecolors="none")
-        for (y, x), value in np.ndenumerate(grid):
-            if np.isfinite(value):
-                axes.text(x + 0.5, y + 0.5, f"{value:.2f}"[1:] if value < 1 else "1", ha="center", va="center", fontsize=8,
-                          color="#ffffff" if value < 0.6 else "#101318")  # fmt: skip
-        axes.set_yticks(np.arange(len(judges)) + 0.5, [short(j, 28) for j in judges])
-        axes.set_xticks(np.arange(len(values)) + 0.5, [short(v, 18) for v in values], rotation=40, ha="right", rotation_mode="anchor")
-        axes.invert_yaxis()
-        axes.tick_params(length=0)
-        for side in axes.spines.values():
-            side.set_visible(False)
+    down = len(values) > len(judges)
+    with _map(grid.T if down else grid, values if down else judges, judges if down else values, lowest=0.0, highest=1.0) as axes:
+        for system in systems if len(systems) > 1 else ():
+            first = next(i for i, value in enumerate(values) if system_of[value] == system)
+            (axes.axhline if down else axes.axvline)(first, color=INK, linewidth=1.6 if first else 0)
+            place = (len(judges) + 0.15, first + 0.5) if down else (first + 0.1, -0.25)
+            axes.text(*place, short(system, 16), va="center" if down else "bottom", fontsize=8.5, style="italic")
         return to_svg(axes.figure, "heat", "Accuracy of each judge on each value")
 
 
@@ -56,7 +68,7 @@ def reliability_plot(bins: Sequence[ReliabilityBin], judge: str, name: str) -> s
     if not can_draw() or not own:
         return ""
     with canvas(2.5, 2.5) as axes:
-        axes.plot([0, 1], [0, 1], color="#808896", linewidth=0.9)
+        axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.9)
         most = max(b.n for b in own)
         sizes = [12 + 90 * b.n / most for b in own]
         axes.scatter([b.confidence for b in own], [b.accuracy for b in own], s=sizes, color=SERIES[0], alpha=0.75, clip_on=False)
@@ -66,42 +78,40 @@ def reliability_plot(bins: Sequence[ReliabilityBin], judge: str, name: str) -> s
 
 
 def curve_plot(points: Sequence[CurvePoint], name: str = "curve") -> str:
-    """Accuracy against labels per value."""
+    """Accuracy against labels per value, with bands of 95 %."""
     if not can_draw() or not points:
         return ""
-    with canvas(4.6, 3.0) as axes:
+    with canvas(4.6, 3.4) as axes:
         for i, judge in enumerate(dict.fromkeys(p.judge for p in points)):
             own = [p for p in points if p.judge == judge and p.accuracy.value is not None]
             x, colour = [p.labels for p in own], SERIES[i % len(SERIES)]
-            axes.plot(x, [p.accuracy.value for p in own], color=colour, marker="o", markersize=3.5, label=short(judge, 28))
+            values = [p.accuracy.value for p in own]
+            axes.plot(x, values, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4.5, label=short(judge, 28))
             known = [p for p in own if p.accuracy.low is not None]
-            axes.fill_between(
-                [p.labels for p in known],
-                [p.accuracy.low for p in known],
-                [p.accuracy.high for p in known],
-                color=colour,
-                alpha=0.13,
-                linewidth=0,
-            )
+            band = [[getattr(p.accuracy, end) for p in known] for end in ("low", "high")]
+            axes.fill_between([p.labels for p in known], *band, color=colour, alpha=0.13, linewidth=0)
         axes.set(xlabel="labels per value", ylabel="accuracy")
+        axes.set_xticks(sorted({p.labels for p in points}))
         axes.grid()
         axes.figure.legend(loc="outside upper left", ncols=2)
         return to_svg(axes.figure, name, "Accuracy against labels per value")
 
 
 def ablation_bars(rows: Sequence[Ablation], name: str) -> str:
-    """Difference of each variant to the full evaluator."""
-    rows = [r for r in rows if r.to_full is not None and r.to_full.value is not None]
-    if not can_draw() or not rows:
+    """Difference of each variant to the full evaluator; those that differ at 5 % are red and starred."""
+    if not can_draw() or not (known := [(r, r.to_full) for r in rows if r.to_full is not None and r.to_full.value is not None]):
         return ""
-    with canvas(4.6, 0.7 + 0.3 * len(rows)) as axes:
-        for y, row in enumerate(rows):
-            assert row.to_full is not None
-            colour = "#b8384b" if row.p_holm is not None and row.p_holm < 0.05 else "#6f7a8c"
-            axes.barh(y, row.to_full.value, color=colour, alpha=0.5, height=0.6)
-            _dot(axes, y, Estimate(**row.to_full.model_dump(include={"value", "low", "high", "n"})), colour)
-        axes.axvline(0, color="#808896", linewidth=0.9)
-        _names(axes, [r.judge for r in rows])
+    with canvas(4.6, 0.7 + 0.3 * len(known)) as axes:
+        names = []
+        for y, (row, to_full) in enumerate(known):
+            differs = row.p_holm is not None and row.p_holm < 0.05
+            axes.barh(y, to_full.value, color="#c4455a" if differs else "#7a8598", alpha=0.6, height=0.6)
+            _dot(axes, y, to_full, INK)
+            names.append(f"{short(row.judge, 28)}{' *' if differs else ''}")
+        axes.axvline(0, color=_QUIET, linewidth=0.9)
+        _names(axes, names)
+        axes.margins(x=0.06)
+        axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("accuracy − that of the full evaluator")
         axes.grid(axis="x")
         return to_svg(axes.figure, name, "What each part adds")
@@ -113,56 +123,129 @@ def balance_scatter(points: Sequence[Balance]) -> str:
     if not can_draw() or not known:
         return ""
     dearest = max((p.price.prompt_tokens + p.price.completion_tokens for p in known), default=0) or 1
-    with canvas(4.6, 4.0 + 0.09 * len(known)) as axes:
-        handles, places = [], dict[tuple[int, int], list[str]]()
+    with canvas(4.9, 4.3 + 0.09 * len(known)) as axes:
+        handles, places = [], []
         for i, p in enumerate(known):
             x, y, colour = p.adaptability, p.generalizability, SERIES[i % len(SERIES)]
             size = 22 + 260 * (p.price.prompt_tokens + p.price.completion_tokens) / dearest
             if x.low is not None and y.low is not None:
                 axes.plot([x.low, x.high], [y.value, y.value], color=colour, alpha=0.5, linewidth=1)
                 axes.plot([x.value, x.value], [y.low, y.high], color=colour, alpha=0.5, linewidth=1)
-            handles.append(axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0))
+            # small points over large ones, or they would be hidden
+            handles.append(axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0, zorder=3 - size / 1000))
             handles[-1].set_label(f"{i + 1}  {short(p.judge, 22)}")
-            places.setdefault((round(50 * (x.value or 0)), round(50 * (y.value or 0))), []).append(str(i + 1))
-        for (x50, y50), numbers in places.items():  # points that lie together share one row of numbers
-            axes.annotate(", ".join(numbers), (x50 / 50, y50 / 50), xytext=(6, 5), textcoords="offset points", fontsize=8)
-        axes.axline((0.5, 0.5), slope=1, color="#808896", linewidth=0.8, linestyle=":")
+            places.append((x.value or 0.0, y.value or 0.0, math.sqrt(size / math.pi)))
+        axes.axline((0.5, 0.5), slope=1, color=_QUIET, linewidth=0.8, linestyle=":")
         axes.set(xlabel="adaptability: accuracy on the original split", ylabel="generalizability: accuracy elsewhere")
         axes.margins(0.12)
         axes.grid()
         legend = axes.figure.legend(handles=handles, loc="outside lower left", ncols=2, columnspacing=1)
         for handle in legend.legend_handles:
             handle.set_sizes([28])
+        _number(axes, places)
         return to_svg(axes.figure, "balance", "Adaptability against generalizability, size is price")
 
 
 def flip_dots(rows: Sequence[Flips], name: str) -> str:
-    """Flip rates per judge, a colour per kind of edit."""
+    """Flip rates per judge and kind of edit: dots with intervals, or a map where there are many kinds or strengths."""
     rows = [r for r in rows if r.flips.value is not None]
     if not can_draw() or not rows:
         return ""
-    judges, kinds = list(dict.fromkeys(r.judge for r in rows)), list(dict.fromkeys(r.perturbation for r in rows))
-    with canvas(4.6, 0.9 + max(0.3, 0.13 * len(kinds)) * len(judges)) as axes:
-        for row in rows:
-            place = kinds.index(row.perturbation)
-            _dot(axes, judges.index(row.judge) + 0.7 * ((place + 0.5) / len(kinds) - 0.5), row.flips, SERIES[place % len(SERIES)])
-        _names(axes, judges)
-        axes.set(xlabel="share of verdicts that flip")
-        axes.set_xlim(left=0)
-        axes.grid(axis="x")
-        handles = [axes.plot([], [], "o", color=SERIES[i % len(SERIES)], label=short(kind))[0] for i, kind in enumerate(kinds)]
-        axes.figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1, handletextpad=0.2)
+    several = len({(r.perturbation, r.strength) for r in rows}) > len({r.perturbation for r in rows})
+    named = [(r.judge, f"{r.perturbation} {r.strength:g}" if several and r.strength is not None else r.perturbation, r.flips) for r in rows]
+    kinds = list(dict.fromkeys(kind for _, kind, _ in named))
+    if len(kinds) <= MOST_DOTS:
+        return _grouped(named, name, "share of verdicts that flip", "Flip rate of each judge under each kind of edit", from_zero=True)
+    judges = list(dict.fromkeys(judge for judge, *_ in named))
+    grid = np.full((len(judges), len(kinds)), np.nan)
+    for judge, kind, share in named:
+        grid[judges.index(judge), kinds.index(kind)] = share.value
+    down = len(kinds) > len(judges)
+    highest = max(0.5, float(np.nanmax(grid)))
+    with _map(grid.T if down else grid, kinds if down else judges, judges if down else kinds, lowest=0.0, highest=highest) as axes:
         return to_svg(axes.figure, name, "Flip rate of each judge under each kind of edit")
 
 
-def _dot(axes: Any, y: float, estimate: Estimate, colour: str) -> None:
+def choice_dots(rows: Sequence[Chosen], name: str) -> str:
+    """Accuracy of each judge by how its labelled samples were chosen."""
+    named = [(r.judge, r.choice, r.accuracy) for r in rows if r.accuracy.value is not None]
+    if not can_draw() or not named:
+        return ""
+    return _grouped(named, name, "accuracy", "Accuracy of each judge by how its labels were chosen", from_zero=False)
+
+
+def _grouped(rows: Sequence[tuple[str, str, Estimate]], name: str, xlabel: str, alt: str, *, from_zero: bool) -> str:
+    judges, kinds = list(dict.fromkeys(r[0] for r in rows)), list(dict.fromkeys(r[1] for r in rows))
+    with canvas(4.6, 0.9 + max(0.3, 0.15 * len(kinds)) * len(judges)) as axes:
+        for judge, kind, estimate in rows:
+            k = kinds.index(kind)
+            y = judges.index(judge) + 0.7 * ((k + 0.5) / len(kinds) - 0.5)
+            _dot(axes, y, estimate, SERIES[k % len(SERIES)], MARKERS[k % len(MARKERS)])
+        _names(axes, judges)
+        for y in range(1, len(judges)):
+            axes.axhline(y - 0.5, color=GRID, alpha=0.12, linewidth=0.6)
+        axes.set_xlabel(xlabel)
+        if from_zero:
+            axes.set_xlim(left=0)
+        axes.grid(axis="x")
+        handles = [
+            axes.plot([], [], MARKERS[i % len(MARKERS)], markersize=4.5, color=SERIES[i % len(SERIES)], label=short(kind))[0]
+            for i, kind in enumerate(kinds)
+        ]
+        axes.figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1, handletextpad=0.2)
+        return to_svg(axes.figure, name, alt)
+
+
+@contextlib.contextmanager
+def _map(grid: Array, down: Sequence[str], across: Sequence[str], *, lowest: float, highest: float) -> Iterator[Any]:
+    """Axes with a cell for each number of a grid (rows down, columns across); a number that is not known leaves its cell empty."""
+    with canvas(2.4 + 0.46 * len(across), 1.5 + 0.27 * len(down)) as axes:
+        axes.pcolormesh(grid, cmap="viridis", vmin=lowest, vmax=highest, edgecolors="none")
+        for (y, x), value in np.ndenumerate(grid):
+            if np.isfinite(value):
+                light = value > lowest + 0.45 * (highest - lowest)
+                axes.text(x + 0.5, y + 0.5, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8.5,
+                          color="#101318" if light else "#ffffff")  # fmt: skip
+        axes.set_yticks(np.arange(len(down)) + 0.5, [short(text, 28) for text in down])
+        axes.set_xticks(np.arange(len(across)) + 0.5, [short(text, 20) for text in across], rotation=40, ha="right", rotation_mode="anchor")
+        axes.invert_yaxis()
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        yield axes
+
+
+def _dot(axes: Any, y: float, estimate: Estimate | Difference, colour: str, marker: str = "o", *, hollow: bool = False) -> None:
     if estimate.value is None:
         return
     if estimate.low is not None:
-        axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=1.8, solid_capstyle="butt")
-    axes.plot([estimate.value], [y], "o", color=colour, markersize=4.5)
+        axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=1.8, marker="|", markersize=6, solid_capstyle="butt")
+    axes.plot([estimate.value], [y], marker, color=colour, markersize=5, markerfacecolor="none" if hollow else colour)
+
+
+def _around(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    """Limits of an axis that leave out what no interval reaches."""
+    ends = [end for e in estimates for end in (e.low, e.value, e.high) if end is not None] or [0.0, 1.0]
+    return max(0.0, math.floor(10 * min(ends) - 0.2) / 10), min(1.0, math.ceil(10 * max(ends) + 0.2) / 10)
 
 
 def _names(axes: Any, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [short(n, 28) for n in names])
+    axes.set_yticks(range(len(names)), [short(n, 30) for n in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _number(axes: Any, places: Sequence[tuple[float, float, float]]) -> None:
+    """Numbers beside points (x, y, radius in points of type), each on the first side that is free."""
+    axes.figure.draw_without_rendering()  # the layout must stand before distances on the page can be known
+    at = axes.transData.transform([place[:2] for place in places]) * 72 / axes.figure.dpi
+    taken = [(x, y, place[2]) for (x, y), place in zip(at, places, strict=True)]
+    angles = math.pi / 4 + np.arange(8) * math.pi / 4
+    for i, (x, y, radius) in enumerate(taken[: len(places)]):
+        others = taken[:i] + taken[i + 1 :]
+        sides = [(r * math.cos(a), r * math.sin(a)) for r in (radius + 8, radius + 15) for a in angles]
+        room = [min((math.dist((x + dx, y + dy), (u, v)) - r for u, v, r in others), default=math.inf) for dx, dy in sides]
+        dx, dy = sides[next((k for k, free in enumerate(room) if free > 5), int(np.argmax(room)))]
+        taken.append((x + dx, y + dy, 4.0))
+        axes.annotate(
+            str(i + 1), places[i][:2], (dx, dy), textcoords="offset points", fontsize=8, ha="center", va="center", in_layout=False
+        )

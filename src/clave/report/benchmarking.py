@@ -6,27 +6,20 @@ write_benchmark_report(PredictionTable.read("run"), "report.html", skipped={"kal
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clave.benchmark.analyses import PROBE, ablation, balance, curve, disagreements, diversity, flips, probes
+from clave.benchmark.analyses import balance
 from clave.benchmark.predictions import PredictionTable
-from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, reliability_bins, value_matrix
-from clave.records import LABELS, Evidence, Response
-from clave.report.benchmark_figures import (
-    ablation_bars,
-    balance_scatter,
-    curve_plot,
-    flip_dots,
-    heat_map,
-    leaderboard_dots,
-    reliability_plot,
-)
-from clave.report.examples import marked
-from clave.report.page import Card, CardGroup, Fact, Figure, Neighbour, Page, Piece, Section, Table, write_page
+from clave.benchmark.tables import ALL, LeaderboardRow, leaderboard, value_matrix
+from clave.records import LABELS, Response
+from clave.report import benchmark_sections as parts
+from clave.report.benchmark_figures import leaderboard_dots
+from clave.report.benchmark_summary import lead, summary
+from clave.report.page import Fact, Figure, Page, Section, Table, write_page
 
 
 def write_benchmark_report(
@@ -95,29 +88,32 @@ def benchmark_page(
     original = original if original in plain else plain[0]
     board = sorted(leaderboard(table), key=lambda r: (r.system != ALL, r.split != original))
     table = _by_rank(table, [r.judge for r in board])
+    cells, balanced = value_matrix(table, original), balance(table, original)
     sections = [
+        summary(board, original, cells, balanced),
         _leaderboard(board),
-        _matrix(table, original),
-        _reliability(table, original),
-        _drops(table, plain, original),
-        _flips(table),
-        _curve(curves, original) if curves is not None else None,
-        _ablation(ablations, full) if ablations is not None else None,
-        _diversity(choices, original) if choices is not None else None,
-        _balance(table, original),
-        _probes(table if probed is None else probed),
-        _disagreements(table, original, texts),
+        parts.matrix(cells, original),
+        parts.balanced(balanced, original),
+        parts.drop(table, plain, original),
+        parts.calibration(table, original),
+        parts.robustness(table),
+        parts.probed(table if probed is None else probed),
+        parts.learning(curves, original) if curves is not None else None,
+        parts.ablated(ablations, full, original) if ablations is not None else None,
+        parts.chosen(choices, original) if choices is not None else None,
+        parts.disagreeing(table, original, texts),
         _skipped(skipped),
         _manifest(manifest),
     ]
     failed = sum(label is None for label in table["label"])
+    splits = sorted(map(str, table.distinct("split")), key=lambda split: split != original)
     facts = (
         Fact("Judges", f"{len(table.distinct('judge')):,}", f"{len(skipped)} skipped" if skipped else ""),
         Fact("Predictions", f"{len(table):,}", f"{failed:,} without a verdict"),
         Fact("Values", f"{len(table.distinct('value')):,}"),
-        Fact("Splits", f"{len(table.distinct('split')):,}", ", ".join(map(str, table.distinct("split")))),
+        Fact("Splits", f"{len(splits):,}", ", ".join(splits)),
     )
-    return Page(title, _lead(board, original), facts, tuple(s for s in sections if s is not None))
+    return Page(title, lead(board, original), facts, tuple(s for s in sections if s is not None))
 
 
 def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None, title: str = "Benchmark of value evaluators") -> Page:
@@ -147,25 +143,26 @@ def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None,
         full=str(manifest.get("ablation_full", "")),
         original=str(manifest.get("original_split", "original")),
         texts=texts or {},
-        skipped=manifest.get("skipped", {}),
+        skipped=_all_skipped(manifest),
         manifest={k: v for k, v in manifest.items() if k != "skipped"},
         title=title,
     )
+
+
+def _all_skipped(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What the run and its studies left out, and where the budget ended it."""
+    early = {"the rest of the run": f"stopped early: {manifest['stopped']}"} if manifest.get("stopped") else {}
+    studies = ((name, manifest.get(name)) for name in ("curve", "ablation", "diversity", "probes"))
+    left = {
+        f"{name}: {what}": why for name, study in studies if isinstance(study, Mapping) for what, why in study.get("skipped", {}).items()
+    }
+    return {**early, **manifest.get("skipped", {}), **left}
 
 
 def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:
     """The best judge first, everywhere on the page."""
     place = {judge: i for i, judge in reversed(list(enumerate(ranked)))}
     return table.take(np.argsort([place[judge] for judge in table["judge"]], kind="stable"))
-
-
-def _lead(board: list[LeaderboardRow], original: str) -> str:
-    rows = [r for r in board if r.split == original and r.system in (ALL, board[0].system)]
-    first = [r for r in rows if r.system == rows[0].system and r.tier == 1]
-    if not first:
-        return "No judge gave a verdict."
-    tied = f"; {len(first) - 1} more cannot be told from it" if len(first) > 1 else "; it stands alone"
-    return f"On the split “{original}” the best accuracy is that of {first[0].judge}: {first[0].accuracy}{tied}."
 
 
 def _leaderboard(board: list[LeaderboardRow]) -> Section:
@@ -178,7 +175,14 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
         name = f"{split or 'all rows'}, {'all systems' if system == ALL else system or 'one system'}"
         table = Table(f"Leaderboard: {name}", columns, tuple(_cells(r) for r in rows))
         if system == ALL or system == board[0].system:
-            figures.append(Figure(f"board-{i}", f"Accuracy: {name}. One colour is one tier.", leaderboard_dots(rows, f"board-{i}"), table))
+            figures.append(
+                Figure(
+                    f"board-{i}",
+                    f"Accuracy: {name}. One colour is one tier; lines are 95 % intervals.",
+                    leaderboard_dots(rows, f"board-{i}"),
+                    table,
+                )
+            )
         else:
             tables.append(table)
     text = (
@@ -186,7 +190,7 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
         "bootstrap, Holm's correction, 5 %); the best of the rest opens the next tier. Rows without a verdict are counted as failed and "
         "stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last."
     )
-    return Section("leaderboard", "Leaderboard", text, tuple(figures), tuple(tables))
+    return Section("leaderboard", "Leaderboard", text, tuple(figures), more=tuple(tables))
 
 
 def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
@@ -199,126 +203,37 @@ def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _matrix(table: PredictionTable, split: str) -> Section:
-    cells = value_matrix(table, split)
-    values = list(dict.fromkeys(c.value for c in cells))
-    by = {(c.judge, c.value): c.accuracy for c in cells}
-    rows = tuple((judge, *(by.get((judge, v)) for v in values)) for judge in dict.fromkeys(c.judge for c in cells))
-    data = Table(f"Accuracy per value, split “{split}”", ("Judge", *values), rows)
-    return Section("values", "Judge × value", figures=(Figure("heat", data.caption, heat_map(cells), data, wide=True),))
-
-
-def _reliability(table: PredictionTable, split: str) -> Section | None:
-    bins = reliability_bins(table, split)
-    figures = []
-    for i, judge in enumerate(dict.fromkeys(b.judge for b in bins)):
-        rows = tuple((b.confidence, b.accuracy, b.n) for b in bins if b.judge == judge)
-        data = Table(f"Reliability of {judge}", ("Stated confidence", "Share right", "Rows"), rows)
-        figures.append(Figure(f"rel-{i}", data.caption, reliability_plot(bins, judge, f"rel-{i}"), data))
-    text = "On the line a judge is as often right as it says; below it, it promises too much."
-    return Section("reliability", "Calibration", text, tuple(figures), dense=True) if figures else None
-
-
-def _drops(table: PredictionTable, splits: list[str], original: str) -> Section | None:
-    tables = []
-    for target in (s for s in splits if s != original):
-        rows = tuple((d.judge, d.system, d.drop, d.drop.n, d.drop.failed) for d in drops(table, original, target))
-        tables.append(Table(f"Accuracy lost from {original} to {target}", ("Judge", "System", "Drop", "n", "Failed"), rows))
-    text = "Accuracy on the original split minus that on other scenarios and sources; a positive number is a loss."
-    return Section("drop", "Drop to generalization", text, tables=tuple(tables)) if tables else None
-
-
-def _flips(table: PredictionTable) -> Section | None:
-    found = [f for f in flips(table) if not f.perturbation.startswith(PROBE)]
-    if not found:
-        return None
-    rows = tuple((f.judge, f.perturbation, f.strength, f.flips, f.flips.n, f.flips.failed, f.followed) for f in found)
-    data = Table("Flip rates", ("Judge", "Edit", "Strength", "Flipped", "Pairs", "Failed", "Followed, where the label changes"), rows)
-    figure = Figure("flips", "Share of verdicts that change when the meaning does not", flip_dots(found, "flips"), data)
-    return Section("flips", "Robustness", figures=(figure,))
-
-
-def _curve(table: PredictionTable, split: str) -> Section | None:
-    points = curve(table, split)
-    rows = tuple((p.judge, p.labels, p.accuracy, p.accuracy.n, p.accuracy.failed, p.seeds) for p in points)
-    data = Table("Accuracy against labels per value", ("Judge", "Labels per value", "Accuracy", "n", "Failed", "Seeds"), rows)
-    return Section("curve", "Learning curve", figures=(Figure("curve", data.caption, curve_plot(points), data),)) if points else None
-
-
-def _ablation(table: PredictionTable, full: str) -> Section:
-    found = ablation(table, full)
-    figures = []
-    for i, split in enumerate(dict.fromkeys(a.split for a in found)):
-        part = [a for a in found if a.split == split]
-        rows = tuple((a.judge, a.accuracy, a.accuracy.n, a.accuracy.failed, a.to_full, a.p_holm) for a in part)
-        data = Table(f"Ablation, split “{split}”", ("Variant", "Accuracy", "n", "Failed", f"To {full}", "p (Holm)"), rows)
-        caption = f"{data.caption}: red bars differ at 5 %"
-        figures.append(Figure(f"ablation-{i}", caption, ablation_bars(part, f"ablation-{i}"), data))
-    return Section("ablation", "Ablation", f"Each part left out in turn, against {full}.", tuple(figures))
-
-
-def _balance(table: PredictionTable, original: str) -> Section | None:
-    points = balance(table, original)
-    if not points:
-        return None
-    rows = tuple(
-        (p.judge, p.adaptability, p.generalizability, round(p.price.prompt_tokens + p.price.completion_tokens), p.price.cost)
-        for p in points
-    )
-    data = Table("Adaptability and generalizability", ("Judge", "Original", "Elsewhere", "Tokens / 1,000", "$ / 1,000"), rows)
-    figure = Figure("balance", "Top right is best; the size of a point is its tokens per verdict", balance_scatter(points), data)
-    return Section("balance", "Balance", figures=(figure,))
-
-
-def _probes(table: PredictionTable) -> Section | None:
-    found = probes(table)
-    rows = tuple((p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.moved.n, p.moved.failed, p.verdict) for p in found)
-    data = Table("Share of verdicts that move", ("Judge", "Probe", "Must", "Moved", "Pairs", "Failed", "Result"), rows)
-    text = (
-        "Where verdicts must stay, pass: even the upper end of the interval is within 10 %; fail: the lower end is past it. Where the edit "
-        "turns the label (a negation), pass: the lower end of the share that turns with it is past 50 %; fail: the upper end is below."
-    )
-    return Section("probes", "Probes of judge biases", text, tables=(data,)) if found else None
-
-
-def _diversity(table: PredictionTable, split: str) -> Section | None:
-    found = diversity(table, split)
-    rows = tuple((c.judge, c.choice, c.labels, c.seeds, c.accuracy, c.accuracy.n, c.accuracy.failed, c.to_random, c.p_holm) for c in found)
-    columns = ("Judge", "Labels chosen", "Labels per value", "Seeds", "Accuracy", "n", "Failed", "To random", "p (Holm)")
-    data = Table(f"Accuracy by how the labelled samples were chosen, split “{split}”", columns, rows)
-    text = "Clustered: one sample from each K-Means cluster, as in the paper. Narrow: one sample and those nearest to it."
-    return Section("diversity", "Diversity of the labelled samples", text, tables=(data,)) if found else None
-
-
-def _disagreements(table: PredictionTable, split: str, texts: Mapping[str, Response]) -> Section | None:
-    cards = []
-    for found in disagreements(table, split):
-        response = texts.get(found.id)
-        if response:
-            body, cut = marked(response.response, [Evidence(text=t, start=0, end=0) for t in found.evidence])
-        else:
-            body, cut = tuple(Piece(t, marked=True) for t in found.evidence), 0
-        cards.append(
-            Card(
-                title=f"{found.id} · {found.value}",
-                label=found.gold,
-                note="said by people",
-                scenario=response.scenario[:400] if response else "",
-                body=body,
-                cut=cut,
-                concepts=tuple(Neighbour(c, "", f"by {found.explained_by}") for c in found.concepts),
-                verdicts=tuple((judge, label or "no verdict") for judge, label in found.labels.items()),
-            )
-        )
-    text = "The texts on which the judges part most, spread over the values. The label at the head is what people said."
-    return Section("disagreements", "Instructive disagreements", text, groups=(CardGroup("Texts", tuple(cards)),)) if cards else None
-
-
 def _skipped(skipped: Mapping[str, str]) -> Section | None:
-    data = Table("Judges that were not run", ("Judge", "Why"), tuple(skipped.items()))
-    return Section("skipped", "Skipped", tables=(data,)) if skipped else None
+    data = Table("What was not run", ("What", "Why"), tuple(skipped.items()))
+    text = "Nothing on this page says anything about these."
+    return Section("skipped", "Skipped", text, tables=(data,)) if skipped else None
 
 
 def _manifest(manifest: Mapping[str, Any]) -> Section | None:
-    data = Table("Manifest", ("What", "Value"), tuple((k, str(v)) for k, v in manifest.items()))
-    return Section("manifest", "What made this run", tables=(data,)) if manifest else None
+    data = Table("Manifest", ("What", "Value"), tuple(_flat(manifest)))
+    logs = tuple(_log(key, value) for key, value in manifest.items() if _is_log(value))
+    text = "What is needed to make the run again: the plan, the rows' hash, the versions, and what each command took."
+    return Section("manifest", "What made this run", text, tables=(data, *logs)) if manifest else None
+
+
+def _is_log(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _log(key: str, entries: list[Mapping[str, Any]]) -> Table:
+    columns = tuple(dict.fromkeys(name for entry in entries for name in entry))
+    rows = tuple(tuple(_plain(entry.get(name)) for name in columns) for entry in entries)
+    return Table(key.replace("_", " ").capitalize(), columns, rows)
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested entries with their path; without empty ones."""
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key} · ")
+        elif not _is_log(value) and value not in ({}, [], "", None):
+            yield prefix + key, str(_plain(value))
+
+
+def _plain(value: Any) -> str | int | float | None:
+    return value if isinstance(value, int | float | None) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)

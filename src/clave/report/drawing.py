@@ -23,6 +23,8 @@ from clave.report.page import clean
 INK = "#010203"
 GRID = "#010204"
 SERIES = ("#3b82c4", "#d97f1f", "#4d9a62", "#b0559b", "#96723f", "#6f7a8c", "#c4504d", "#3a9ea5", "#8069c2", "#9a8f1e")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+"""One for each colour of `SERIES`, so that nobody has to tell series by colour alone."""
 LABEL_COLOURS = {"adhere": "#2a9485", "oppose": "#d0566a", "unrelated": "#8b95a7"}
 
 _SETTINGS: dict[Any, Any] = {

@@ -90,8 +90,8 @@ def _quotes(evidence: Sequence[Evidence]) -> tuple[Piece, ...]:
     return tuple(pieces[1:])
 
 
-def marked(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Piece, ...], int]:
-    """A text as pieces with the evidence marked, cut to `SHOWN` characters around it, and how many are left out.
+def marked(text: str, evidence: Sequence[Evidence], most: int = SHOWN) -> tuple[tuple[Piece, ...], int]:
+    """A text as pieces with the evidence marked, cut to `most` characters around it, and how many are left out.
 
     Offsets that do not hold the quote (a response edited since) are looked up by the quote; a quote that is not there is not marked.
     """
@@ -100,8 +100,9 @@ def marked(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Piece, ...], 
         start = quote.start if text[quote.start : quote.end] == quote.text else text.find(quote.text)
         if start >= 0 and quote.text:
             spans.append((start, start + len(quote.text)))
-    begin = max(0, min(spans)[0] - 300) if spans and min(spans)[0] > SHOWN - 300 else 0
-    end = min(len(text), begin + SHOWN)
+    before = most // 4
+    begin = max(0, min(spans)[0] - before) if spans and min(spans)[0] > most - before else 0
+    end = min(len(text), begin + most)
     pieces, at = [Piece("… ")] if begin else [], begin
     for start, stop in sorted(spans):
         start, stop = max(start, at), min(stop, end)

@@ -104,6 +104,8 @@ class Section:
     text: str = ""
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    more: tuple[Table, ...] = ()
+    """Tables that say it in full, folded away until they are opened."""
     groups: tuple[CardGroup, ...] = ()
     dense: bool = False
     """Small figures, many side by side."""
@@ -140,7 +142,7 @@ def cell_text(cell: Cell) -> str:
             return clean(str(cell))
         case int():
             return f"{cell:,}"
-    return f"{cell:,.4f}" if abs(cell) < 0.1 else f"{cell:,.2f}"
+    return f"{cell:,.4f}" if 0 < abs(cell) < 0.1 else f"{cell:,.2f}" if cell else "0"
 
 
 def write_page(page: Page, path: str | Path) -> Path:
@@ -198,7 +200,7 @@ def to_markdown(page: Page) -> str:
     for section in page.sections:
         lines += ["", f"## {md(section.title)}", ""]
         lines += [md(section.text), ""] if section.text else []
-        for table in (*(f.table for f in section.figures), *section.tables):
+        for table in (*section.tables, *(f.table for f in section.figures), *section.more):
             lines += _md_table(table)
         for group in section.groups:
             lines += [f"### {md(group.title)}", "", *(_md_card(card) for card in group.cards), ""]

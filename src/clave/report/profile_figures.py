@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clave.report.drawing import LABEL_COLOURS, SERIES, can_draw, canvas, short, to_svg
+from clave.report.drawing import INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
 from clave.report.profile import ProfileRow
 
 
@@ -24,15 +24,18 @@ def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
                 colour = SERIES[m % len(SERIES)] if len(models) > 1 else LABEL_COLOURS["adhere" if share >= 0 else "oppose"]
                 axes.barh(y, share, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
                 if row.share.low is not None and row.share.high is not None:
-                    axes.plot([row.share.low, row.share.high], [y, y], color=colour, linewidth=1.8, solid_capstyle="butt")
-                axes.plot([share], [y], "o", color=colour, markersize=4)
+                    axes.plot([row.share.low, row.share.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
+                axes.plot([share], [y], MARKERS[m % len(MARKERS)] if len(models) > 1 else "o", color=INK, markersize=3.5)
         axes.axvline(0, color="#808896", linewidth=0.9)
         axes.set(xlim=(-1.04, 1.04), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
         axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1\nall oppose", "−.5", "0", ".5", "1\nall adhere"])
         axes.grid(axis="x")
         if len(models) > 1:
-            handles = [axes.plot([], [], "o", color=SERIES[m % len(SERIES)], label=short(model, 30))[0] for m, model in enumerate(models)]
+            handles = [
+                axes.plot([], [], MARKERS[m % len(MARKERS)], color=SERIES[m % len(SERIES)], label=short(model, 30))[0]
+                for m, model in enumerate(models)
+            ]
             axes.figure.legend(handles=handles, loc="outside upper left", ncols=2)
         return to_svg(axes.figure, "profile-bars", "Adhere minus oppose per value, with 95 % intervals")
 
@@ -43,12 +46,13 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
     if not can_draw():
         return ""
     angles = np.linspace(0, 2 * np.pi, len(values), endpoint=False)
-    with canvas(4.1, 3.5, polar=True) as axes:
+    with canvas(4.3, 4.0 + 0.1 * len(models), polar=True) as axes:
         for m, model in enumerate(models):
             shares = {r.value: r.share.value for r in rows if r.model == model}
             around = np.array([shares.get(v) for v in [*values, values[0]]], dtype=np.float64)
             colour = SERIES[m % len(SERIES)]
-            axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8, marker="o", markersize=3)
+            marker = MARKERS[m % len(MARKERS)]
+            axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8, marker=marker, markersize=4, label=short(model, 30))
             if not np.isnan(around).any():
                 axes.fill([*angles, angles[0]], around, color=colour, alpha=0.13)
         axes.plot(np.linspace(0, 2 * np.pi, 200), np.zeros(200), color="#808896", linewidth=0.9)
@@ -61,6 +65,8 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         axes.tick_params(axis="x", pad=2)
         axes.grid(visible=True)
         axes.spines["polar"].set_visible(False)
+        if len(models) > 1:
+            axes.figure.legend(loc="outside lower left", ncols=2)
         return to_svg(axes.figure, "profile-radar", "Adhere minus oppose per value, around a circle")
 
 

@@ -1,0 +1,82 @@
+"""The head of a benchmark report: which judge can be trusted, where, and at what price, in one sentence and one table.
+
+summary(board, "original", value_matrix(table, "original"), balance(table, "original"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clave.benchmark.analyses import Balance
+from clave.benchmark.tables import Cell, LeaderboardRow
+from clave.report.page import Section, Table
+
+
+def lead(board: Sequence[LeaderboardRow], original: str) -> str:
+    """The best judge of the original split, how many cannot be told from it, and which of these is cheapest."""
+    first = [r for r in _together(board, original) if r.tier == 1]
+    if not first:
+        return "No judge gave a verdict."
+    best = f"On the split “{original}” the best accuracy is that of {first[0].judge}: {first[0].accuracy}"
+    if len(first) == 1:
+        return f"{best}; it stands alone."
+    return f"{best}; {len(first) - 1} more cannot be told from it. {_cheapest(first)}"
+
+
+def _cheapest(rows: Sequence[LeaderboardRow]) -> str:
+    costs = {r.judge: r.price.cost for r in rows if r.price.cost is not None}
+    if len(costs) == len(rows):
+        name = min(costs, key=lambda judge: costs[judge])
+        return f"Of these, {name} is the cheapest: ${costs[name]:,.2f} for 1,000 verdicts."
+    row = min(rows, key=_tokens)
+    return f"Of these, {row.judge} needs the fewest tokens: {_tokens(row):,} for 1,000 verdicts."
+
+
+def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Cell], balanced: Sequence[Balance]) -> Section:
+    """One row per judge, best first.
+
+    Args:
+        board: The leaderboard, all systems together first.
+        original: The split of the annotators' own kind of data.
+        cells: Accuracy per judge and value on that split.
+        balanced: Accuracy of every judge on the other splits; empty where there are none.
+    """
+    elsewhere = {b.judge: b.generalizability for b in balanced}
+    rows = []
+    for row in _together(board, original):
+        known = [c for c in cells if c.judge == row.judge and c.accuracy.value is not None]
+        weakest = min(known, key=lambda c: c.accuracy.value or 0.0, default=None)
+        rows.append(
+            (
+                row.judge,
+                row.tier,
+                row.accuracy,
+                *((elsewhere.get(row.judge),) if elsewhere else ()),
+                weakest.value if weakest else "–",
+                weakest.accuracy if weakest else None,
+                row.price.cost,
+                _tokens(row),
+                row.calibration_error.value,
+                row.coverage.value,
+                row.accuracy.n,
+                row.accuracy.failed,
+            )
+        )
+    columns = ("Judge", "Tier", "Accuracy", *(("Elsewhere",) if elsewhere else ()), "Weakest value", "Accuracy there",
+               "$ / 1,000", "Tokens / 1,000", "Confidence off by", "Sure enough", "n", "Failed")  # fmt: skip
+    reach = "Elsewhere is the accuracy on all other splits together: what remains when scenarios, sources or wording change. "
+    text = (
+        f"Judges on the split “{original}”, best first. Judges of one tier cannot be told apart by accuracy: choose among them by price. "
+        f"{reach if elsewhere else ''}Accuracy there is that on the value that the judge does worst. Confidence off by: how far stated "
+        "confidence lies from the share that is right (ECE; 0 is best). Sure enough: the share of verdicts that can be taken as they are "
+        "if at most 10 % of them may be wrong; the rest need a person. Prices are per 1,000 verdicts."
+    )
+    return Section("summary", "Which judge, where, at what price", text, tables=(Table("Judges at a glance", columns, tuple(rows)),))
+
+
+def _together(board: Sequence[LeaderboardRow], split: str) -> list[LeaderboardRow]:
+    return [r for r in board if r.split == split and r.system == board[0].system]
+
+
+def _tokens(row: LeaderboardRow) -> int:
+    return round(row.price.prompt_tokens + row.price.completion_tokens)
