@@ -178,14 +178,14 @@ def accuracy_difference(gold: Labels, first: Labels, second: Labels, groups: Gro
     return paired_bootstrap(a_sums, b_sums, index, accuracy_of, failed=failed)
 
 
-def annotator_ceiling(annotations: Sequence[Sequence[Label]], groups: Groups = None) -> Estimate:
+def annotator_ceiling(annotations: Sequence[Sequence[str]], groups: Groups = None) -> Estimate:
     """How often one annotator gives the label that the others of the same row gave most: no evaluator can be asked for more.
 
     A tie among the others counts as the share of the tied labels that is hit. Rows with fewer than two annotators say nothing
     and count as failed.
 
     Args:
-        annotations: The labels of all annotators, per row.
+        annotations: The labels of all annotators, per row; what an annotator said that is no label stands as a word of its own.
         groups: The scenario of each row.
     """
     usable = [i for i, labels in enumerate(annotations) if len(labels) > 1]
@@ -194,7 +194,7 @@ def annotator_ceiling(annotations: Sequence[Sequence[Label]], groups: Groups = N
     return bootstrap(sums.reshape(-1, 2), index, lambda s: s[..., 0] / s[..., 1], failed=len(annotations) - len(usable))
 
 
-def _agrees(labels: Sequence[Label], one: int) -> float:
+def _agrees(labels: Sequence[str], one: int) -> float:
     counts = Counter(label for j, label in enumerate(labels) if j != one)
     top = [label for label, count in counts.items() if count == max(counts.values())]
     return (labels[one] in top) / len(top)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -256,6 +256,7 @@ def _dollars(cost: float | None) -> str:
 
 
 def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
+    from clave.benchmark.annotators import ceilings
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.tables import ALL, leaderboard
     from clave.errors import InputError
@@ -263,9 +264,10 @@ def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     if not session.predictions().stat().st_size:
         why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
         raise InputError(f"no judge gave a verdict ({why})")
-    board = leaderboard(PredictionTable.read(session.folder))
+    board, people = leaderboard(PredictionTable.read(session.folder)), ceilings(session.folder)
     if as_json:
-        data = {"leaderboard": [r.model_dump() for r in board], "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
+        told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
+        data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
         typer.echo(json.dumps(data))
         _write_page(session)
         if outcome.stopped:
@@ -275,11 +277,12 @@ def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     rows = [
         (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, _difference(r.to_best, r.p_holm)) for r in together
     ]
-    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows)
+    notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
+    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes)
 
 
-def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
-    """Print a table, what was skipped and why, and write the page of the run anew."""
+def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any], notes: Sequence[str] = ()) -> None:
+    """Print a table, lines to read it by, what was skipped and why, and write the page of the run anew."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -287,6 +290,8 @@ def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str
         table.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
     console.print(table)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
     for name, why in outcome.skipped.items():
         console.print(Text(f"skipped {name}: {why}"))
     console.print(Text(f"Report: {_write_page(session)}"))
