@@ -142,20 +142,21 @@ def coverage_at_risk(gold: Labels, probabilities: Probabilities, groups: Groups 
         return Estimate(value=None, low=None, high=None, n=0, failed=failed)
     confidence = chances.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
-    wrong = (chances.argmax(axis=1) != codes)[order].astype(np.float64)
+    wrong = (chances.argmax(axis=1) != codes)[order].astype(np.int32)
     ends = np.append(np.flatnonzero(np.diff(confidence[order]) != 0), n - 1)
     _, index = np.unique(index, return_inverse=True)
 
-    def covered(weights: Array) -> Array:
-        answered, errors = weights.cumsum(-1)[..., ends], (weights * wrong).cumsum(-1)[..., ends]
+    def covered(weights: NDArray[np.int32]) -> Array:
+        # whole numbers: their running sums take an eighth of the time of floats'
+        answered, errors = (w.cumsum(-1, dtype=np.int32)[..., ends] for w in (weights, weights * wrong))
         within = errors <= risk * answered + 1e-9
         return np.asarray(np.where(within, answered, 0).max(-1) / weights.sum(-1))
 
     groups_in_all = int(index.max()) + 1
-    counts = resample_counts(groups_in_all)
-    step = max(1, 2_000_000 // n)  # weights of a few resamples at a time: 16 MB, whatever n
-    values = np.concatenate([covered(counts[i : i + step, index[order]].astype(np.float64)) for i in range(0, RESAMPLES, step)])
-    return estimate_of(float(covered(np.ones(n))), values, n, failed, groups_in_all)
+    counts = resample_counts(groups_in_all).astype(np.int32)
+    step = max(1, 2_000_000 // n)  # weights of a few resamples at a time: 8 MB, whatever n
+    values = np.concatenate([covered(counts[i : i + step, index[order]]) for i in range(0, RESAMPLES, step)])
+    return estimate_of(float(covered(np.ones(n, np.int32))), values, n, failed, groups_in_all)
 
 
 def flip_rate(before: Labels, after: Labels, groups: Groups = None) -> Estimate:
