@@ -30,6 +30,7 @@ STOPPED_EARLY = 3
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
 Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.  [default: those of the run]")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, of the original split.")]
 
 
 @app.command()
@@ -98,6 +99,7 @@ def curve(
     judges: Judges = None,
     points: Annotated[str, typer.Option("--labels", help="Labels per value, by comma.")] = "5,10,20,40,60,100",
     seeds: Seeds = 3,
+    limit: Limit = None,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
@@ -109,7 +111,7 @@ def curve(
 
     session = _opened(folder, concurrency, budget, prices, cache)
     wanted = [_number("--labels", p) for p in _names(points) or ()]
-    outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, tick=tick))
+    outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
     found = points_of(_table(session, "curve", outcome), session.original)
     rows = [(p.judge, str(p.labels), str(p.seeds), p.accuracy) for p in found]
     _finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
@@ -142,6 +144,7 @@ def diversity(
     judges: Judges = None,
     labels: Annotated[int, typer.Option("--labels", min=2, help="Labels per value that are chosen.")] = 20,
     seeds: Seeds = 3,
+    limit: Limit = None,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
@@ -152,7 +155,7 @@ def diversity(
     from clave.benchmark.studies import diversity as study
 
     session = _opened(folder, concurrency, budget, prices, cache)
-    outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, tick=tick))
+    outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
     found = compared(_table(session, "diversity", outcome), session.original)
     rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, _difference(c.to_random, c.p_holm)) for c in found]
     _finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
