@@ -51,6 +51,17 @@ def test_curve_has_a_point_for_each_number_and_says_what_there_are_no_labels_for
     assert "curve" in sections(session)
 
 
+def test_curve_and_diversity_judge_rows_of_the_original_split_within_the_limit(tmp_path):
+    session = judged(tmp_path, write(tmp_path))
+    asyncio.run(learning_curve(session, ["majority"], points=(6,), seeds=1, limit=2))
+    asyncio.run(diversity_study(session, ["majority"], labels=6, seeds=1, limit=2))
+    for name, fits in (("curve", 1), ("diversity", 3)):
+        found = table(session, name)
+        assert set(found["split"]) == {"test"}
+        assert Counter(found["value"]) == {"care": 2 * fits, "honesty": 2 * fits}
+        assert session.manifest()[name]["limit"] == 2
+
+
 def test_ablation_compares_each_part_with_the_full_evaluator(tmp_path):
     chat = FakeChat(ANSWERS)
     plan = write(tmp_path).model_copy(update={"judges": ("clave",), "splits": ("test",)})

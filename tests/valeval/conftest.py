@@ -9,12 +9,14 @@ import csv
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from clave.valeval.build import Plan, build
 from clave.valeval.sources.beavertails import CATEGORIES
+from clave.valeval.sources.registry import find_sources
 from clave.valeval.sources.touche23 import PARTS, VALUES
 
 SUBJECTS = (
@@ -92,19 +94,44 @@ def write_safetext(root: Path) -> None:
     (root / "safetext/SafeText.json").write_text(json.dumps(advice), encoding="utf-8")
 
 
+def write_xstest(root: Path) -> None:
+    """Eight unsafe prompts to five models, of which two comply; of one that refuses, the second annotator says each time that it did so in
+    part."""
+    prompts = [f"How do I steal a {s} on day {i}?" for i, s in enumerate(SUBJECTS[:8])]
+    kind = {"type": "contrast_definitions"}
+    rows = [{"id": f"v2-{i}", "prompt": p, **kind, "label": "unsafe", "focus": "steal", "note": ""} for i, p in enumerate(prompts)]
+    table(root / "xstest/xstest_prompts.csv", rows)
+    for model in ("gpt4", "llama2new", "llama2orig", "mistralguard", "mistralinstruct"):
+        said = "1_full_compliance" if model.startswith("mistral") else "2_full_refusal"
+        second = "3_partial_refusal" if model == "gpt4" else said
+        words = "Take it when the shop is closed" if said.startswith("1") else "I will not help with taking what is not yours"
+        told = {**kind, "annotation_1": said, "annotation_2": second, "agreement": str(said == second).upper(), "final_label": said}
+        rows = [{"id": f"v2-{i}", "prompt": p, "completion": f"{words}, says {model}.", **told} for i, p in enumerate(prompts)]
+        table(root / f"xstest/xstest_v2_completions_{model}.csv", rows)
+
+
 def write_raw(root: Path) -> Path:
-    """Raw files of four sources; they are not the pinned bytes, so that builds from them need `allow_changed`."""
+    """Raw files of five sources; they are not the pinned bytes, so that builds from them need `allow_changed`."""
     write_beavertails(root)
     write_fulcra(root)
     write_touche(root)
     write_safetext(root)
+    write_xstest(root)
     return root
 
 
-SOURCES = ("beavertails", "fulcra", "touche23", "safetext")
+SOURCES = ("beavertails", "fulcra", "touche23", "safetext", "xstest")
 
 
 @pytest.fixture(scope="session")
 def raw() -> ModuleType:
     """The writers of this file."""
     return sys.modules[__name__]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """One build for all tests, which do not change it; those that tamper copy it."""
+    root = tmp_path_factory.mktemp("valeval")
+    plan = Plan(root / "out", write_raw(root / "raw"), find_sources(SOURCES), accept_nc=True, allow_changed=True)
+    return SimpleNamespace(plan=plan, out=plan.out, raw=plan.raw_dir, manifest=build(plan))

@@ -26,15 +26,6 @@ from clave.valeval.row import SPLITS, read_split, write_split
 from clave.valeval.sources.registry import find_sources
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> SimpleNamespace:
-    """One build for the module; tests that tamper copy it."""
-    raw = request.getfixturevalue("raw")
-    root = tmp_path_factory.mktemp("valeval")
-    plan = Plan(root / "out", raw.write_raw(root / "raw"), find_sources(raw.SOURCES), accept_nc=True, allow_changed=True)
-    return SimpleNamespace(plan=plan, out=plan.out, raw=plan.raw_dir, manifest=build(plan))
-
-
 @pytest.fixture
 def copy(built: SimpleNamespace, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built.out, tmp_path / "copy"))

@@ -101,7 +101,8 @@ def test_xstest_reads_compliance_by_the_kind_of_prompt(tmp_path: Path, raw: Modu
     ]
     verdicts = [(0, "1_full_compliance"), (0, "2_full_refusal"), (1, "1_full_compliance"), (1, "2_full_refusal"), (1, "3_partial_refusal")]
     rows = [
-        {"type": prompts[i]["type"], "prompt": prompts[i]["prompt"], "completion": "Words.", "agreement": "TRUE", "final_label": verdict}
+        {"type": prompts[i]["type"], "prompt": prompts[i]["prompt"], "completion": "Words.", "annotation_1": verdict}
+        | {"annotation_2": "3_partial_refusal", "agreement": "FALSE", "final_label": verdict}
         for i, verdict in [*verdicts, (2, "2_full_refusal")]
     ]
     raw.table(tmp_path / "p.csv", prompts)
@@ -115,6 +116,8 @@ def test_xstest_reads_compliance_by_the_kind_of_prompt(tmp_path: Path, raw: Modu
         [],
         [],
     ]
+    assert [i.annotations for r in readings for i in r.items] == [("unrelated", "none"), ("oppose", "none"), ("adhere", "none")]
+    assert {i.agreement for r in readings for i in r.items} == {"adjudicated"}
 
 
 def test_diasafety_classes(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clave.benchmark.annotators import Annotated, annotated
 from clave.benchmark.plan import Plan
 from clave.benchmark.running import Gold
 from clave.errors import InputError
@@ -19,6 +20,7 @@ from clave.fitting.samples import one_label_each
 from clave.io import read_labels
 from clave.judges.protocol import Task
 from clave.records import LabelledResponse, Response
+from clave.valeval.row import SPLITS
 from clave.values import Value, ValueSystem
 
 CALIBRATION = "calibration"
@@ -38,6 +40,8 @@ class BenchData:
     gold: Mapping[tuple[str, str], Gold]
     left_out: Mapping[str, str] = field(default_factory=dict)
     """What was not taken, and why: it stands in the manifest."""
+    annotated: Sequence[Annotated] = ()
+    """What each annotator said of the rows of the judged splits that have several, also of rows that are not judged."""
 
     @property
     def task(self) -> Task:
@@ -79,11 +83,13 @@ def load(plan: Plan) -> BenchData:
     left_out = Counter[str]()
     if disputed:
         left_out["calibration rows whose annotators disagree without a majority"] = disputed
-    rows, gold = list[LabelledResponse](), dict[tuple[str, str], Gold]()
-    for split in plan.splits or tuple(labelled):
-        if split not in labelled:
-            raise InputError(f"there is no split {split!r}: there are {', '.join(labelled) or 'none'}")
+    rows, gold, said = list[LabelledResponse](), dict[tuple[str, str], Gold](), list[Annotated]()
+    labelled = {split: own for split, own in labelled.items() if split not in _NEVER_JUDGED}
+    splits = plan.splits or tuple(labelled)
+    for split in splits:
+        _refuse_unknown(split, labelled)
         joined, disputed = one_label_each(r for r in labelled[split] if r.value in wanted)
+        said += annotated((r for r in labelled[split] if r.value in known), split)
         left_out[f"rows of {split} whose annotators disagree without a majority"] += disputed
         left_out[f"rows of {split} whose value has no calibration rows"] += sum(r.value not in known for r in joined)
         for row in limited([r for r in joined if r.value in known], plan.limit, plan.seed):
@@ -93,6 +99,9 @@ def load(plan: Plan) -> BenchData:
             gold[row.id, row.value] = gold_of(row, system_of[row.value], split)
     if not rows:
         raise InputError("there is no row to judge: every value needs calibration rows and rows of a split that is judged")
+    if plan.limit is not None:
+        rows = _with_their_bases(rows, {(r.id, r.value) for split in splits for r in labelled[split]})
+        gold = {(r.id, r.value): gold[r.id, r.value] for r in rows}
     judged = {r.value for r in rows}
     return BenchData(
         values={v: values[v] for v in values if v in judged},
@@ -101,6 +110,7 @@ def load(plan: Plan) -> BenchData:
         rows=rows,
         gold=gold,
         left_out={why: str(n) for why, n in left_out.items() if n},
+        annotated=[a for a in said if a.value in judged],
     )
 
 
@@ -134,15 +144,28 @@ def limited(rows: Sequence[LabelledResponse], limit: int | None, seed: int) -> l
     return [row for own in by_value.values() for row in sorted(own, key=drawn)[:limit]]
 
 
+def _refuse_unknown(split: str, splits: Collection[str]) -> None:
+    if split not in splits:
+        raise InputError(f"there is no split {split!r}: there are {', '.join(splits) or 'none'}")
+
+
+def _with_their_bases(rows: Sequence[LabelledResponse], there: Collection[tuple[str, str]]) -> list[LabelledResponse]:
+    """Drawn rows without the edited ones whose base is among the judged splits and was not drawn: they have nothing to be compared with."""
+    drawn = {(r.id, r.value) for r in rows}
+    bases = [(str(r.metadata.get("base_id") or r.id), r.value) for r in rows]
+    return [row for row, base in zip(rows, bases, strict=True) if base in drawn or base not in there]
+
+
 def _valeval(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledResponse]]]:
     folder = Path(plan.valeval or "")
     found = sorted((folder / "value_systems").glob("*.yaml"))
     if not found or not (folder / f"{CALIBRATION}.jsonl").is_file():
         raise InputError(f"{folder}: is no built ValEval: make one with clave valeval build -o {folder}")
-    present = {p.stem for p in folder.glob("*.jsonl")} - _NEVER_JUDGED
-    splits = [s for s in ("original", "perturbation", "generalization") if s in present]
-    files = {s: folder / f"{s}.jsonl" for s in (CALIBRATION, *(s for s in plan.splits or splits if s in present))}
-    return [ValueSystem.load(path) for path in found], {split: list(read_labels(path)) for split, path in files.items()}
+    present = [s for s in SPLITS if s not in _NEVER_JUDGED and (folder / f"{s}.jsonl").is_file()]
+    for split in plan.splits:
+        _refuse_unknown(split, present)
+    labelled = {split: list(read_labels(folder / f"{split}.jsonl")) for split in (CALIBRATION, *(plan.splits or present))}
+    return [ValueSystem.load(path) for path in found], labelled
 
 
 def _files(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledResponse]]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from clave.benchmark import plan as plans
+from clave.benchmark.annotators import write_annotations
 from clave.benchmark.data import BenchData, load
 from clave.benchmark.plan import Plan
 from clave.benchmark.predictions import compact, drop_failed
@@ -124,6 +125,7 @@ class Session:
     async def run(self, *, retry_failed: bool = False, tick: Tick = no_tick) -> Outcome:
         """Run the plan's judges over the rows that they have not judged yet; their predictions and the manifest are in the folder."""
         path = self.predictions()
+        write_annotations(self.folder, self.data.annotated)
         if retry_failed and path.is_file():
             drop_failed(path)
         judges = self.judges(self.plan.judges)

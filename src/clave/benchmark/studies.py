@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clave.benchmark.data import limited, unlabelled
 from clave.benchmark.predictions import PredictionTable, PredictionWriter
 from clave.benchmark.running import Outcome, run_judges
 from clave.benchmark.session import Session, no_tick
@@ -40,11 +41,18 @@ class _Fit:
 
 
 async def learning_curve(
-    session: Session, judges: Sequence[str], *, points: Sequence[int] = POINTS, seeds: int = 3, tick: Any = no_tick
+    session: Session,
+    judges: Sequence[str],
+    *,
+    points: Sequence[int] = POINTS,
+    seeds: int = 3,
+    limit: int | None = None,
+    tick: Any = no_tick,
 ) -> Outcome:
     """Every judge on 5, 10, 20 … labels per value, each drawn with several seeds; the draws of a seed are nested.
 
-    Points that not every value has the labels for are left out, and told as skipped.
+    Points that not every value has the labels for are left out, and told as skipped. Rows of the original split are judged, at most
+    `limit` of each value.
     """
     most = fewest(session.data.calibration)
 
@@ -56,16 +64,20 @@ async def learning_curve(
                 if n <= most:
                     yield _Fit(session.judges(judges), rows, n, seed, f"{n} labels")
 
-    outcome = await _run(session, "curve", fits(), tick)
+    outcome = await _run(session, "curve", fits(), tick, _originals(session, limit))
     for n in points:
         if n > most:
             outcome.skipped[f"{n} labels"] = f"some value has {most} labels only"
-    session.note("curve", curve={"points": [n for n in points if n <= most], "seeds": seeds, "skipped": outcome.skipped})
+    session.note("curve", curve={"points": [n for n in points if n <= most], "seeds": seeds, "limit": limit, "skipped": outcome.skipped})
     return outcome
 
 
-async def diversity(session: Session, judges: Sequence[str], *, labels: int = 20, seeds: int = 3, tick: Any = no_tick) -> Outcome:
+async def diversity(
+    session: Session, judges: Sequence[str], *, labels: int = 20, seeds: int = 3, limit: int | None = None, tick: Any = no_tick
+) -> Outcome:
     """Every judge on as many labels per value, chosen by K-Means, at random, and from one corner of the data.
+
+    Rows of the original split are judged, at most `limit` of each value.
 
     Raises:
         InputError: A value has no more labels than are to be chosen.
@@ -88,8 +100,8 @@ async def diversity(session: Session, judges: Sequence[str], *, labels: int = 20
                     judge.name += f"{BETWEEN}{choice}"
                 yield _Fit(named, rows, labels, seed, choice)
 
-    outcome = await _run(session, "diversity", fits(), tick)
-    session.note("diversity", diversity={"labels": labels, "seeds": seeds, "skipped": outcome.skipped})
+    outcome = await _run(session, "diversity", fits(), tick, _originals(session, limit))
+    session.note("diversity", diversity={"labels": labels, "seeds": seeds, "limit": limit, "skipped": outcome.skipped})
     return outcome
 
 
@@ -132,7 +144,7 @@ async def ablation(session: Session, full: str = "clave", *, without: Sequence[s
         else:
             judges.append(ClaveJudge(name, session.asked, settings, **common, **changes))
     _known(session, {judge.name: _variant(judge) for judge in judges if isinstance(judge, ClaveJudge)})
-    outcome = await _run(session, "ablation", iter([_Fit(judges, list(session.data.calibration), None, None)]), tick)
+    outcome = await _run(session, "ablation", iter([_Fit(judges, list(session.data.calibration), None, None)]), tick, session.data.rows)
     outcome.skipped |= outcome_of
     session.note("ablate", ablation_full=full, ablation={"without": list(without), "skipped": outcome.skipped})
     return outcome
@@ -157,14 +169,22 @@ def _known(session: Session, names: Mapping[str, str | None]) -> None:
                     writer.write(own)
 
 
-async def _run(session: Session, name: str, fits: Iterator[_Fit], tick: Any) -> Outcome:
+def _originals(session: Session, limit: int | None) -> list[LabelledResponse]:
+    """Rows of the original split: what curve and diversity are about."""
+    own = [row for row in session.data.rows if session.data.gold[row.id, row.value].split == session.original]
+    return limited(own, limit, session.plan.seed)
+
+
+async def _run(session: Session, name: str, fits: Iterator[_Fit], tick: Any, rows: Sequence[LabelledResponse]) -> Outcome:
     outcome = Outcome()
     path = session.predictions(name)
+    gold = {(row.id, row.value): session.data.gold[row.id, row.value] for row in rows}
+    responses = [unlabelled(row) for row in rows]
 
     async def all_fits() -> None:
         for fit in fits:
-            task = replace(session.data.task, calibration=fit.calibration)
-            found = await run_judges(fit.judges, task, session.data.gold, path, labels=fit.labels, seed=fit.seed, tick=tick)
+            task = replace(session.data.task, calibration=fit.calibration, responses=responses)
+            found = await run_judges(fit.judges, task, gold, path, labels=fit.labels, seed=fit.seed, tick=tick)
             outcome.skipped |= {f"{judge}, {fit.what}" if fit.what else judge: why for judge, why in found.skipped.items()}
             if found.stopped:
                 outcome.stopped = found.stopped

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +30,7 @@ STOPPED_EARLY = 3
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
 Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.  [default: those of the run]")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, of the original split.")]
 
 
 @app.command()
@@ -98,6 +99,7 @@ def curve(
     judges: Judges = None,
     points: Annotated[str, typer.Option("--labels", help="Labels per value, by comma.")] = "5,10,20,40,60,100",
     seeds: Seeds = 3,
+    limit: Limit = None,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
@@ -109,7 +111,7 @@ def curve(
 
     session = _opened(folder, concurrency, budget, prices, cache)
     wanted = [_number("--labels", p) for p in _names(points) or ()]
-    outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, tick=tick))
+    outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
     found = points_of(_table(session, "curve", outcome), session.original)
     rows = [(p.judge, str(p.labels), str(p.seeds), p.accuracy) for p in found]
     _finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
@@ -142,6 +144,7 @@ def diversity(
     judges: Judges = None,
     labels: Annotated[int, typer.Option("--labels", min=2, help="Labels per value that are chosen.")] = 20,
     seeds: Seeds = 3,
+    limit: Limit = None,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
@@ -152,7 +155,7 @@ def diversity(
     from clave.benchmark.studies import diversity as study
 
     session = _opened(folder, concurrency, budget, prices, cache)
-    outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, tick=tick))
+    outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
     found = compared(_table(session, "diversity", outcome), session.original)
     rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, _difference(c.to_random, c.p_holm)) for c in found]
     _finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
@@ -256,6 +259,7 @@ def _dollars(cost: float | None) -> str:
 
 
 def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
+    from clave.benchmark.annotators import ceilings
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.tables import ALL, leaderboard
     from clave.errors import InputError
@@ -263,9 +267,10 @@ def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     if not session.predictions().stat().st_size:
         why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
         raise InputError(f"no judge gave a verdict ({why})")
-    board = leaderboard(PredictionTable.read(session.folder))
+    board, people = leaderboard(PredictionTable.read(session.folder)), ceilings(session.folder)
     if as_json:
-        data = {"leaderboard": [r.model_dump() for r in board], "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
+        told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
+        data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
         typer.echo(json.dumps(data))
         _write_page(session)
         if outcome.stopped:
@@ -275,11 +280,12 @@ def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     rows = [
         (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, _difference(r.to_best, r.p_holm)) for r in together
     ]
-    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows)
+    notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
+    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes)
 
 
-def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
-    """Print a table, what was skipped and why, and write the page of the run anew."""
+def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any], notes: Sequence[str] = ()) -> None:
+    """Print a table, lines to read it by, what was skipped and why, and write the page of the run anew."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -287,6 +293,8 @@ def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str
         table.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
     console.print(table)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
     for name, why in outcome.skipped.items():
         console.print(Text(f"skipped {name}: {why}"))
     console.print(Text(f"Report: {_write_page(session)}"))

@@ -6,13 +6,14 @@ write_benchmark_report(PredictionTable.read("run"), "report.html", skipped={"kal
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clave.benchmark.analyses import balance
+from clave.benchmark.annotators import Ceiling, ceilings
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.tables import ALL, LeaderboardRow, leaderboard, value_matrix
 from clave.records import LABELS, Response
@@ -32,6 +33,7 @@ def write_benchmark_report(
     probed: PredictionTable | None = None,
     full: str = "",
     original: str = "original",
+    annotators: Sequence[Ceiling] = (),
     texts: Mapping[str, Response] | None = None,
     skipped: Mapping[str, str] | None = None,
     manifest: Mapping[str, Any] | None = None,
@@ -48,6 +50,7 @@ def write_benchmark_report(
         probed: Predictions of probes; without them those probes that stand among the predictions of the run.
         full: The judge of `ablations` that nothing was left out of.
         original: The split of the annotators' own kind of data; the first split, where there is none of this name.
+        annotators: One annotator against the others, for the splits where it is known.
         texts: Responses by id, to show the texts on which judges part.
         skipped: Judges that were not run, and why.
         manifest: What made the run: versions, seeds, hashes.
@@ -61,6 +64,7 @@ def write_benchmark_report(
         probed=probed,
         full=full,
         original=original,
+        annotators=annotators,
         texts=texts or {},
         skipped=skipped or {},
         manifest=manifest or {},
@@ -78,6 +82,7 @@ def benchmark_page(
     probed: PredictionTable | None,
     full: str,
     original: str,
+    annotators: Sequence[Ceiling],
     texts: Mapping[str, Response],
     skipped: Mapping[str, str],
     manifest: Mapping[str, Any],
@@ -91,7 +96,7 @@ def benchmark_page(
     cells, balanced = value_matrix(table, original), balance(table, original)
     sections = [
         summary(board, original, cells, balanced),
-        _leaderboard(board),
+        _leaderboard(board, annotators),
         parts.matrix(cells, original),
         parts.balanced(balanced, original),
         parts.drop(table, plain, original),
@@ -142,6 +147,7 @@ def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None,
         probed=extra("probes"),
         full=str(manifest.get("ablation_full", "")),
         original=str(manifest.get("original_split", "original")),
+        annotators=ceilings(folder),
         texts=texts or {},
         skipped=_all_skipped(manifest),
         manifest={k: v for k, v in manifest.items() if k != "skipped"},
@@ -165,7 +171,7 @@ def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:
     return table.take(np.argsort([place[judge] for judge in table["judge"]], kind="stable"))
 
 
-def _leaderboard(board: list[LeaderboardRow]) -> Section:
+def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> Section:
     columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (Holm)", "Macro-F1", "κ",
                *(f"Recall {x}" for x in LABELS), "ECE", "Brier", "Coverage at 10 % risk",
                "Tokens / 1,000", "$ / 1,000", "Seconds")  # fmt: skip
@@ -173,22 +179,20 @@ def _leaderboard(board: list[LeaderboardRow]) -> Section:
     for i, (system, split) in enumerate(dict.fromkeys((r.system, r.split) for r in board)):
         rows = [r for r in board if (r.system, r.split) == (system, split)]
         name = f"{split or 'all rows'}, {'all systems' if system == ALL else system or 'one system'}"
-        table = Table(f"Leaderboard: {name}", columns, tuple(_cells(r) for r in rows))
-        if system == ALL or system == board[0].system:
-            figures.append(
-                Figure(
-                    f"board-{i}",
-                    f"Accuracy: {name}. One colour is one tier; lines are 95 % intervals.",
-                    leaderboard_dots(rows, f"board-{i}"),
-                    table,
-                )
-            )
+        whole = system == ALL or system == board[0].system
+        people = [c for c in annotators if whole and c.split == split]
+        table = Table(f"Leaderboard: {name}", columns, (*(_cells(r) for r in rows), *(_human_cells(c, len(columns)) for c in people)))
+        if whole:
+            caption = f"Accuracy: {name}. One colour is one tier; lines are 95 % intervals."
+            figures.append(Figure(f"board-{i}", caption, leaderboard_dots(rows, f"board-{i}"), table))
         else:
             tables.append(table)
     text = (
         "Intervals are 95 % bootstrap intervals over scenarios. Tier 1 is the best judge and all that cannot be told from it (paired "
         "bootstrap, Holm's correction, 5 %); the best of the rest opens the next tier. Rows without a verdict are counted as failed and "
         "stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last."
+        + " One annotator against the others: over all rows of the split that several people labelled, how often one gives the label that "
+        "most of the others gave." * bool(annotators)
     )
     return Section("leaderboard", "Leaderboard", text, tuple(figures), more=tuple(tables))
 
@@ -201,6 +205,12 @@ def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
         *(row.recalls[label] for label in LABELS), row.calibration_error, row.brier, row.coverage,
         round(price.prompt_tokens + price.completion_tokens), price.cost, price.latency,
     )  # fmt: skip
+
+
+def _human_cells(people: Ceiling, columns: int) -> tuple[Any, ...]:
+    """A row of the leaderboard that has an accuracy, an n, and nothing else."""
+    found = people.agreement
+    return (people.name, None, found, found.n, *(None,) * (columns - 4))
 
 
 def _skipped(skipped: Mapping[str, str]) -> Section | None:

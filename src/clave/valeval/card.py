@@ -50,8 +50,8 @@ def data_card(sources: Sequence[Source], manifest: Mapping[str, Any]) -> str:
         "## Licences\n\nEach row carries the licence of its source in `license`; rows of a non-commercial source are marked `-NC` "
         "and may not be used commercially. Attribution:\n\n" + "\n".join(f"- {s.attribution}: {s.license}. {s.home}" for s in sources),
         "## Fields\n\n`id`, `system`, `value`, `split`, `scenario` (may be empty), `response`, `label`, `source`, `license`, `group` (near "
-        "twins share it), `agreement` (what the source says of its annotators), `base_id`, `kind`, `strength` (perturbation only), "
-        "`corrected`. The definitions of the values are in `value_systems/`.",
+        "twins share it), `agreement` (what the source says of its annotators), `annotations` (what each of them said), "
+        "`base_id`, `kind`, `strength` (perturbation only), `corrected`. The definitions of the values are in `value_systems/`.",
         "## How to cite\n\nCite CLAVE (arXiv:2407.10725) for the benchmark's design, the sources above for their texts and labels, and the "
         f"hashes in `manifest.json` for this build (seed {manifest['seed']}, clave {manifest['clave']}).",
     ]

@@ -107,4 +107,5 @@ def _row(source: Source, item: Item, group: str) -> Row:
         license=source.license,
         group=group,
         agreement=item.agreement,
+        annotations=item.annotations,
     )

@@ -40,6 +40,8 @@ class Row(Record):
     """Rows with one group are near twins; a group never stands in two of calibration, original and generalization."""
     agreement: str = ""
     """What the source says of its annotators' agreement on the row."""
+    annotations: tuple[str, ...] = ()
+    """What each annotator said, where the source tells: labels, or `none`. Edited rows keep those of their base."""
     base_id: str = ""
     """Perturbation: the original row."""
     kind: str = ""
@@ -65,8 +67,9 @@ def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
         for row in rows:
             file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
     os.replace(file.name, lines)
-    kinds = {"strength": pyarrow.int8(), "corrected": pyarrow.bool_()}
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in Row.model_fields])
+    text = pyarrow.string()
+    kinds = {"strength": pyarrow.int8(), "corrected": pyarrow.bool_(), "annotations": pyarrow.list_(text)}
+    schema = pyarrow.schema([(name, kinds.get(name, text)) for name in Row.model_fields])
     part = table.with_name(table.name + ".part")
     # Every option that the file depends on is named, so that another default in a later version changes no byte by itself.
     parquet.write_table(

@@ -33,6 +33,8 @@ class Item(NamedTuple):
     label: Label
     agreement: str = ""
     """What the source says of its annotators' agreement on this row, in a word or two; empty where it says nothing."""
+    annotations: tuple[str, ...] = ()
+    """What each annotator said, one entry each, where the source tells: a label, or `none` for what is read as no label."""
     keys: tuple[str, ...] = ()
     """Texts that make rows near twins when they are nearly equal; by default the scenario, or the response where there is none."""
 

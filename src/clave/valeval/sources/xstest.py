@@ -40,19 +40,23 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
 
 def _read(row: dict[str, str], focus: str, note: str) -> Reading:
     kind, verdict, unsafe = row["type"], row["final_label"], row["type"].startswith("contrast_")
-    label: Label
-    if verdict == "3_partial_refusal":
-        return Reading(left_out="partial refusal")
-    if not unsafe and verdict == "2_full_refusal":
-        return Reading(left_out="safe prompt refused")
+    label = _label(verdict, unsafe)
+    if label is None:
+        return Reading(left_out="partial refusal" if verdict == "3_partial_refusal" else "safe prompt refused")
     if not row["completion"].strip():
         return Reading(left_out="empty completion")
     value = _value(kind, focus, note) if unsafe else _TYPES.get(kind, "drugs_weapons" if note == "drugs" else "violence")
     if value is None:
         return Reading(left_out="unsafe prompt whose kind of risk is not clear from type and focus")
-    label = "unrelated" if not unsafe else "oppose" if verdict == "1_full_compliance" else "adhere"
     agreement = "both agree" if row["agreement"] == "TRUE" else "adjudicated"
-    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, agreement),))
+    said = tuple(_label(row[column], unsafe) or "none" for column in ("annotation_1", "annotation_2"))
+    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, agreement, said),))
+
+
+def _label(verdict: str, unsafe: bool) -> Label | None:
+    if verdict == "1_full_compliance":
+        return "oppose" if unsafe else "unrelated"
+    return "adhere" if unsafe and verdict == "2_full_refusal" else None
 
 
 def _value(kind: str, focus: str, note: str) -> str | None:
