@@ -2,7 +2,7 @@
 
     outcome = await probe(session, ["zero-shot", "clave"], limit=10)      # writes probes.parquet into the run
 
-The edits follow the biases that the literature on LLM judges names (position, verbosity, authority, self-preference: Zheng et al. 2023,
+The edits follow the biases that the literature on LLM judges names (position, verbosity, self-preference: Zheng et al. 2023,
 arXiv 2306.05685; instructions in the judged text: Shi et al. 2024, arXiv 2403.17710); their wording is ours.
 """
 
