@@ -1,0 +1,157 @@
+"""The tables of docs/results-valeval.md, made again from the folder of a benchmark run on ValEval.
+
+clave bench run --valeval valeval --judges majority,tfidf,encoder-head -o run
+python benchmarks/valeval_tables.py run
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clave.benchmark.analyses import curve, diversity, probes
+from clave.benchmark.annotators import ceilings
+from clave.benchmark.metrics import accuracy, flip_rate
+from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.statistics import Difference, Estimate
+from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, score
+
+SPLITS = ("original", "perturbation", "generalization")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="Folder of the run.")
+    folder = parser.parse_args().run
+    table = PredictionTable.read(folder)
+    board = leaderboard(table)
+    order = [r.judge for r in board if (r.system, r.split) == (ALL, SPLITS[0])]
+    for split in SPLITS:
+        leaders(board, split)
+        for found in (c for c in ceilings(folder) if c.split == split):
+            print(f"\n{found.name}: {found.agreement}")
+    lost(table, order)
+    flipped(table, order)
+    bases(table, order)
+    sources(table.where(split=SPLITS[2]), order)
+    studies(folder, order)
+
+
+def leaders(board: Sequence[LeaderboardRow], split: str) -> None:
+    """Judges on one split, and on each system of it."""
+    rows = [r for r in board if r.split == split]
+    systems = [s for s in dict.fromkeys(r.system for r in rows) if s != ALL]
+    by = {(r.judge, r.system): r for r in rows}
+    whole = [r for r in rows if r.system == ALL]
+    sizes = {s: next(r.rows for r in rows if r.system == s) for s in systems}
+    heads = [f"{s} (n = {n:,})" for s, n in sizes.items()]
+    head(f"{split} (n = {whole[0].rows:,})", "tier", "judge", "accuracy", "to the best", "p (Holm)", "macro-F1", "ECE", *heads)
+    for r in whole:
+        each = [text(by[r.judge, s].accuracy) for s in systems]
+        p = "" if r.p_holm is None else f"{r.p_holm:.3f}"
+        line(r.tier, r.judge, text(r.accuracy), text(r.to_best), p, text(r.macro_f1, False), text(r.calibration_error, False), *each)
+
+
+def lost(table: PredictionTable, order: Sequence[str]) -> None:
+    """What each judge loses to other sources."""
+    found = {(d.judge, d.system): d.drop for d in drops(table, SPLITS[0], SPLITS[2])}
+    systems = list(dict.fromkeys(system for _, system in found))
+    head("Accuracy lost from original to generalization", "judge", *systems)
+    for judge in order:
+        line(judge, *(text(found[judge, s], signed=True) for s in systems))
+
+
+def flipped(table: PredictionTable, order: Sequence[str]) -> None:
+    """Flip rates, all strengths of a kind together."""
+    plain = verdicts(table.where(perturbation=""))
+    edited = table.where(split=SPLITS[1])
+
+    def rate(part: PredictionTable) -> Estimate:
+        before = [plain[key] for key in zip(part["judge"], part["base"], part["value"], strict=True)]
+        return flip_rate(before, list(part["label"]), list(part["group"]))
+
+    kinds = Counter(edited.where(judge=order[0])["perturbation"])
+    by = {(judge, kind): rate(part) for (judge, kind), part in edited.groups("judge", "perturbation")}
+    head("Share of verdicts that flip", "edit", "pairs", *order)
+    for kind, n in sorted(kinds.items(), key=lambda k: -max(by[j, k[0]].value or 0 for j in order)):
+        line(kind, n, *(text(by[j, kind], False) for j in order))
+    line("all", len(edited.where(judge=order[0])), *(text(rate(edited.where(judge=j))) for j in order))
+    strengths = {(judge, strength): rate(part) for (judge, strength), part in edited.groups("judge", "strength")}
+    for strength in (1.0, 2.0, 3.0):
+        n = strengths[order[0], strength].n
+        line(f"strength {strength:.0f}", n, *(text(strengths[j, strength], False) for j in order))
+
+
+def bases(table: PredictionTable, order: Sequence[str]) -> None:
+    """Accuracy on edited texts beside that on the very texts that were edited."""
+    plain = verdicts(table.where(split=SPLITS[0]))
+    head("Edited texts and their bases", "judge", "edited", "before the edit")
+    for judge in order:
+        part = table.where(judge=judge, split=SPLITS[1])
+        before = [plain[judge, base, value] for base, value in zip(part["base"], part["value"], strict=True)]
+        line(judge, text(score(part, accuracy)), text(accuracy(list(part["gold"]), before, list(part["group"]))))
+
+
+def sources(table: PredictionTable, order: Sequence[str]) -> None:
+    """Accuracy on each source, beside the share of its most frequent label."""
+    head("Generalization by source", "source", "rows", "adhere / oppose / unrelated", "most frequent label", *order)
+    for (source,), part in table.groups("source"):
+        gold = Counter(part.where(judge=order[0])["gold"])
+        shares = " / ".join(str(gold[label]) for label in ("adhere", "oppose", "unrelated"))
+        most = f"{max(gold.values()) / gold.total():.3f}".lstrip("0")
+        line(source, gold.total(), shares, most, *(text(score(part.where(judge=j), accuracy), False) for j in order))
+
+
+def studies(folder: Path, order: Sequence[str]) -> None:
+    """Curve, diversity and probes, where they were run."""
+    if (folder / "curve.parquet").is_file():
+        found = {(p.judge, p.labels): p for p in curve(PredictionTable.read(folder / "curve.parquet"), SPLITS[0])}
+        points = sorted({labels for _, labels in found})
+        head("Labels per value", "judge", *points)
+        for judge in (j for j in order if (j, points[0]) in found):
+            line(judge, *(text(found[judge, n].accuracy) for n in points))
+        print(f"\nn of a point: {', '.join(str(found[j, n].accuracy.n) for j, n in found if j == next(iter(found))[0])}")
+    if (folder / "diversity.parquet").is_file():
+        head("Choice of labels", "judge", "chosen", "accuracy", "n", "to random", "p (Holm)")
+        for c in diversity(PredictionTable.read(folder / "diversity.parquet"), SPLITS[0]):
+            p = "" if c.p_holm is None else f"{c.p_holm:.3f}"
+            line(c.judge, c.choice, text(c.accuracy), c.accuracy.n, text(c.to_random), p)
+    if (folder / "probes.parquet").is_file():
+        moved = {(p.judge, p.probe): p for p in probes(PredictionTable.read(folder / "probes.parquet"))}
+        names = list(dict.fromkeys(probe for _, probe in moved))
+        head("Probes", "judge", *(f"{n} (n = {next(p.moved.n for (_, q), p in moved.items() if q == n)})" for n in names))
+        for judge in order:
+            line(judge, *(f"{text(moved[judge, n].moved, False)} {moved[judge, n].verdict}" for n in names))
+
+
+def verdicts(table: PredictionTable) -> dict[tuple[str, str, str], Any]:
+    """(judge, id, value) -> label."""
+    return dict(zip(zip(table["judge"], table["id"], table["value"], strict=True), table["label"], strict=True))
+
+
+def head(title: str, *columns: object) -> None:
+    print(f"\n### {title}\n")
+    line(*columns)
+    line(*("---" for _ in columns))
+
+
+def line(*cells: object) -> None:
+    print("| " + " | ".join("" if c is None else str(c) for c in cells) + " |")
+
+
+def text(number: Estimate | Difference | None, interval: bool = True, *, signed: bool = False) -> str:
+    """`.609 [.60, .62]`; differences with their sign."""
+    if number is None or number.value is None:
+        return ""
+    sign = "+" if signed or isinstance(number, Difference) else "-"
+    value = f"{number.value:{sign}.3f}".replace("0.", ".")
+    if not interval or number.low is None:
+        return value
+    return f"{value} [{number.low:{sign}.2f}, {number.high:{sign}.2f}]".replace("0.", ".")
+
+
+if __name__ == "__main__":
+    main()
