@@ -81,6 +81,7 @@ class HubServer:
         """What a client's process is started with; `home` is its cache."""
         return {
             "HF_ENDPOINT": self.url,
+            "HF_HUB_OFFLINE": "0",  # the server is on loopback: the caller may well be offline
             "HF_HOME": str(home),
             "HF_TOKEN": TOKEN,
             "HF_HUB_DISABLE_XET": "1",
