@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--systems", nargs="*", default=list(replay.SYSTEMS))
     parser.add_argument("--gguf", type=Path, default=smollm2(), help="base model of lora")
     parser.add_argument("--epochs", type=int, default=2, help="of lora")
+    parser.add_argument("--rate", type=float, help="learning rate of lora")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if not (arguments.replay / "items.jsonl").is_file():
@@ -50,7 +51,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    lora = Training(base=str(arguments.gguf), epochs=arguments.epochs, shows="name", max_tokens=128, batch=8)
+    lora = Training(base=str(arguments.gguf), epochs=arguments.epochs, learning_rate=arguments.rate, shows="name", max_tokens=128, batch=8)
     recognizers = {
         "head": ("head", Training()),
         "contrastive": ("encoder", CONTRASTIVE),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from clave.errors import InputError
-from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf
+from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf, tfidf_chars
+from clave.judges.controls import response_only, scenario_only, surface
 from clave.judges.lexicon import count, lexicon, words_of
 from clave.judges.protocol import Task
 from clave.judges.registry import LOCAL, local_judge
@@ -58,12 +59,15 @@ def verdicts_of(judge, task=TASK):
     return asyncio.run(collect())
 
 
-@pytest.mark.parametrize("judge", [tfidf(), naive_bayes(), prototypes(bag), nearest(3, bag), encoder_head(bag)], ids=lambda j: j.name)
+LEARNING = [tfidf(), tfidf_chars(), naive_bayes(), prototypes(bag), nearest(3, bag), encoder_head(bag), response_only(bag)]
+
+
+@pytest.mark.parametrize("judge", LEARNING, ids=lambda j: j.name)
 def test_learning_judges_find_the_labels(judge):
     assert {v.id: v.label for v in verdicts_of(judge)} == {label: label for label in LABELS}
 
 
-EVERY = [majority(), tfidf(), naive_bayes(), prototypes(bag), nearest(3, bag), encoder_head(bag), lexicon()]
+EVERY = [majority(), *LEARNING, lexicon(), scenario_only(bag), surface()]
 
 
 @pytest.mark.parametrize("judge", EVERY, ids=lambda j: j.name)
@@ -88,7 +92,7 @@ def test_majority_without_labels_is_a_failure():
 
 
 def test_one_label_in_calibration_is_no_crash():
-    for judge in (tfidf(), naive_bayes(), prototypes(bag), encoder_head(bag)):
+    for judge in (tfidf(), naive_bayes(), prototypes(bag), encoder_head(bag), surface()):
         assert {v.label for v in verdicts_of(judge, Task({"care": CARE}, CALIBRATION[:4], TASK.responses))} == {"adhere"}
 
 
@@ -144,6 +148,35 @@ def test_a_prototype_without_a_direction_is_no_failure():
     """Texts that cancel out, or of which the encoder sees nothing, leave a mean of zero: it is as near as anything else."""
     rows = labelled(("", "adhere"), ("kick", "oppose"))
     assert probabilities_of(prototypes(bag), rows, "zebra") == pytest.approx([0.5, 0.5, 0])
+
+
+def test_character_grams_read_through_spelling_errors():
+    texts = {"adhere": "Comfrt hr wrmly", "oppose": "Kickk teh dogg"}
+    task = Task({"care": CARE}, CALIBRATION, [Response(id=label, response=text, value="care") for label, text in texts.items()])
+    assert {v.id: v.label for v in verdicts_of(tfidf_chars(), task)} == {label: label for label in texts}
+
+
+def test_controls_see_only_their_part():
+    """One response under two scenarios, and two responses of one layout under one scenario."""
+    rows = [r.model_copy(update={"scenario": f"{r.label} case"}) for r in CALIBRATION]
+    asked = [
+        Response(id="a", scenario="adhere case", response="Kick the dog", value="care"),
+        Response(id="b", scenario="oppose case", response="Kick the dog", value="care"),
+        Response(id="c", scenario="adhere case", response="Feed the dog", value="care"),
+    ]
+    task = Task({"care": CARE}, rows, asked)
+    labels = {judge.name: [v.label for v in verdicts_of(judge, task)] for judge in (scenario_only(bag), response_only(bag))}
+    assert labels["scenario-only"] == ["adhere", "oppose", "adhere"]
+    assert labels["response-only"][:2] == ["oppose", "oppose"]
+    _, same, layout = (list(v.probabilities.values()) for v in verdicts_of(surface(), Task({"care": CARE}, rows, asked)))
+    first, _, third = (v.probabilities for v in verdicts_of(surface(), task))
+    assert first == third
+    assert same == layout
+
+
+def test_surface_learns_a_leak_of_the_layout():
+    rows = labelled(*[("Yes! " * (5 + i), "adhere") for i in range(6)], *[("it is, as ever, so", "oppose") for _ in range(6)])
+    assert np.argmax(probabilities_of(surface(), rows, "Not! Now! Nor! Any! Day! Ever!")) == LABELS.index("adhere")
 
 
 def test_values_are_learnt_apart():

@@ -53,14 +53,23 @@ def majority() -> PerValueJudge:
 def tfidf() -> PerValueJudge:
     """Words and pairs of words, weighted by TF-IDF, under a logistic regression."""
 
+    return _tfidf("tfidf", ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+
+
+def tfidf_chars() -> PerValueJudge:
+    """Two to five characters of a word each, weighted by TF-IDF, under a logistic regression: it reads through spelling errors."""
+    return _tfidf("tfidf-chars", analyzer="char_wb", ngram_range=(2, 5))
+
+
+def _tfidf(name: str, **grams: Any) -> PerValueJudge:
     def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode", token_pattern=r"(?u)\b\w+\b")
+        vectorizer = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", **grams)
         train = vectorizer.fit_transform([encoded_text(r) for r in calibration])
         return logistic(train, [r.label for r in calibration], vectorizer.transform([encoded_text(r) for r in responses]), c=10.0)
 
-    return PerValueJudge("tfidf", score)
+    return PerValueJudge(name, score)
 
 
 def naive_bayes() -> PerValueJudge:

@@ -11,8 +11,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from clave.errors import InputError
-from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf
+from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf, tfidf_chars
 from clave.judges.clave_judge import VARIANTS, ClaveJudge
+from clave.judges.controls import response_only, scenario_only, surface
 from clave.judges.fine_tuned import FINE_TUNED, fine_tuned
 from clave.judges.lexicon import lexicon
 from clave.judges.prompted import prompted_judges
@@ -25,8 +26,12 @@ from clave.settings import NO_MODEL, Settings
 
 LOCAL: dict[str, Callable[[], Judge]] = {
     "majority": majority,
+    "surface": surface,
+    "scenario-only": scenario_only,
+    "response-only": response_only,
     "lexicon": lexicon,
     "tfidf": tfidf,
+    "tfidf-chars": tfidf_chars,
     "naive-bayes": naive_bayes,
     "prototypes": prototypes,
     "nearest-1": lambda: nearest(1),

@@ -72,7 +72,7 @@ class TrainedJudge:
 
     def _chances(self, task: Task) -> Probabilities:
         rows = task.calibration
-        context = Context(values=task.values, training=self._training)
+        context = Context(values=task.values, training=self._training, cross_fit=False)
         model = self._kind(("text",)).fit(
             [Observation(row.value, row) for row in rows],
             [row.label for row in rows],

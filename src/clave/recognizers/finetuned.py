@@ -54,7 +54,7 @@ class FineTuned:
         seed: int = 0,
         context: Context | None = None,
     ) -> Self:
-        """See `Recognizer.fit`. Trains once for each fold and once on everything."""
+        """See `Recognizer.fit`. Trains once for each fold, where out-of-fold probabilities are wanted, and once on everything."""
         from clave.recognizers.tuning import tune
 
         if context is None:
@@ -66,9 +66,9 @@ class FineTuned:
         texts = [self.reading_.text(o) for o in observations]
         values = [o.value for o in observations]
         y = np.array([LABELS.index(label) for label in labels])
-        out = {name: np.empty((len(y), len(LABELS))) for name in ("fp32", "int8")}
-        folds = splits(values, y, groups, training.folds, seed)
-        runnable = True
+        out = {name: np.full((len(y), len(LABELS)), np.nan) for name in ("fp32", "int8")}
+        folds = splits(values, y, groups, training.folds, seed) if context.cross_fit else []
+        runnable = bool(folds)  # without out-of-fold labels nothing says that int8 keeps them
 
         def tuned(rows: NDArray[np.intp], place: str, k: int) -> Encoder:
             rows = rows[sure[rows]]
@@ -97,7 +97,7 @@ class FineTuned:
         self.encoder_: Encoder = (exact.quantised() if checked.kind == "int8" else None) or exact
         self.head_ = head(exact, everything)
         self.oof_ = out[checked.kind]
-        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4)
+        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4) if folds else None
         self.report_: dict[str, Any] = {
             "chosen": f"{training.method} fine-tuning of {training.base or DEFAULT_ENCODER}",
             "n": len(y),

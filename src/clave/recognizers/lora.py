@@ -50,7 +50,7 @@ class Lora:
         seed: int = 0,
         context: Context | None = None,
     ) -> Self:
-        """See `Recognizer.fit`. Trains once for each fold and once on everything.
+        """See `Recognizer.fit`. Trains once for each fold, where out-of-fold probabilities are wanted, and once on everything.
 
         Raises:
             InputError: No base model is named, or it cannot be loaded.
@@ -66,9 +66,9 @@ class Lora:
         values = [o.value for o in observations]
         y = np.array([LABELS.index(label) for label in labels])
         mass = np.ones(len(y)) if context.weights is None else context.weights
-        self.oof_ = np.empty((len(y), len(LABELS)))
+        self.oof_ = np.full((len(y), len(LABELS)), np.nan)
         everything = np.arange(len(y))
-        folds = splits(values, y, groups, training.folds, seed)
+        folds = splits(values, y, groups, training.folds, seed) if context.cross_fit else []
         runs, places = list[list[dict[str, float]]](), list[Path | None]()
         model = _fresh(training.base, training.rank, training.room, seed)
         inputs = self._inputs(model, observations)
@@ -97,7 +97,7 @@ class Lora:
         for place in places:
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
-        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4)
+        accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4) if folds else None
         self.report_: dict[str, Any] = {
             "chosen": f"LoRA of rank {training.rank} on {training.base}",
             "n": len(y),

@@ -28,7 +28,8 @@ class Recognizer(Protocol):
     features: tuple[str, ...]
     """The features it uses, of `observation.FEATURES`; after fitting, those it chose."""
     oof_: Probabilities
-    """Out-of-fold probabilities of the training rows: what calibration, abstention and cross-validated scores are computed from."""
+    """Out-of-fold probabilities of the training rows: what calibration, abstention and cross-validated scores are computed from.
+    NaN where the context asked for no cross-fitting."""
     report_: dict[str, Any]
     """What was tried and chosen while fitting; goes into the manifest."""
 

@@ -70,5 +70,7 @@ class Context:
     progress: Progress = lambda stage, done, total: None
     weights: NDArray[np.float64] | None = None
     """Of each row, shape (n,); None: all 1. A person's label weighs 1; the soft label of a teacher is up to three rows that weigh less."""
+    cross_fit: bool = True
+    """Whether the recognizer's `oof_` is wanted; without it, what is fine-tuned trains once instead of once more for each fold."""
     checkpoints: Path | None = None
     """Where a training that is killed goes on from; None keeps nothing."""
