@@ -42,8 +42,8 @@ def main() -> None:
     parser.add_argument("--inputs", nargs="*", help=", ".join(INPUTS))
     parser.add_argument("--systems", nargs="*", default=list(replay.SYSTEMS))
     parser.add_argument("--gguf", type=Path, default=smollm2(), help="base model of lora")
-    parser.add_argument("--epochs", type=int, default=2, help="of lora")
-    parser.add_argument("--rate", type=float, help="learning rate of lora")
+    parser.add_argument("--epochs", type=int, default=3, help="of lora")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of lora")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if not (arguments.replay / "items.jsonl").is_file():
