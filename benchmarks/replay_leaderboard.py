@@ -37,9 +37,14 @@ LARGE = (
 )
 SMALL = (
     "clave-text-only",
+    "fulcra",
     "majority",
+    "surface",
+    "scenario-only",
+    "response-only",
     "lexicon",
     "tfidf",
+    "tfidf-chars",
     "naive-bayes",
     "prototypes",
     "nearest-1",
