@@ -16,6 +16,7 @@ from clave.benchmark.analyses import curve, diversity, probes
 from clave.benchmark.annotators import ceilings
 from clave.benchmark.metrics import accuracy, flip_rate
 from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.skills import skills
 from clave.benchmark.statistics import Difference, Estimate
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, score
 
@@ -33,6 +34,7 @@ def main() -> None:
         leaders(board, split)
         for found in (c for c in ceilings(folder) if c.split == split):
             print(f"\n{found.name}: {found.agreement}")
+    skilled(table, order)
     lost(table, order)
     flipped(table, order)
     bases(table, order)
@@ -53,6 +55,18 @@ def leaders(board: Sequence[LeaderboardRow], split: str) -> None:
         each = [text(by[r.judge, s].accuracy) for s in systems]
         p = "" if r.p_holm is None else f"{r.p_holm:.3f}"
         line(r.tier, r.judge, text(r.accuracy), text(r.to_best), p, text(r.macro_f1, False), text(r.calibration_error, False), *each)
+
+
+def skilled(table: PredictionTable, order: Sequence[str]) -> None:
+    """Whether judges see that a value is touched, and on which side a response stands; and what is gained by reading."""
+    found = {(s.judge, s.split): s for s in skills(table)}
+    for split in SPLITS:
+        control = found[order[0], split].control
+        beyond = (f"accuracy, to {control}",) if control else ()
+        head(f"Relevance and side, {split}", "judge", "relevance", "side", "n", *beyond)
+        for judge in order:
+            s = found[judge, split]
+            line(judge, text(s.relevance), text(s.side), s.side.n, *((text(s.to_control),) if beyond else ()))
 
 
 def lost(table: PredictionTable, order: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def rows_of(table):
 
 def test_every_part_with_data_appears_once(data):
     assert [s["id"] for s in data["sections"]] == [
-        "summary", "leaderboard", "values", "balance", "drop", "reliability", "flips", "probes", "curve", "ablation",
+        "summary", "leaderboard", "values", "balance", "skills", "drop", "reliability", "flips", "probes", "curve", "ablation",
         "disagreements", "skipped", "manifest",
     ]  # fmt: skip
 
@@ -47,6 +47,7 @@ def test_a_part_without_data_does_not_appear(table, tmp_path):
         "summary",
         "leaderboard",
         "values",
+        "skills",
         "reliability",
         "disagreements",
     ]

@@ -12,7 +12,7 @@ from clave.report.benchmarking import run_page
 from clave.report.page import to_json
 
 SECTIONS = [
-    "summary", "leaderboard", "values", "balance", "drop", "reliability", "flips", "probes", "curve", "ablation", "diversity",
+    "summary", "leaderboard", "values", "balance", "skills", "drop", "reliability", "flips", "probes", "curve", "ablation", "diversity",
     "disagreements", "skipped", "manifest",
 ]  # fmt: skip
 FROZEN = json.loads((DATA / "frozen_report.json").read_text(encoding="utf-8"))
@@ -187,6 +187,24 @@ def test_reliability_is_that_of_the_rows(data, axes):
         assert sum(b["Rows"] * b["Stated confidence"] for b in bins) == pytest.approx(sum(max(r.probabilities) for r in rows))
         offsets = axes[figure["id"]].collections[0].get_offsets()
         assert [tuple(map(float, o)) for o in offsets] == [pytest.approx((b["Stated confidence"], b["Share right"])) for b in bins]
+
+
+def test_skills_are_those_of_the_rows(data):
+    tables = [*section(data, "skills")["tables"], *section(data, "skills")["more"]]
+    for split, table in zip(("original", "generalization"), tables, strict=True):
+        rows = by(plain(split), "judge")
+        control = right(rows["majority"])["value"]
+        assert len(rows_of(table)) == len(rows)
+        for row in rows_of(table):
+            own = [r for r in rows[row["Judge"]] if r.label]
+            sides = [r for r in own if "unrelated" not in (r.gold, r.label)]
+            touched = sum((r.gold == "unrelated") == (r.label == "unrelated") for r in own)
+            assert (row["Relevance right"]["value"], row["n"]) == (pytest.approx(touched / len(own)), len(own))
+            assert (row["Side right"]["value"], row["n of a side"]) == (pytest.approx(right(sides)["value"]), len(sides))
+            if row["Judge"] == "majority":
+                assert row["To majority"] is None
+            elif len(own) == len(rows["majority"]):
+                assert row["To majority"]["value"] == pytest.approx(right(own)["value"] - control)
 
 
 def test_balance_is_that_of_the_rows(data, axes):

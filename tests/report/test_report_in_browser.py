@@ -110,7 +110,7 @@ def test_benchmark_page_stays_whole_on_any_screen(browser, benchmark_file, width
     assert (requests, problems) == ([benchmark_file.as_uri()], [])
     assert page.evaluate("document.scripts.length + document.images.length") == 0
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert page.locator("section").count() == 14
+    assert page.locator("section").count() == 15
     drawings = page.locator("figure svg").all()
     assert len(drawings) == page.locator("figure").count() > 10
     paper = page.evaluate("getComputedStyle(document.querySelector('figure')).backgroundColor")

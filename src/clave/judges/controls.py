@@ -23,6 +23,9 @@ from clave.judges.protocol import PerValueJudge, Probabilities
 from clave.records import LabelledResponse, Response
 from clave.values import Value
 
+NOT_READING = ("majority", "surface", "scenario-only")
+"""Judges that never read a word of the response."""
+
 _MARKS = ("?", "!", ",", ".", ":", ";", "'", '"', "(", "\n", "*", "#")
 
 

@@ -19,6 +19,7 @@ from clave.benchmark.analyses import (
     probes,
 )
 from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.skills import skills
 from clave.benchmark.tables import Cell, drops, reliability_bins
 from clave.records import Evidence, Response
 from clave.report.benchmark_figures import (
@@ -84,6 +85,31 @@ def drop(table: PredictionTable, splits: Sequence[str], original: str) -> Sectio
         "says that none was shown."
     )
     return Section("drop", "Drop to generalization", text, tables=tuple(tables), more=tuple(more)) if tables else None
+
+
+def skilled(table: PredictionTable, splits: Sequence[str]) -> Section:
+    """Relevance and side, and what is gained on judges that never read the response."""
+    found = skills(table)
+    tables = []
+    for split in splits:
+        part = [s for s in found if s.split == split]
+        beyond = next((f"To {s.control}" for s in part if s.control), None)
+        columns = ("Judge", "Relevance right", "n", "Side right", "n of a side", *((beyond,) if beyond else ()))
+        rows = tuple((s.judge, s.relevance, s.relevance.n, s.side, s.side.n, *((s.to_control,) if beyond else ())) for s in part)
+        tables.append(Table(f"Relevance and side, split “{split}”", columns, rows))
+    text = (
+        "A verdict answers two questions: does the response bear on the value at all (relevance), and on which side does it stand (adhere "
+        "or oppose; counted where people and judge both take a side, so a coin is right on half)? Knowing the topic is enough for the "
+        "first. "
+    )
+    if any(s.control for s in found):
+        text += (
+            "The last column is the accuracy gained on the best judge that never reads the response: where the interval holds 0, "
+            "it was not shown that reading helped."
+        )
+    else:
+        text += "Run the judges majority, surface and scenario-only too: they never read the response, and show what that is worth."
+    return Section("skills", "Relevance and side", text, tables=(tables[0],), more=tuple(tables[1:]))
 
 
 def robustness(table: PredictionTable) -> Section | None:

@@ -99,6 +99,7 @@ def benchmark_page(
         _leaderboard(board, annotators),
         parts.matrix(cells, original),
         parts.balanced(balanced, original),
+        parts.skilled(table, sorted(plain, key=lambda split: split != original)),
         parts.drop(table, plain, original),
         parts.calibration(table, original),
         parts.robustness(table),
