@@ -32,6 +32,9 @@ def test_scenarios_come_once_each_and_a_row_without_one_is_told(tmp_path):
     assert len(list(read_scenarios(str(tmp_path / "scenarios.jsonl"), limit=1))) == 1
     with pytest.raises(InputError, match="line 2: the row has no scenario"):
         list(read_scenarios(str(scenarios(tmp_path, "Fine.", " "))))
+    (tmp_path / "broken.jsonl").write_text("{\n")
+    with pytest.raises(InputError, match="line 1: not a JSON object"):
+        list(read_scenarios(str(tmp_path / "broken.jsonl")))
     with pytest.raises(InputError, match="name the folder of a built ValEval"):
         list(read_scenarios("valeval:original", valeval=tmp_path))
 
@@ -113,6 +116,7 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     assert done.exit_code == 0, done.output
     assert "6 new responses of test/kind" in done.output
     assert "1 refused" in done.output
+    assert "I will not." in " ".join(done.output.split())
     sent = chat_server.requests[0]
     assert [m["role"] for m in sent["messages"]] == ["user"]
     assert "response_format" not in sent

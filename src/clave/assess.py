@@ -19,6 +19,7 @@ from pathlib import Path
 from clave.errors import InputError
 from clave.evaluating.stream import StopStreamError, stream
 from clave.io import read_responses, read_rows
+from clave.io.rows import good_rows
 from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure, Record, Response, Verdict, scenario_key
 from clave.report.evaluation import evaluation_page
@@ -76,7 +77,7 @@ def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int |
         raise InputError(f"{path}: there is no such split: name the folder of a built ValEval with --valeval")
     seen: set[str] = set()
     ids: set[str] = set()
-    for row in read_rows(path):
+    for row in good_rows(read_rows(path), "stop", None):
         text = row.data.get("scenario") or row.data.get("prompt")
         if not isinstance(text, str) or not text.strip():
             if source.startswith(VALEVAL):

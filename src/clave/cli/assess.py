@@ -191,6 +191,7 @@ def _system_prompt(text: str) -> str:
 
 
 def _tell(made: Generated, chat: CachedChat) -> None:
+    from clave.assess import unanswered_path
     from clave.cli.calibrate import money
 
     console = Console()
@@ -198,5 +199,7 @@ def _tell(made: Generated, chat: CachedChat) -> None:
     parts = [f"{made.new} new responses of {made.model} in {made.path} ({made.responses} in all)"]
     parts += [f"{refused} refused"] * bool(refused) + [f"{failed} failed; run again to ask for them"] * bool(failed)
     console.print(Text(f"{'; '.join(parts)}; {money(chat.ledger)}"))
+    if made.unanswered:
+        console.print(Text(f"Why, for example (all in {unanswered_path(made.path)}): {made.unanswered[0].reason}"))
     if made.stopped:
         console.print(Text(f"Stopped early: {made.stopped}. Run the same command with a larger --budget to go on."))

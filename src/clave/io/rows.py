@@ -53,6 +53,8 @@ def read_rows(source: str | Path) -> Iterator[Row]:
     if text == "-":
         return _jsonl(sys.stdin.buffer, "standard input")
     path = Path(source)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
     suffix = path.suffix.lower()
     readers: dict[str, Callable[[Path], Iterator[Row]]] = {
         ".jsonl": _jsonl_file,
@@ -81,6 +83,9 @@ def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
         if not line.strip():
             continue
         where = f"{name}, line {number}"
+        if number == 1 and line.lstrip().startswith(b"["):
+            yield Row(where, {PROBLEM: f"{where}: begins a JSON array: write one object a line, as `jq -c '.[]'` does"})
+            continue
         try:
             data = json.loads(line.decode())
             if _HALF.search(line):

@@ -117,7 +117,9 @@ def _labelled(
 def _wide(data: Mapping[str, Any], values: Collection[str], where: str) -> list[tuple[str, Any]]:
     cells = [(v, data[v]) for v in values if data.get(v) not in (None, "")]
     if not cells:
-        raise InputError(f"{where}: the row has neither a column `label` nor a label in a column named after a value of the system")
+        has = ", ".join(data) or "nothing"
+        mend = f"it has {has}; name it with --map column=label"
+        raise InputError(f"{where}: the row has neither a column `label` nor a label in a column named after a value of the system: {mend}")
     return cells
 
 

@@ -102,8 +102,10 @@ class ValueSystem(Record):
         if path.suffix.lower() in {".yaml", ".yml", ".json"} or path.is_file():
             try:
                 text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"value system {path} cannot be read: {error}") from None
+            except OSError as error:
+                raise InputError(f"value system {path} cannot be read: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise InputError(f"value system {path} cannot be read: it is not UTF-8") from None
             return cls.parse(text, str(path))
         if str(source) not in builtin_ids():
             raise InputError(f"there is no value system {str(source)!r}: name one of {', '.join(builtin_ids())} or a YAML file")
