@@ -68,6 +68,15 @@ def test_saving_replaces_an_evaluator_and_nothing_else(fitted, folder, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"evaluator", "notes"}
 
 
+def test_what_is_no_evaluator_is_named_without_asking_the_hub(tmp_path):
+    (tmp_path / "labels.jsonl").write_text("{}\n")
+    with pytest.raises(EvaluatorError, match="labels.jsonl is not a saved evaluator"):
+        Clave.from_pretrained(tmp_path / "labels.jsonl")
+    for name in ("evalautor", str(tmp_path / "evaluator" / "gone"), "../../evaluator"):
+        with pytest.raises(EvaluatorError, match="there is no folder"):
+            Clave.from_pretrained(name)
+
+
 @pytest.mark.parametrize(
     "name", ["config.json", "samples.jsonl", "vectors.safetensors", "recognizer/head.safetensors", "calibration.json", "value_system.yaml"]
 )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from importlib import metadata, resources
@@ -53,8 +54,7 @@ def save(clave: Clave, folder: Path) -> Path:
     """
     if clave.learnt_ is None:
         raise EvaluatorError("only a fitted evaluator can be saved: fit it first")
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "manifest.json").exists())):
-        raise InputError(f"{folder} is there and is no evaluator: name another folder")
+    refuse_occupied(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -69,6 +69,16 @@ def save(clave: Clave, folder: Path) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Commands ask this before they spend anything on an evaluator that could not be saved.
+
+    Raises:
+        InputError: Something else than an evaluator is there.
+    """
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "manifest.json").exists())):
+        raise InputError(f"{folder} is there and is no evaluator: name another folder")
 
 
 def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
@@ -229,6 +239,8 @@ def fetch(name: str) -> Path:
     """The folder of an evaluator by path or by its name on the Hub."""
     if Path(name).exists():
         return Path(name)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise EvaluatorError(f"there is no folder {name!r}: name the folder that clave calibrate made, or org/name on the Hub")
     hub = require("huggingface_hub", "hub")
     try:
         return Path(hub.snapshot_download(name))
@@ -252,8 +264,8 @@ def _json(path: Path, data: dict[str, Any]) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EvaluatorError(f"{path} is not there: {path.parent} is not a saved evaluator") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise EvaluatorError(f"{path} is not there: {path.parent} is not a saved evaluator, which is a folder") from None
     except (OSError, ValueError) as error:
         raise EvaluatorError(f"{path} is damaged: {error}") from None
     if not isinstance(data, dict):

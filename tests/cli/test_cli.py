@@ -121,16 +121,34 @@ def test_bad_rows_can_be_skipped_and_are_counted(place, tmp_path):
         (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--values", "courage"], "'courage' is not in value system"),
         (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--features", "tone"], "'tone' is not one of"),
         (["calibrate", "{l}", "--system", "{s}", "-o", "x", "--recognizer", "oracle"], "there is no recognizer 'oracle'"),
+        (["evaluate", "{r}", "-o", "x.jsonl", "--evaluator", "evalautor"], "there is no folder 'evalautor'"),
+        (["evaluate", "{empty}", "-o", "x.jsonl", "--evaluator", "{e}"], "empty.jsonl: there is no response in it"),
+        (["calibrate", "{empty}", "--system", "{s}", "-o", "x"], "empty.jsonl: there are no labels in it"),
+        (["calibrate", "{few}", "--system", "{s}", "-o", "x"], "value 'honesty' has 3 labels and needs at least 6"),
+        (["calibrate", "{few}", "--system", "{s}", "-o", "x", "--values", "care"], "few.jsonl: there are no labels in it for care"),
         (["pool", "show", "{e}"], "has no concepts"),
         (["estimate", "--system", "mft"], "name responses"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(place, tmp_path, arguments, says):
     names = {"r": place / "responses.jsonl", "e": place / "evaluator", "l": place / "labels.jsonl", "s": place / "tiny.yaml"}
+    names |= {"empty": tmp_path / "empty.jsonl", "few": tmp_path / "few.jsonl"}
+    names["empty"].touch()
+    rows = names["l"].read_text().splitlines(keepends=True)
+    names["few"].write_text("".join([row for row in rows if '"honesty"' in row][:3]))
     done = run(*(a.format(**names) for a in arguments), env={"HOME": str(tmp_path), "CLAVE_CACHE": str(tmp_path / "c.sqlite")})
     assert done.returncode == 2, done.stdout
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_take_the_evaluator_is_refused_before_anything_is_spent(place, tmp_path, chat_server):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    model = ("--model", "acme/x", "--base-url", chat_server.url, "--cache", "")
+    done = run("calibrate", str(place / "labels.jsonl"), "--system", str(place / "tiny.yaml"), "-o", str(tmp_path), *model)
+    assert done.returncode == 2
+    assert "is there and is no evaluator" in done.stderr
+    assert chat_server.requests == []
 
 
 def test_a_server_that_is_not_there_is_told_at_once(place, tmp_path):

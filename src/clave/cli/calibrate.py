@@ -50,8 +50,10 @@ def calibrate(
     """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
     from clave.cli.progress import stages
     from clave.evaluator import Clave
+    from clave.saving import refuse_occupied
     from clave.settings import DEFAULT_ENCODER, Settings
 
+    refuse_occupied(output)
     settings = Settings(
         model=model,
         guideline=guideline,
@@ -88,6 +90,8 @@ def read(
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
     rows = read_labels(labels, values=loaded.by_id, mapping=opt.mapping(pairs), fold_column=fold_column, on_error=policy, skipped=skipped)
     kept = [row for row in rows if row.value in subset]
+    if not kept:
+        raise InputError(f"{labels}: there are no labels in it" + (f" for {', '.join(chosen)}" if values else ""))
     return loaded, kept, skipped.count
 
 

@@ -43,7 +43,9 @@ def distill(
     from clave.distill import distill as teach
     from clave.evaluator import Clave
     from clave.io import read_labels, read_responses
+    from clave.saving import refuse_occupied
 
+    refuse_occupied(output)
     training = opt.training(recognizer, base)
     teacher = Clave.from_pretrained(evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     policy = opt.one_of("--on-error", on_error, "stop", "skip")

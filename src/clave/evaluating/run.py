@@ -86,7 +86,10 @@ async def evaluate_file(
     lines = target if target.suffix == ".jsonl" else target.with_suffix(".jsonl")
     total = 0
     if source.path != "-":
-        total = sum(len(values) for _, values in source.units(clave))
+        bad = Skipped()
+        total = sum(len(values) for _, values in source.units(clave, bad))
+        if not total:
+            raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
     if retry_failed and lines.exists():
         drop_failed(lines)
     skipped, new = Skipped(), 0
