@@ -28,7 +28,7 @@ STOPPED_EARLY = 3
 """Exit code of a run that the budget ended."""
 
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
-Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.  [default: those of the run]")]
+Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.", show_default="those of the run")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, of the original split.")]
 
@@ -38,13 +38,18 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that is there goes on.")],
     plan: Annotated[Path | None, typer.Argument(help="YAML with the options' names as keys; options given beside it win.")] = None,
     valeval: Annotated[str | None, typer.Option("--valeval", help="Folder of a built ValEval.")] = None,
-    labels: Annotated[str | None, typer.Option("--labels", help="Or labelled rows: .jsonl, .csv, .parquet; column `split`.")] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="Or labelled rows: .jsonl, .csv, .parquet; may have a column `split`.")
+    ] = None,
     calibration: Annotated[
-        str | None, typer.Option("--calibration", help="Calibration rows.  [default: rows of --labels with split calibration]")
+        str | None,
+        typer.Option("--calibration", help="Calibration rows.", show_default="rows of --labels with split calibration"),
     ] = None,
     system: Annotated[list[str] | None, typer.Option("--system", help="Value system of --labels; repeatable.")] = None,
     fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take Clave's folds from this column.")] = None,
-    judges: Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma; `list` prints them.")] = None,
+    judges: Annotated[
+        str | None, typer.Option("--judges", help="Judges by name, by comma; `list` prints them.", callback=_list_judges, is_eager=True)
+    ] = None,
     splits: Annotated[str | None, typer.Option("--splits", help="Splits to judge, by comma, the original one first.")] = None,
     values: Annotated[str | None, typer.Option("--values", help="Only these values, by comma.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value and split.")] = None,
@@ -65,11 +70,6 @@ def run(
     from clave.benchmark.plan import Plan
     from clave.benchmark.session import Session
 
-    if judges == "list":
-        from clave.judges.registry import WITH_CHOICE, judge_names
-
-        typer.echo("\n".join([*judge_names(), *WITH_CHOICE]))
-        return
     given: dict[str, Any] = {
         "valeval": valeval,
         "labels": labels,
@@ -121,7 +121,7 @@ def curve(
 def ablate(
     folder: Run,
     full: Annotated[str, typer.Option("--full", help="The variant of Clave that parts are left out of.")] = "clave",
-    without: Annotated[str | None, typer.Option("--without", help="Which parts, by comma.  [default: each]")] = None,
+    without: Annotated[str | None, typer.Option("--without", help="Which parts, by comma.", show_default="each")] = None,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
@@ -186,7 +186,7 @@ def balance(folder: Run) -> None:
 def probes(
     folder: Run,
     judges: Judges = None,
-    which: Annotated[str | None, typer.Option("--probes", help="Which, by comma.  [default: all]")] = None,
+    which: Annotated[str | None, typer.Option("--probes", help="Which, by comma.", show_default="all")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of each value.")] = 10,
     concurrency: opt.Concurrency = 32,
     budget: opt.Budget = None,
@@ -203,6 +203,16 @@ def probes(
     found = compared(_table(session, "probes", outcome))
     rows = [(p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.verdict) for p in found]
     _finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows)
+
+
+def _list_judges(judges: str | None) -> str | None:
+    """`--judges list` prints the names and needs no other option."""
+    if judges == "list":
+        from clave.judges.registry import WITH_CHOICE, judge_names
+
+        typer.echo("\n".join([*judge_names(), *WITH_CHOICE]))
+        raise typer.Exit
+    return judges
 
 
 def _opened(folder: Path, concurrency: int, budget: float | None, prices: Path | None, cache: str | None) -> Session:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from clave.errors import InputError
 from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf, tfidf_chars
@@ -139,4 +140,6 @@ def _open(name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems:
     try:
         return local_judge(name)
     except InputError:
-        raise InputError(f"there is no judge {name!r}: there are {', '.join([*judge_names(), *WITH_CHOICE])}") from None
+        near = get_close_matches(name, judge_names(), 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"there is no judge {name!r}{meant}: clave bench run --judges list prints all names") from None
