@@ -268,6 +268,26 @@ def test_the_command_gives_the_same_agreement_as_the_page(open_store: Store, tmp
     assert "ana / ben" in CliRunner().invoke(app, [str(path)]).output
 
 
+def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    import socket
+
+    import typer
+    from typer.testing import CliRunner
+
+    from clave.cli.annotate import annotate
+    from clave.errors import InputError
+
+    (tmp_path / "r.jsonl").write_text('{"id": "a", "response": "x"}\n')
+    app = typer.Typer()
+    app.command()(annotate)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        options = ["--system", "mft", "--responses", str(tmp_path / "r.jsonl"), "--store", str(tmp_path / "labels.db")]
+        done = CliRunner().invoke(app, [*options, "--port", str(taken.getsockname()[1])])
+    assert isinstance(done.exception, InputError)
+    assert "name another --port" in str(done.exception)
+    assert not (tmp_path / "labels.db").exists()
+
+
 def test_guidelines_are_edited_and_shown_to_annotators(open_store: Store) -> None:
     page = client(open_store)
     page.post("/guidelines/care", data={"text": "A mere mention is unrelated."})

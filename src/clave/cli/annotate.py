@@ -7,11 +7,13 @@ clave agreement labels.jsonl
 from __future__ import annotations
 
 import secrets
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clave.cli import options as opt
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def annotate(
     system: Annotated[str, typer.Option(help="A built-in value system or a YAML file.")],
     responses: Annotated[str, typer.Option(help="Responses to label: JSONL, CSV, Parquet, or hf://org/name:split.")],
+    mapping: opt.Map = None,
     store: Annotated[str, typer.Option(help="Where labels are kept: an SQLite file or a SQLAlchemy URL.")] = "labels.db",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs a token.")] = "127.0.0.1",
     token: Annotated[str | None, typer.Option(envvar="CLAVE_ANNOTATE_TOKEN", help="One token for everybody; made up when needed.")] = None,
     annotator: Annotated[list[str] | None, typer.Option(help="A name that gets a token of its own; may be repeated.")] = None,
@@ -42,6 +45,7 @@ def annotate(
     uvicorn = require("uvicorn", "annotate")
     require("fastapi", "annotate")
     require("sqlalchemy", "annotate")
+    _refuse_taken(host, port)
     from clave.annotate.access import Access
     from clave.annotate.app import build_app, session_secret
     from clave.annotate.assign import Rules
@@ -53,7 +57,7 @@ def annotate(
 
     values = ValueSystem.load(system)
     place = Store(store, values)
-    new = place.add_responses(read_responses(responses))
+    new = place.add_responses(read_responses(responses, mapping=opt.mapping(mapping)))
     if gold:
         place.add_gold(read_labels(gold, values=list(values.by_id)))
     rules = Rules(target=target, overlap=overlap)
@@ -77,6 +81,14 @@ def annotate(
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
     finally:
         place.close()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Ask before the address is printed, which would be another program's."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise InputError(f"the page cannot be at {host}:{port}: {error.strerror}: name another --port or --host") from None
 
 
 def agreement(
