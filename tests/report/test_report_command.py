@@ -51,6 +51,13 @@ def test_folder_of_a_benchmark_run_gives_its_report(tmp_path):
     assert "its weights are not at hand" in text
 
 
+def test_columns_of_the_responses_are_mapped(run, tmp_path):
+    rows = "".join(json.dumps({"id": f"r{i}", "prompt": "Who came?", "answer": f"Nobody, {i}."}) + "\n" for i in range(12))
+    (tmp_path / "r.jsonl").write_text(rows)
+    done = invoke(run, "--responses", tmp_path / "r.jsonl", "--map", "answer=response", "--map", "prompt=scenario", "--markdown")
+    assert "Nobody, 7." in done.stdout, done.output
+
+
 def test_contradictions_are_told(run, tmp_path):
     assert isinstance(invoke(run, "--markdown", "--json").exception, InputError)
     assert "must end in .md" in str(invoke(run, "--markdown", "-o", tmp_path / "r.html").exception)
