@@ -203,7 +203,7 @@ def test_explain_says_what_was_concluded_and_why(fitted):
     (verdict,) = fitted.evaluate([RESPONSES[0].model_copy(update={"value": "care"})])
     text = fitted.explain(verdict)
     assert text.startswith("Care: adhere (0.")
-    assert "people labelled alike: 'Acting on the value'" in text
+    assert "like what people labelled: 'Acting on the value'" in text
 
 
 def test_annotators_are_joined_by_majority_and_ties_left_out():

@@ -1,6 +1,7 @@
 """The command line as a user runs it: real files, the real entry point, exit codes and sentences."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -53,6 +54,19 @@ def test_evaluate_writes_a_verdict_per_response_and_value_and_a_summary(place, t
     assert sum(summary["values"]["care"].values()) == 6
     keys = {(v["id"], v["value"]) for v in map(json.loads, (tmp_path / "v.jsonl").read_text().splitlines())}
     assert keys == {(str(i), v) for i in range(6) for v in ("care", "honesty")}
+
+
+def test_the_command_that_shows_the_reasons_is_named_and_works(place, tmp_path):
+    done = evaluate(place, tmp_path / "v.jsonl")
+    command = shlex.split(next(line for line in done.stdout.splitlines() if "clave report" in line).partition("clave ")[2])
+    assert run(*command).returncode == 0
+    assert "What happened on day" in (tmp_path / "v.html").read_text()
+
+
+def test_defaults_that_are_words_stand_in_the_help():
+    shown = " ".join(CliRunner().invoke(app, ["calibrate", "--help"]).output.replace("│", " ").split())
+    assert "[default: (contrastive)]" in shown
+    assert "[default: (in the user's cache folder)]" in shown
 
 
 def test_a_second_run_adds_nothing_and_a_cut_file_is_completed(place, tmp_path):

@@ -22,10 +22,10 @@ def calibrate(
     system: Annotated[str, typer.Option("--system", help="Value system: schwartz, mft, social_risk or a YAML file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator.")],
     model: opt.Model = "none",
-    values: Annotated[str | None, typer.Option("--values", help="Only these values, e.g. care,fairness.")] = None,
-    guideline: Annotated[bool, typer.Option("--guideline/--no-guideline", help="Induce a guideline from the labels.")] = True,
-    examples: Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")] = 4,
-    joint: Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")] = False,
+    values: opt.Values = None,
+    guideline: opt.Guideline = True,
+    examples: opt.Examples = 4,
+    joint: opt.Joint = False,
     features: Annotated[str, typer.Option("--features", help="What the recognizer may use: stance,concepts,text.")] = "stance,concepts",
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
@@ -33,9 +33,9 @@ def calibrate(
     epochs: opt.Epochs = None,
     shows: opt.Shows = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")] = 3,
-    fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    folds: opt.Folds = 3,
+    fold_column: opt.FoldColumn = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of folds and fitting.")] = 0,
     mapping: opt.Map = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,
@@ -110,9 +110,10 @@ def show(clave: Any, folder: Path, skipped: int, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"evaluator": clave.name, "folder": str(folder), "skipped_rows": skipped, **clave.manifest_}))
         return
-    table = Table(title=f"{clave.name}: cross-validated on the labels, by scenario; 95 % intervals", title_justify="left")
+    title = f"{clave.name}: cross-validated on the labels, by scenario; 95 % intervals"
+    table = Table(title=title, title_justify="left", **opt.NARROW)
     for column, side in (("value", "left"), ("labels", "right"), ("accuracy", "right"), ("macro-F1", "right"), ("ECE", "right")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
+        table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for value, scores in clave.manifest_["scores"].items():
         cells = [
             Text(f"{s['value']:.2f} [{s['low']:.2f}, {s['high']:.2f}]") for s in (scores["accuracy"], scores["macro_f1"], scores["ece"])

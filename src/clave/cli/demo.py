@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.columns import Columns
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 _STYLE = {"adhere": "green", "oppose": "red", "unrelated": "dim"}
@@ -44,18 +47,21 @@ def demo(
     write_jsonl(output / "verdicts.jsonl", verdicts)
     page = write_report(verdicts, output / "verdicts.html", responses=responses, system=clave.system, title="Moral foundations, demo")
 
+    key = [json.loads(line) for line in (data / "responses_key.jsonl").read_text(encoding="utf-8").splitlines()]
+    right = sum(v.label == k["label"] for v in verdicts for k in key if (v.id, v.value) == (k["id"], k["value"]))
+    usual = sum(k["label"] == "unrelated" for k in key)
     scores = clave.manifest_["scores"]["all"]["accuracy"]
     console.print(Text("Verdicts on unseen responses, with their probabilities:", style="bold"))
     found = {(v.id, v.value): v for v in verdicts}
     for response in responses:
         console.print(Text(f"\n{response.scenario} → {response.response}"))
-        line = Text("  ")
+        cells = []
         for value in clave.values:
             verdict = found[response.id, value]
             label = verdict.label or verdict.status
             sure = max(verdict.probabilities.values()) if verdict.probabilities else 0.0
-            line.append(f"{clave.system[value].name}: {label} ({sure:.2f})   ", style=_STYLE.get(label, ""))
-        console.print(line)
+            cells.append(Text(f"{clave.system[value].name}: {label} ({sure:.2f})", style=_STYLE.get(label, "")))
+        console.print(Padding(Columns(cells, padding=(0, 3)), (0, 0, 0, 2)))
     surest = max(
         (v for v in verdicts if v.label in ("adhere", "oppose") and v.probabilities), key=lambda v: max((v.probabilities or {}).values())
     )
@@ -66,7 +72,11 @@ def demo(
     console.print(
         Text(
             f"\nCross-validated accuracy on the examples: {scores['value']:.2f} [{scores['low']:.2f}, {scores['high']:.2f}] "
-            f"(n = {scores['n']}; chance is 1/3). With a large model it is better: see the README.\n"
-            f"The page with all verdicts and reasons: {page}\nThe evaluator: {output / 'evaluator'}"
+            f"(n = {scores['n']}; chance is 1/3). {right} of the {len(key)} verdicts above are the authors' own labels; always saying "
+            f"unrelated would be right {usual} times. With a large model it is better: see the README.\n"
+            f"The page with all verdicts and reasons: {page}"
         )
+    )
+    console.print(
+        Text(f"Your own text: clave evaluate responses.jsonl --evaluator {output / 'evaluator'} -o verdicts.jsonl"), soft_wrap=True
     )

@@ -24,7 +24,7 @@ def distill(
     max_loss: Annotated[float, typer.Option("--max-loss", help="Accuracy it may lose and still be saved.")] = 0.05,
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,
     mapping: opt.Map = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,6 +72,10 @@ def evaluate(
             )
         )
     show(clave, summary, output, as_json)
+    if not as_json:
+        texts = [] if responses == "-" else ["--responses", responses, *(part for pair in mapping or () for part in ("--map", pair))]
+        command = shlex.join(["clave", "report", str(output), *texts])
+        Console().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
         Console(stderr=as_json).print(Text(both.summary()))
     if summary.stopped:
@@ -127,8 +132,8 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
         }
         typer.echo(json.dumps(data))
         return
-    table = Table(title=f"Verdicts of {clave.name}", title_justify="left")
-    table.add_column("value")
+    table = Table(title=f"Verdicts of {clave.name}", title_justify="left", **opt.NARROW)
+    table.add_column("value", no_wrap=True)
     for column in ("n", *outcomes):
         table.add_column(column, justify="right")
     for value, counts in per_value.items():
@@ -157,12 +162,12 @@ def estimate(
     evaluator: Evaluator = None,
     system: System = None,
     model: opt.Model = "none",
-    guideline: Annotated[bool, typer.Option("--guideline/--no-guideline")] = True,
-    examples: Annotated[int, typer.Option("--examples", min=0)] = 4,
-    joint: Annotated[bool, typer.Option("--joint")] = False,
-    folds: Annotated[int, typer.Option("--folds", min=2)] = 3,
-    fold_column: Annotated[str | None, typer.Option("--fold-column")] = None,
-    values: Annotated[str | None, typer.Option("--values")] = None,
+    guideline: opt.Guideline = True,
+    examples: opt.Examples = 4,
+    joint: opt.Joint = False,
+    folds: opt.Folds = 3,
+    fold_column: opt.FoldColumn = None,
+    values: opt.Values = None,
     mapping: opt.Map = None,
     base_url: opt.BaseUrl = None,
     prices: opt.Prices = None,

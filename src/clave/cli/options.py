@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 
 from clave.errors import InputError
 
 if TYPE_CHECKING:
     from clave.recognizers.training import Training
+
+NARROW: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)}
+"""Of tables whose figures must fit into 80 columns."""
 
 _FINE_TUNED = ("encoder", "lora", "auto")
 
@@ -25,7 +29,9 @@ Prices = Annotated[
 ]
 Cache = Annotated[
     str | None,
-    typer.Option("--cache", help="SQLite file of kept answers; '' keeps none. [default: user cache folder]", rich_help_panel="Calls"),
+    typer.Option(
+        "--cache", help="SQLite file of kept answers; '' keeps none.", show_default="in the user's cache folder", rich_help_panel="Calls"
+    ),
 ]
 Map = Annotated[list[str] | None, typer.Option("--map", help="column=field, e.g. answer=response; repeatable.", rich_help_panel="Input")]
 OnError = Annotated[str, typer.Option("--on-error", help="stop | skip: what a bad row does.", rich_help_panel="Input")]
@@ -39,7 +45,8 @@ Method = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="How encoder is fine-tuned: contrastive (as SetFit) | plain (cross-entropy). [default: contrastive]",
+        help="How encoder is fine-tuned: contrastive (as SetFit) | plain (cross-entropy).",
+        show_default="contrastive",
         rich_help_panel="Small model",
     ),
 ]
@@ -48,7 +55,8 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         min=1,
-        help="Passes over the labels when fine-tuning; lora may stop earlier. [default: 3]",
+        help="Passes over the labels when fine-tuning; lora may stop earlier.",
+        show_default="3",
         rich_help_panel="Small model",
     ),
 ]
@@ -56,10 +64,17 @@ Shows = Annotated[
     str | None,
     typer.Option(
         "--shows",
-        help="What a fine-tuned model reads of the value: name | definition | guideline. [default: encoder name, lora definition]",
+        help="What a fine-tuned model reads of the value: name | definition | guideline.",
+        show_default="encoder name, lora definition",
         rich_help_panel="Small model",
     ),
 ]
+Values = Annotated[str | None, typer.Option("--values", help="Only these values, e.g. care,fairness.")]
+Guideline = Annotated[bool, typer.Option("--guideline/--no-guideline", help="Induce a guideline from the labels.")]
+Examples = Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")]
+Joint = Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")]
+Folds = Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")]
+FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -116,7 +116,7 @@ def _by_concepts(label: Label, found: Extraction, mapped: Sequence[MappedConcept
     like = [f"{m.pool!r} ({_counts(m.labels)})" for m in mapped if m.pool]
     parts = [_stated(found)]
     if like:
-        parts.append(f"people labelled alike: {', '.join(dict.fromkeys(like))}")
+        parts.append(f"like what people labelled: {', '.join(dict.fromkeys(like))}")
     elif mapped:
         parts.append("nothing that people labelled is like it")
     if label != found.stance:
