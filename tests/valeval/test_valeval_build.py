@@ -143,8 +143,11 @@ def test_a_file_of_unknown_hash_is_recorded_by_the_first_build_and_checked_by_th
 
 def test_a_missing_file_without_an_address_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs_module, "download", lambda *a, **k: pytest.fail("no network in tests"))
-    with pytest.raises(InputError, match="do_not_answer_en.csv is missing and has no fixed address: get it from https://huggingface"):
+    says = r"do_not_answer_en.csv is missing and has no fixed address \(and so 6 more: .*\): get it from https://huggingface"
+    with pytest.raises(InputError, match=says):
         inputs_module.find_inputs(find_sources(["do_not_answer"])[0], tmp_path, recorded={})
+    with pytest.raises(InputError, match=says):  # and before the others are downloaded
+        build(Plan(tmp_path / "o", tmp_path, find_sources(["mfrc", "do_not_answer"])))
 
 
 def test_a_download_of_unknown_hash_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,14 +43,14 @@ def build(
     """Build the data set. The same raw files, package and seed give the same bytes."""
     from clave.valeval.build import Plan, refuse_unaccepted
     from clave.valeval.build import build as run
-    from clave.valeval.inputs import layout_in
+    from clave.valeval.inputs import by_hand, layout_in
     from clave.valeval.sources.registry import find_sources
 
     console = Console(stderr=True)
     found = find_sources([name for entry in sources or () for name in entry.split(",") if name])
     raw = raw_dir or _default_raw_dir()
     for source in found:
-        there = "there" if layout_in(source, raw) else "to be downloaded"
+        there = "there" if layout_in(source, raw) else "to be put there by hand" if by_hand(source, raw) else "to be downloaded"
         console.print(f"{source.title}: {source.license}, {there}", markup=False, highlight=False)
     refuse_unaccepted(found, accept_nc)
     chat = None

@@ -25,7 +25,7 @@ from clave.valeval.card import data_card
 from clave.valeval.corrections import check_corrections, corrected, read_corrections
 from clave.valeval.diversity import Vectors
 from clave.valeval.download import Progress, file_sha256
-from clave.valeval.inputs import Input, find_inputs
+from clave.valeval.inputs import Input, find_inputs, refuse_missing
 from clave.valeval.perturbations.rows import PER_CELL, perturb
 from clave.valeval.pool import SourceCounts, fill_pool
 from clave.valeval.row import SPLITS, Row, write_split
@@ -66,6 +66,7 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
         InputError: A licence was not accepted, a raw file is missing or changed, a correction names no row.
     """
     refuse_unaccepted(plan.sources, plan.accept_nc)
+    refuse_missing(plan.sources, plan.raw_dir)
     inputs = {
         s.id: find_inputs(s, plan.raw_dir, recorded=_recorded(plan.out), allow_changed=plan.allow_changed, progress=progress)
         for s in plan.sources

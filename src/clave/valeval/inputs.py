@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -48,6 +48,26 @@ def layout_in(source: Source, raw_dir: Path) -> tuple[str, ...] | None:
     return next((files for files in source.layouts if all((raw_dir / f).is_file() for f in files)), None)
 
 
+def by_hand(source: Source, raw_dir: Path) -> list[str]:
+    """Files of the source that are missing and have no address: only a person can put them there."""
+    if layout_in(source, raw_dir):
+        return []
+    return [name for name in source.layouts[0] if not (raw_dir / name).is_file() and not pins().get(name, {}).get("url")]
+
+
+def refuse_missing(sources: Iterable[Source], raw_dir: Path) -> None:
+    """Asked before anything is downloaded.
+
+    Raises:
+        InputError: A source needs files that cannot be downloaded; names them, and where they are found.
+    """
+    for source in sources:
+        if names := by_hand(source, raw_dir):
+            mend = f"get it from {source.home} and put it there, or leave {source.id} out with --sources"
+            more = f" (and so {len(names) - 1} more: {', '.join(Path(name).name for name in names[1:])})" if len(names) > 1 else ""
+            raise InputError(f"{raw_dir / names[0]} is missing and has no fixed address{more}: {mend}")
+
+
 def find_inputs(
     source: Source,
     raw_dir: Path,
@@ -70,18 +90,16 @@ def find_inputs(
     """
     files = layout_in(source, raw_dir)
     if files is None:
+        refuse_missing((source,), raw_dir)
         files = source.layouts[0]
         for name in files:
             if not (raw_dir / name).is_file():
-                _fetch(source, name, raw_dir, allow_changed, progress)
+                _fetch(name, raw_dir, allow_changed, progress)
     return tuple(check_input(name, raw_dir, recorded, allow_changed) for name in files)
 
 
-def _fetch(source: Source, name: str, raw_dir: Path, allow_changed: bool, progress: Callable[[str], Progress] | None) -> None:
-    pin = pins().get(name, {})
-    if not pin.get("url"):
-        mend = f"get it from {source.home} and put it there, or leave {source.id} out with --sources"
-        raise InputError(f"{raw_dir / name} is missing and has no fixed address: {mend}")
+def _fetch(name: str, raw_dir: Path, allow_changed: bool, progress: Callable[[str], Progress] | None) -> None:
+    pin = pins()[name]
     official = pin.get("bytes") == "official" and not allow_changed
     found = download(
         pin["url"],
