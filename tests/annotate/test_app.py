@@ -268,7 +268,7 @@ def test_the_command_gives_the_same_agreement_as_the_page(open_store: Store, tmp
     assert "ana / ben" in CliRunner().invoke(app, [str(path)]).output
 
 
-def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_and_a_folder_that_is_no_evaluator_are_sentences(tmp_path: Path) -> None:
     import socket
 
     import typer
@@ -282,9 +282,15 @@ def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
     app.command()(annotate)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         options = ["--system", "mft", "--responses", str(tmp_path / "r.jsonl"), "--store", str(tmp_path / "labels.db")]
-        done = CliRunner().invoke(app, [*options, "--port", str(taken.getsockname()[1])])
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, [*options, "--port", str(port)])
     assert isinstance(done.exception, InputError)
     assert "name another --port" in str(done.exception)
+    (tmp_path / "evaluator").mkdir()
+    (tmp_path / "evaluator" / "thesis.txt").write_text("years of work")
+    done = CliRunner().invoke(app, [*options, "--port", str(port), "--model", "acme/x", "-o", str(tmp_path / "evaluator")])
+    assert isinstance(done.exception, InputError)
+    assert "is there and is no evaluator" in str(done.exception)
     assert not (tmp_path / "labels.db").exists()
 
 

@@ -75,7 +75,8 @@ class Calibrating:
                 if not system[value].guideline:
                     store.set(f"induced:{value}", text)
             spent = clave.ledger
-            self._ended = ("done", f"{self.out}: {spent.calls} calls, {spent.cache_hits} from the cache, ${spent.cost:.2f}")
+            cost = "price not known" if spent.unpriced else f"${spent.cost:.2f}"
+            self._ended = ("done", f"{self.out}: {spent.calls} calls, {spent.cache_hits} from the cache, {cost}")
         except ClaveError as error:
             self._ended = ("failed", str(error))
         except Exception as error:

@@ -46,6 +46,10 @@ def annotate(
     require("fastapi", "annotate")
     require("sqlalchemy", "annotate")
     _refuse_taken(host, port)
+    if model:
+        from clave.saving import refuse_occupied
+
+        refuse_occupied(output)
     from clave.annotate.access import Access
     from clave.annotate.app import build_app, session_secret
     from clave.annotate.assign import Rules
