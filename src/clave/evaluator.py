@@ -249,7 +249,10 @@ class Clave:
             raise InputError(
                 f"response {response.id!r}: the evaluator was not fitted on value {response.value!r}, only on {', '.join(self.values)}"
             )
-        return (self.system[response.value],)
+        try:
+            return (self.system[response.value],)
+        except InputError as error:
+            raise InputError(f"response {response.id!r}: {error}") from None
 
     async def aevaluate_units(
         self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0

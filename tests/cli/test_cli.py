@@ -103,7 +103,7 @@ def test_another_evaluators_output_is_not_mixed(place, tmp_path):
     [
         ('{"id": "a", "prompt": "p", "answer": "x"}\nnot json\n', "line 2: not a JSON object"),
         ('{"id": "a", "prompt": "p", "answer": "x"}\n{"id": "a", "prompt": "p", "answer": "y"}\n', "'a' stands twice"),
-        ('{"id": "a", "prompt": "p", "answer": "x", "value": "courage"}\n', "'courage' is not in value system"),
+        ('{"id": "a", "prompt": "p", "answer": "x", "value": "courage"}\n', "response 'a': value 'courage' is not in value system"),
         ('{"id": "a", "prompt": "p"}\n', "line 1: --map names column 'answer'"),
     ],
 )
