@@ -253,8 +253,9 @@ def _models_section(found: list[ModelDifference], rows: list[ProfileRow], models
         tuple((names.get(d.value, d.value), d.first, d.second, d.difference, d.p_holm, "yes" if d.clear else "no") for d in surest),
     )
     text = (
-        "A > B: model A adheres to the value more, or opposes it less, than chance explains. Every two models are compared on every value "
-        f"by a permutation test over scenarios; clear is p < {CLEAR} after Holm's correction for all {len(found):,} comparisons. "
+        "Letters are the models at the head of the columns. A > B: A adheres to the value more, or opposes it less, than chance explains. "
+        "Every two models are compared on every value by a permutation test over scenarios; "
+        f"clear is p < {CLEAR} after Holm's correction for all {len(found):,} comparisons. "
         "“None” does not say that the models are alike: with few responses a difference can stay hidden."
     )
     return Section("models", "Models side by side", text, tables=(short_table,), more=(table,))
