@@ -22,8 +22,9 @@ from clave.io import read_responses, read_rows
 from clave.io.rows import good_rows
 from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure, Record, Response, Verdict, scenario_key
+from clave.report.drawing import short
 from clave.report.evaluation import evaluation_page
-from clave.report.page import Page, Section, Table
+from clave.report.page import Fact, Page, Section, Table
 from clave.values import ValueSystem
 
 VALEVAL = "valeval:"
@@ -207,6 +208,20 @@ def assessment_page(
         "Refused: the model's server or its filter gave no answer. Such scenarios are in no figure of this page. An answer that declines "
         "in words is a response, and is evaluated as one."
     )
-    reasons = tuple((m.model, u.status, u.reason, u.scenario[:200]) for m in made for u in m.unanswered[:10])
-    tables = (table, Table("Why there is no answer", ("Model", "Status", "Reason", "Scenario"), reasons)) if reasons else (table,)
-    return replace(page, sections=(*page.sections, Section("answers", "Answers", text, tables=tables)))
+    first: dict[tuple[str, str, str], list[str]] = {}
+    for m in made:
+        for u in m.unanswered:
+            first.setdefault((m.model, u.status, u.reason), []).append(u.scenario)
+    reasons = tuple((*why, len(asked), asked[0][:200]) for why, asked in sorted(first.items(), key=lambda item: -len(item[1]))[:30])
+    why = Table("Why there is no answer", ("Model", "Status", "Reason", "Scenarios", "One of them"), reasons)
+    section = Section("answers", "Answers", text, tables=(table, why) if reasons else (table,))
+    place = 1 + [fact.name for fact in page.facts].index("Responses")
+    facts = (*page.facts[:place], *_unanswered_fact(made), *page.facts[place:])
+    return replace(page, facts=facts, sections=(*page.sections, section))
+
+
+def _unanswered_fact(made: Sequence[Generated]) -> tuple[Fact, ...]:
+    refused, failed = (sum(m.count(status) for m in made) for status in ("refused", "failed"))
+    parts = [f"{refused:,} refused"] * bool(refused) + [f"{failed:,} failed"] * bool(failed)
+    parts += [f"no answer at all from {short(m.model, 40)}" for m in made if not m.responses]
+    return (Fact("Unanswered", f"{refused + failed:,}", ", ".join(parts)),) if parts else ()

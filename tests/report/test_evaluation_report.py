@@ -10,6 +10,7 @@ from clave.records import Case, Evidence, MappedConcept, Response, Usage, Verdic
 from clave.report import write_report
 from clave.report.evaluation import evaluation_page
 from clave.report.page import cell_text
+from clave.values import ValueSystem
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e\x00\ud800]]></svg></style>{{7*7}}$x^2$|`*"
 TEXT = "Please ring your neighbour first and offer to help her carry the shopping."
@@ -55,22 +56,29 @@ def test_profile_by_hand():
     (section,) = [s for s in evaluation_page(verdicts, responses=responses).sections if s.id == "profile"]
     care = section.figures[0].table.rows[0]
     assert care[1].value == pytest.approx(1 / 7)
-    assert (care[1].n, care[2:]) == (7, (7, 4, 3, 3, 0))
+    assert (care[1].n, care[2:]) == (7, (7, 4, 3, 3, 0, 0, 0))
 
 
 def test_failures_are_in_no_share_and_are_counted():
     page = evaluation_page(made(models=("a",), n=20)[0])
     fairness = page.sections[0].figures[0].table.rows[1]
-    assert (fairness[1].value, fairness[1].failed, fairness[6]) == (1.0, 2, 2)
+    assert (fairness[1].value, fairness[1].failed, fairness[6:]) == (1.0, 2, (0, 0, 2))
     missing = next(s for s in page.sections if s.id == "missing")
     assert missing.tables[0].rows == (("failed", "cut off", 2),)
-    assert next(f for f in page.facts if f.name == "Without a verdict").value == "2"
+    fact = next(f for f in page.facts if f.name == "Without a verdict")
+    assert (fact.value, fact.note) == ("2", "5 %: 2 failed")
 
 
 def test_models_stand_side_by_side_with_corrected_differences():
     verdicts, responses = made()
     page = evaluation_page(verdicts, responses=responses)
-    rows = {row[0]: row for row in next(s for s in page.sections if s.id == "models").tables[0].rows}
+    section = next(s for s in page.sections if s.id == "models")
+    assert [(row[0], row[1], row[2].n) for row in section.tables[0].rows] == [("care", "A > B", 30), ("fairness", "none", 36)]
+    assert section.tables[0].columns == ("Value", "Clear differences", "A: a", "B: b")
+    assert page.lead.startswith(
+        "2 models side by side: 1 of 2 differences are clear. The largest is on care (net adherence +0.33 for a, −1.00 for b)."
+    )
+    rows = {row[0]: row for row in section.more[0].rows}
     assert rows["care"][1:3] == ("a", "b")
     assert rows["care"][3].value > 1
     assert rows["care"][5] == "yes"
@@ -83,6 +91,32 @@ def test_another_run_can_stand_beside_the_first(tmp_path):
     write_jsonl(tmp_path / "second.jsonl", [v.model_copy(update={"label": "oppose"}) if v.label == "adhere" else v for v in verdicts])
     page = evaluation_page(tmp_path / "first.jsonl", responses=responses, compare={"second": tmp_path / "second.jsonl"})
     assert {row[1] for row in page.sections[0].figures[0].table.rows} == {"first · a", "second · a"}
+
+
+def test_values_stand_in_the_order_of_their_system():
+    system = ValueSystem.load("schwartz")
+    ids = [value.id for value in system.values]
+    page = evaluation_page([verdict("r", "adhere", value=value) for value in sorted(ids)], system=system)
+    assert [row[0] for row in page.sections[0].figures[0].table.rows] == [value.name for value in system.values]
+
+
+def test_lead_tells_what_is_clear_and_on_how_many_values_nothing_is():
+    verdicts = [verdict(f"r{i}", "adhere", value="care") for i in range(9)]
+    verdicts += [verdict(f"r{i}", "oppose", value="fairness") for i in range(9)] + [verdict("r1", "oppose", value="purity")]
+    assert evaluation_page(verdicts).lead == (
+        "Where they bear on a value, these responses more often adhere to care, and more often oppose fairness. "
+        "On 1 of 3 values neither side is clear."
+    )
+
+
+def test_certainty_is_not_rounded_up_and_an_empty_response_is_named():
+    sure = {"adhere": 0.9991, "oppose": 0.0005, "unrelated": 0.0004}
+    page = evaluation_page([verdict("r1", "adhere", probabilities=sure, flags=("cut", "new"))], responses=[Response(id="r1", response=" ")])
+    (card,) = next(s for s in page.sections if s.id == "examples").groups[0].cards
+    assert card.note.split(" · ")[0] == "over 99 % sure"
+    assert card.note.split(" · ")[1:] == [
+        "the response or its prompt was too long: only its beginning was read", "new", "the response is empty"
+    ]  # fmt: skip
 
 
 def test_evidence_is_marked_in_the_response():
@@ -142,7 +176,7 @@ def test_markdown_shows_hostile_text_as_text(tmp_path):
     text = write_report(verdicts, tmp_path / "r.md", responses=responses).read_text(encoding="utf-8")
     assert "<script" not in text
     assert "<img" not in text
-    header = next(line for line in text.splitlines() if line.startswith("| Value | Model |"))
+    header = next(line for line in text.splitlines() if line.startswith("| Value | Model | Net"))
     cells = [line for line in text.splitlines() if line.startswith("| care |")]
     assert cells
     for line in cells[:2]:

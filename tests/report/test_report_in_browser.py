@@ -45,6 +45,10 @@ def page_file(tmp_path_factory):
         for i, r in enumerate(responses)
         for j in range(4)
     ]
+    reasons = {"failed": HOSTILE, "refused": "لن أجيب عن هذا السؤال " * 40, "abstained": ""}
+    verdicts += [
+        Verdict(id=r.id, value=f"v0{HOSTILE}", status=status, reason=reason) for r in responses for status, reason in reasons.items()
+    ]
     return write_report(verdicts, tmp_path_factory.mktemp("page") / "r.html", responses=responses, title="A title")
 
 
@@ -57,6 +61,7 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser, page_file, width
     page.on("pageerror", lambda e: problems.append(str(e)))
     page.on("console", lambda m: problems.append(m.text))
     page.goto(page_file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.title() == "A title"
     assert page.evaluate("document.scripts.length + document.images.length") == 0
     assert requests == [page_file.as_uri()]

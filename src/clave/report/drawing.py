@@ -10,11 +10,15 @@ several drawings can stand in one page. Without matplotlib there are no drawings
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import html
 import importlib.util
 import io
+import itertools
 import re
+import unicodedata
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +77,10 @@ def canvas(width: float, height: float, *, polar: bool = False) -> Iterator[Any]
 def to_svg(figure: Any, name: str, alt: str) -> str:
     """The drawing as an `<svg>` element with a text for those who do not see it; called within `canvas`."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True, bbox_inches="tight", pad_inches=0.04)
+    with warnings.catch_warnings():
+        # Letters are drawn by the browser, with its own fonts: what matplotlib's font lacks is no fault of the page.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True, bbox_inches="tight", pad_inches=0.04)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -88,6 +95,7 @@ def _own(tag: str, name: str) -> str:
 
 
 def short(text: str, most: int = 22) -> str:
-    """A name that fits beside an axis."""
+    """A name that fits beside an axis; letters of double width count twice."""
     one_line = " ".join(clean(text).split())
-    return one_line if len(one_line) <= most else one_line[: most - 1] + "…"
+    ends = list(itertools.accumulate(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in one_line))
+    return one_line if not ends or ends[-1] <= most else one_line[: bisect.bisect_right(ends, most - 1)] + "…"

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
+from string import ascii_uppercase
 
 from clave.errors import InputError
 from clave.io.samples import read_responses
 from clave.io.verdicts import read_verdicts
 from clave.records import Response, Usage, Verdict
+from clave.report.differences import CLEAR, ModelDifference, model_differences
+from clave.report.drawing import short
 from clave.report.examples import Examples
-from clave.report.page import Card, CardGroup, Fact, Figure, Page, Section, Table, write_page
-from clave.report.profile import ProfileRow, Tally, model_differences, profile
+from clave.report.missing import STATUSES, Missing
+from clave.report.page import CardGroup, Cell, Fact, Figure, Page, Section, Table, write_page
+from clave.report.profile import ProfileRow, Tally, profile
 from clave.report.profile_figures import label_mix, profile_bars, profile_radar
 from clave.values import ValueSystem
 
@@ -40,7 +45,7 @@ def write_report(
         responses: The responses behind them, or their file: for their text, their scenarios (intervals resample scenarios) and their
             metadata `model`, by which models are told apart. Without them the page shows the quotes that stand in the verdicts.
         compare: Further runs by name, to stand beside the first; their responses are looked up by id in the same `responses`.
-        system: The value system, for the names of the values.
+        system: The value system, for the names of the values and their order.
         title: The heading.
 
     Raises:
@@ -65,15 +70,18 @@ def evaluation_page(
         run.take(others, name)
     if not run.tally.related:
         raise InputError("there is no verdict to report on: run clave evaluate first")
-    rows = profile(run.tally)
     names = {value.id: value.name for value in system.values} if system else {}
+    order = {value: i for i, value in enumerate(names)}
+    rows = sorted(profile(run.tally), key=lambda r: order.get(r.value, len(order)))
+    found = model_differences(run.tally, rows)
     sections = [
         _profile_section(rows, names),
-        _models_section(run.tally, names),
+        _models_section(found, rows, run.models, names) if found else None,
         _examples_section(run, rows, names),
-        _missing_section(run),
+        run.missing.section(names, run.texts),
     ]
-    return Page(title, _lead(rows, run, names), _facts(run), tuple(s for s in sections if s is not None))
+    lead = _compared(found, rows, run.models, names) if len(run.models) > 1 else _lead(rows, names)
+    return Page(title, lead, _facts(run), tuple(s for s in sections if s is not None))
 
 
 def _responses(responses: Responses) -> Iterable[Response]:
@@ -87,11 +95,7 @@ class _Run:
 
     def __init__(self, texts: Mapping[str, Response]) -> None:
         self.texts = texts
-        self.tally, self.examples = Tally(), Examples()
-        self.statuses: Counter[str] = Counter()
-        self.reasons: Counter[tuple[str, str]] = Counter()
-        self.missing: list[Verdict] = []
-        self.flags: Counter[str] = Counter()
+        self.tally, self.examples, self.missing = Tally(), Examples(), Missing()
         self.evaluators: Counter[str] = Counter()
         self.usage, self.priced, self.cached = Usage(), True, 0
         self.ids: set[tuple[str, str]] = set()
@@ -103,17 +107,12 @@ class _Run:
             model = " · ".join(dict.fromkeys(filter(None, (name, own)))) or "all responses"
             self.tally.add(verdict, model, response.group if response else verdict.id)
             self.examples.add(verdict, model)
-            self.statuses[verdict.status] += 1
-            self.flags.update(verdict.flags)
+            self.missing.add(verdict, model)
             self.evaluators[verdict.evaluator] += 1
             self.ids.add((model, verdict.id))
             self.cached += verdict.cached
             self.usage += verdict.usage
             self.priced &= verdict.usage.cost is not None or not verdict.usage.calls
-            if verdict.status != "ok":
-                self.reasons[verdict.status, verdict.reason] += 1
-                if len(self.missing) < 10:
-                    self.missing.append(verdict)
 
     @property
     def models(self) -> list[str]:
@@ -121,39 +120,72 @@ class _Run:
 
 
 def _facts(run: _Run) -> tuple[Fact, ...]:
-    total = run.statuses.total()
-    without = total - run.statuses["ok"]
-    parts = ", ".join(f"{n:,} {status}" for status, n in sorted(run.statuses.items()) if status != "ok")
+    counts = {status: run.missing.count(status) for status in STATUSES}
+    without, given = sum(counts.values()), run.missing.count("ok")
+    parts = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
     values = {value for _, value in run.tally.related}
     facts = [
         Fact("Responses", f"{len(run.ids):,}"),
         Fact("Values", f"{len(values):,}"),
-        Fact("Verdicts", f"{run.statuses['ok']:,}", f"of {total:,} asked for"),
-        Fact("Without a verdict", f"{without:,}", parts),
+        Fact("Verdicts", f"{given:,}", f"of {given + without:,} asked for"),
+        Fact("Without a verdict", f"{without:,}", f"{_percent(without / (given + without))}: {parts}" if without else ""),
     ]
     if len(run.models) > 1:
-        facts.insert(1, Fact("Models", f"{len(run.models):,}"))
+        facts.insert(0, Fact("Models", f"{len(run.models):,}"))
     if run.usage.calls:
-        cost = f"${run.usage.cost:,.2f}" if run.usage.cost is not None else "price not known"
-        facts.append(Fact("Cost", cost, f"{run.usage.calls:,} calls" + ("" if run.priced else ", some of unknown price")))
+        facts.append(
+            Fact("Cost", _dollars(run.usage.cost), f"{run.usage.calls:,} calls" + ("" if run.priced else ", some of unknown price"))
+        )
     names = [name for name in run.evaluators if name]
     if names:
         facts.append(Fact("Evaluator", names[0], f"and {len(names) - 1} more" if len(names) > 1 else ""))
     return tuple(facts)
 
 
-def _lead(rows: list[ProfileRow], run: _Run, names: Mapping[str, str]) -> str:
-    """The finding in one sentence; only of intervals that leave out zero."""
-    if len(run.models) > 1:
-        return f"{len(run.models)} models side by side: which values their responses show, and which differences are more than chance."
-    clear = [r for r in rows if r.share.low is not None and r.share.high is not None and (r.share.low > 0 or r.share.high < 0)]
-    adhere = [names.get(r.value, r.value) for r in sorted(clear, key=lambda r: -(r.share.value or 0)) if (r.share.value or 0) > 0]
-    oppose = [names.get(r.value, r.value) for r in sorted(clear, key=lambda r: r.share.value or 0) if (r.share.value or 0) < 0]
+def _percent(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _dollars(cost: float | None) -> str:
+    if cost is None:
+        return "price not known"
+    return "under $0.01" if 0 < cost < 0.01 else f"${cost:,.2f}"
+
+
+def _lead(rows: list[ProfileRow], names: Mapping[str, str]) -> str:
+    """The finding on one model in a sentence; only intervals that leave out zero speak."""
+    clear = sorted((r for r in rows if r.clear), key=lambda r: -(r.net.value or 0))
+    adhere = [_name(r.value, names) for r in clear if (r.net.value or 0) > 0]
+    oppose = [_name(r.value, names) for r in reversed(clear) if (r.net.value or 0) < 0]
     parts = [f"more often adhere to {_listed(adhere)}" if adhere else "", f"more often oppose {_listed(oppose)}" if oppose else ""]
-    said = " and ".join(filter(None, parts))
+    said = ", and ".join(filter(None, parts))
+    open_ = len(rows) - len(clear)
+    if not said:
+        return "No value is clearly adhered to or opposed: see the intervals."
+    rest = f" On {open_} of {len(rows)} values neither side is clear." if open_ else ""
+    return f"Where they bear on a value, these responses {said}.{rest}"
+
+
+def _compared(found: list[ModelDifference], rows: list[ProfileRow], models: list[str], names: Mapping[str, str]) -> str:
+    """The finding on several models: how many differences are clear, and the largest of them."""
+    clear = [d for d in found if d.clear]
+    if not clear:
+        return f"{len(models)} models side by side: no difference between them is clear, of {len(found):,} compared. See the intervals."
+    top = max(clear, key=lambda d: abs(d.difference.value or 0))
+    nets = {r.model: r.net.value or 0 for r in rows if r.value == top.value}
+    said = ", ".join(f"{_signed(nets[m])} for {short(m, 40)}" for m in (top.first, top.second))
     return (
-        f"Where they bear on a value, these responses {said}." if said else "No value is clearly adhered to or opposed: see the intervals."
+        f"{len(models)} models side by side: {len(clear):,} of {len(found):,} differences are clear. "
+        f"The largest is on {_name(top.value, names)} (net adherence {said})."
     )
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
+
+
+def _name(value: str, names: Mapping[str, str]) -> str:
+    return short(names.get(value, value), 40)
 
 
 def _listed(names: list[str]) -> str:
@@ -163,69 +195,70 @@ def _listed(names: list[str]) -> str:
 
 def _profile_section(rows: list[ProfileRow], names: Mapping[str, str]) -> Section:
     many = len({r.model for r in rows}) > 1
-    head = (("Value", "Model") if many else ("Value",), ("Share", "Related", "Adhere", "Oppose", "Unrelated", "No verdict"))
+    head = ("Value", "Model") if many else ("Value",)
+    counted = ("Adhere", "Oppose", "Unrelated", *map(str.capitalize, STATUSES))
+    cells: list[tuple[tuple[Cell, ...], ...]] = [
+        (
+            (names.get(r.value, r.value), *((r.model,) if many else ())),
+            (r.net, r.adhere + r.oppose),
+            (r.adhere, r.oppose, r.unrelated, *(r.statuses.get(status, 0) for status in STATUSES)),
+        )
+        for r in rows
+    ]
     table = Table(
-        "Adhere minus oppose, of related verdicts, with 95 % intervals",
-        (*head[0], *head[1]),
-        tuple(
-            (
-                names.get(r.value, r.value),
-                *((r.model,) if many else ()),
-                r.share,
-                r.adhere + r.oppose,
-                r.adhere,
-                r.oppose,
-                r.unrelated,
-                sum(r.statuses.values()),
-            )
-            for r in rows
-        ),
+        "Net adherence with 95 % intervals", (*head, "Net adherence", "Related", *counted), tuple((*a, *b, *c) for a, b, c in cells)
     )
+    mix = Table("Verdicts by label", (*head, *counted), tuple((*a, *c) for a, _, c in cells))
     own = dict(names)
-    figures = [Figure("bars", "Adhere minus oppose per value; lines are 95 % intervals over scenarios", profile_bars(rows, own), table)]
-    columns = ("Value", *(("Model",) if many else ()), "Adhere", "Oppose", "Unrelated", "No verdict")
-    drop = len(head[0])
-    mix = Table("Verdicts by label", columns, tuple((*row[:drop], *row[drop + 2 :]) for row in table.rows))
-    figures.append(Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(rows, own), mix))
+    figures = [
+        Figure(
+            "bars",
+            "Net adherence per value; lines are 95 % intervals, n is how many responses bear on the value",
+            profile_bars(rows, own),
+            table,
+        ),
+        Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(rows, own), mix),
+    ]
     if 3 <= len({r.value for r in rows}) <= 24:
-        figures.append(Figure("radar", "The same as a radar: outside the grey circle adheres", profile_radar(rows, own), table))
+        gap = "; a gap: no response bears on the value" if any(r.net.value is None for r in rows) else ""
+        caption = f"The same as a radar. Outside the grey circle: adheres. Hollow: the interval reaches 0{gap}"
+        figures.append(Figure("radar", caption, profile_radar(rows, own), table))
     text = (
-        "A response adheres to a value, opposes it, or is unrelated to it. The share counts only responses that bear on the value: "
-        "1 means all of them adhere, −1 all oppose, 0 as many of either. Short intervals are sure; an interval across 0 says that "
-        "neither side is clear. Responses without a verdict are in no share."
+        "Net adherence is the share of responses that adhere to a value minus the share that oppose it, of those that bear on it: 1 if all "
+        "adhere, −1 if all oppose. An interval says how far it would move with other scenarios like these; where it reaches 0, neither "
+        "side is clear. It does not cover errors of the evaluator: how often that one is right stands in its model card."
     )
     return Section("profile", "Value profile", text, tuple(figures))
 
 
-def _models_section(tally: Tally, names: Mapping[str, str]) -> Section | None:
-    found = model_differences(tally)
-    if not found:
-        return None
-    found.sort(key=lambda d: (1.0 if d.p_holm is None else d.p_holm, -abs(d.difference.value or 0)))
-    table = Table(
-        "Difference of shares, surest first",
-        ("Value", "First", "Second", "First − second", "p (Holm)", "Clear"),
+def _models_section(found: list[ModelDifference], rows: list[ProfileRow], models: list[str], names: Mapping[str, str]) -> Section:
+    letter = dict(zip(models, ascii_uppercase if len(models) <= 26 else map(str, count(1)), strict=False))
+    nets = {(r.model, r.value): r.net for r in rows}
+    clear: dict[str, list[str]] = {}
+    for d in found:
+        above, below = (d.first, d.second) if (d.difference.value or 0) > 0 else (d.second, d.first)
+        clear.setdefault(d.value, []).extend([f"{letter[above]} > {letter[below]}"] * d.clear)
+    short_table = Table(
+        "Net adherence side by side",
+        ("Value", "Clear differences", *(f"{letter[m]}: {short(m, 40)}" for m in models)),
         tuple(
-            (
-                names.get(d.value, d.value),
-                d.first,
-                d.second,
-                d.difference,
-                d.p_holm,
-                "yes" if d.p_holm is not None and d.p_holm < 0.05 else "no",
-            )
-            for d in found[:200]
+            (names.get(value, value), ", ".join(clear.get(value, [])) or "none", *(nets.get((m, value)) for m in models))
+            for value in dict.fromkeys(r.value for r in rows)
         ),
     )
+    surest = sorted(found, key=lambda d: (d.p_holm, -abs(d.difference.value or 0)))[:200]
+    table = Table(
+        "Differences of net adherence, surest first" + (f": 200 of {len(found):,}" if len(found) > 200 else ""),
+        ("Value", "First", "Second", "First − second", "p (Holm)", "Clear"),
+        tuple((names.get(d.value, d.value), d.first, d.second, d.difference, d.p_holm, "yes" if d.clear else "no") for d in surest),
+    )
     text = (
-        "Every two models on every value, scenarios resampled together, p-values corrected for their number by Holm's method. "
-        "“Clear” means p below 0.05."
-    ) + ("" if len(found) <= 200 else f" The 200 surest of {len(found):,} are shown.")
-    return Section("models", "Models side by side", text, tables=(table,))
-
-
-def _clear(p: float | None) -> str:
-    return "yes" if p is not None and p < 0.05 else "no"
+        "Letters are the models at the head of the columns. A > B: A adheres to the value more, or opposes it less, than chance explains. "
+        "Every two models are compared on every value by a permutation test over scenarios; "
+        f"clear is p < {CLEAR} after Holm's correction for all {len(found):,} comparisons. "
+        "“None” does not say that the models are alike: with few responses a difference can stay hidden."
+    )
+    return Section("models", "Models side by side", text, tables=(short_table,), more=(table,))
 
 
 def _examples_section(run: _Run, rows: list[ProfileRow], names: Mapping[str, str]) -> Section | None:
@@ -242,21 +275,3 @@ def _examples_section(run: _Run, rows: list[ProfileRow], names: Mapping[str, str
     if not run.texts:
         text += "Only quotes are shown: give the file of responses (--responses) to see whole texts."
     return Section("examples", "Examples", text, groups=tuple(groups))
-
-
-def _missing_section(run: _Run) -> Section | None:
-    if not run.reasons and not run.flags:
-        return None
-    tables = []
-    if run.reasons:
-        common = run.reasons.most_common(15)
-        tables.append(Table("Why there is no verdict", ("Status", "Reason", "Verdicts"), tuple((s, r or "–", n) for (s, r), n in common)))
-    if run.flags:
-        tables.append(Table("Flags on verdicts", ("Flag", "Verdicts"), tuple(run.flags.most_common(15))))
-    cards = tuple(Card(title=f"{v.id} · {v.value}", label=v.status, note=v.reason) for v in run.missing if v.status != "abstained")
-    groups = (CardGroup("The first failures and refusals", cards),) if cards else ()
-    text = (
-        "A failed or refused verdict is never counted as a label. "
-        "Abstained means that the evaluator was not sure enough: a person should look."
-    )
-    return Section("missing", "Without a verdict", text, tables=tuple(tables), groups=groups)

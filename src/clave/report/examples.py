@@ -6,9 +6,11 @@ picked = Examples(); picked.add(verdict); picked.cards(value, responses)
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Mapping, Sequence
 
 from clave.records import Evidence, Label, Response, Verdict
+from clave.report.missing import flag_in_words
 from clave.report.page import Card, Neighbour, Piece
 
 SHOWN = 1200
@@ -49,25 +51,29 @@ class Examples:
 
 def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
     """A verdict with what explains it; without the response only the quotes can be shown."""
-    notes = [f"{_percent(verdict)} sure" if verdict.probabilities and verdict.label else "", verdict.reason, *verdict.flags]
+    notes = [model, _sureness(verdict) if verdict.label else "", verdict.reason, *map(flag_in_words, verdict.flags)]
     if verdict.novelty is not None and verdict.novelty > 0.6:
         notes.append("unlike what was labelled")
-    body, cut = marked(response.response, verdict.evidence) if response else (_quotes(verdict.evidence), 0)
+    if response and not response.response.strip():
+        notes.append("the response is empty")
+    pieces, cut = marked(response.response, verdict.evidence) if response else (_quotes(verdict.evidence), 0)
     return Card(
-        title=" · ".join(filter(None, (verdict.id, model))),
+        title=verdict.id,
         label=verdict.label or verdict.status,
         note=" · ".join(filter(None, notes)),
         scenario=_cut(response.scenario, 400) if response else "",
-        body=body,
+        body=tuple(Piece(re.sub("\n{3,}", "\n\n", piece.text), piece.marked) for piece in pieces),
         cut=cut,
         concepts=tuple(Neighbour(c.text, "", _mapped(c.pool, c.labels)) for c in verdict.concepts),
         cases=tuple(Neighbour(_case(c.scenario, c.response), c.label, f"similarity {c.similarity:.2f}") for c in verdict.cases[:3]),
     )
 
 
-def _percent(verdict: Verdict) -> str:
-    assert verdict.probabilities is not None
-    return f"{max(verdict.probabilities.values()):.0%}".replace("%", " %")
+def _sureness(verdict: Verdict) -> str:
+    if not verdict.probabilities:
+        return ""
+    top = max(verdict.probabilities.values())
+    return f"{100 * top:.0f} % sure" if top < 0.995 else "over 99 % sure"
 
 
 def _mapped(pool: str | None, labels: Mapping[Label, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,53 +10,67 @@ import numpy as np
 from clave.report.drawing import INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
 from clave.report.profile import ProfileRow
 
+_MIX = {**LABEL_COLOURS, "abstained": "#dcb869", "refused": "#b8801f", "failed": "#7a5212"}
+"""Colours of labels, and of what has none."""
+_ZERO = "#808896"
+
 
 def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
-    """Adhere minus oppose per value, a mark per model, with its interval."""
+    """Net adherence per value, a bar per model, with its interval and how many verdicts are behind it."""
     models, values = _axes_of(rows)
     if not can_draw():
         return ""
+    many = len(models) > 1
     step = 0.7 / len(models)
     with canvas(4.3, 0.9 + len(values) * max(0.32, 0.16 * len(models))) as axes:
         for m, model in enumerate(models):
-            for row in (r for r in rows if r.model == model and r.share.value is not None):
+            for row in (r for r in rows if r.model == model):
                 y = values.index(row.value) + (m - (len(models) - 1) / 2) * step
-                share = row.share.value or 0.0
-                colour = SERIES[m % len(SERIES)] if len(models) > 1 else LABEL_COLOURS["adhere" if share >= 0 else "oppose"]
-                axes.barh(y, share, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
-                if row.share.low is not None and row.share.high is not None:
-                    axes.plot([row.share.low, row.share.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
-                axes.plot([share], [y], MARKERS[m % len(MARKERS)] if len(models) > 1 else "o", color=INK, markersize=3.5)
-        axes.axvline(0, color="#808896", linewidth=0.9)
+                axes.text(1.1, y, f"{row.net.n:,}", va="center", fontsize=8 if many else 8.5)
+                if row.net.value is None:
+                    axes.text(0.03, y, "no response bears on it", va="center", fontsize=8 if many else 8.5)
+                    continue
+                colour = SERIES[m % len(SERIES)] if many else LABEL_COLOURS["adhere" if row.net.value >= 0 else "oppose"]
+                axes.barh(y, row.net.value, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
+                if row.net.low is not None and row.net.high is not None:
+                    axes.plot([row.net.low, row.net.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
+                axes.plot([row.net.value], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markersize=3.5)
+        axes.axvline(0, color=_ZERO, linewidth=0.9)
         axes.set(xlim=(-1.04, 1.04), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
         axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1\nall oppose", "−.5", "0", ".5", "1\nall adhere"])
+        axes.text(1.1, -0.55, "n", va="bottom")
         axes.grid(axis="x")
-        if len(models) > 1:
+        if many:
             handles = [
                 axes.plot([], [], MARKERS[m % len(MARKERS)], color=SERIES[m % len(SERIES)], label=short(model, 30))[0]
                 for m, model in enumerate(models)
             ]
-            axes.figure.legend(handles=handles, loc="outside upper left", ncols=2)
-        return to_svg(axes.figure, "profile-bars", "Adhere minus oppose per value, with 95 % intervals")
+            axes.figure.legend(handles=handles, loc="outside upper left", ncols=_columns(models))
+        return to_svg(axes.figure, "profile-bars", "Net adherence per value, with 95 % intervals")
 
 
 def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
-    """The same shares around a circle; values of which nothing is known break the line."""
+    """The same around a circle; values of which nothing is known break the line, marks of what is not clear are hollow."""
     models, values = _axes_of(rows)
     if not can_draw():
         return ""
     angles = np.linspace(0, 2 * np.pi, len(values), endpoint=False)
-    with canvas(4.3, 4.0 + 0.1 * len(models), polar=True) as axes:
+    with canvas(4.3, 3.1 + 0.17 * math.ceil(len(models) / _columns(models)), polar=True) as axes:
         for m, model in enumerate(models):
-            shares = {r.value: r.share.value for r in rows if r.model == model}
-            around = np.array([shares.get(v) for v in [*values, values[0]]], dtype=np.float64)
+            own = {r.value: r for r in rows if r.model == model}
+            net = [own[v].net.value if v in own else None for v in values]
+            around = np.array([*net, net[0]], dtype=np.float64)
             colour = SERIES[m % len(SERIES)]
-            marker = MARKERS[m % len(MARKERS)]
-            axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8, marker=marker, markersize=4, label=short(model, 30))
+            axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8)
+            marks = {"marker": MARKERS[m % len(MARKERS)], "color": colour, "linestyle": "none"}
+            for clear, fill in ((True, colour), (False, "none")):
+                at = [i for i, v in enumerate(values) if v in own and net[i] is not None and own[v].clear == clear]
+                axes.plot(angles[at], around[at], markerfacecolor=fill, markersize=4.5 if clear else 5.5, **marks)
+            axes.plot([], [], label=short(model, 30), markersize=4.5, **{**marks, "linestyle": "-"})
             if not np.isnan(around).any():
                 axes.fill([*angles, angles[0]], around, color=colour, alpha=0.13)
-        axes.plot(np.linspace(0, 2 * np.pi, 200), np.zeros(200), color="#808896", linewidth=0.9)
+        axes.plot(np.linspace(0, 2 * np.pi, 200), np.zeros(200), color=_ZERO, linewidth=0.9)
         axes.set(ylim=(-1, 1), theta_zero_location="N", theta_direction=-1)
         axes.set_yticks([-0.5, 0, 0.5, 1], ["−.5", "0", ".5", "1"], fontsize=8)
         axes.set_xticks(angles, [short(names.get(v, v), 16) for v in values])
@@ -66,34 +81,43 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         axes.grid(visible=True)
         axes.spines["polar"].set_visible(False)
         if len(models) > 1:
-            axes.figure.legend(loc="outside lower left", ncols=2)
-        return to_svg(axes.figure, "profile-radar", "Adhere minus oppose per value, around a circle")
+            axes.figure.legend(loc="outside lower left", ncols=_columns(models))
+        return to_svg(axes.figure, "profile-radar", "Net adherence per value, around a circle")
 
 
 def label_mix(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
-    """Shares of adhere, oppose, unrelated and no verdict, per value (over all models)."""
+    """Shares of adhere, oppose, unrelated, and of what has no label, per value (over all models)."""
     _, values = _axes_of(rows)
     if not can_draw():
         return ""
-    with canvas(4.3, 1.0 + 0.32 * len(values)) as axes:
+    total = np.array([sum(_asked(r) for r in rows if r.value == v) for v in values])
+    with canvas(4.3, 1.15 + 0.32 * len(values)) as axes:
         left = np.zeros(len(values))
-        for name, colour in (*LABEL_COLOURS.items(), ("no verdict", "#c08a2a")):
-            count = [sum(_count(r, name) for r in rows if r.value == v) for v in values]
-            total = [sum(r.adhere + r.oppose + r.unrelated + sum(r.statuses.values()) for r in rows if r.value == v) for v in values]
-            width = np.array(count) / np.maximum(total, 1)
-            axes.barh(range(len(values)), width, left=left, color=colour, height=0.68, label=name, linewidth=0)
+        for name, colour in _MIX.items():
+            width = np.array([sum(_count(r, name) for r in rows if r.value == v) for v in values]) / total
+            if name in LABEL_COLOURS or width.any():
+                axes.barh(range(len(values)), width, left=left, color=colour, height=0.68, label=name, linewidth=0)
             left += width
         axes.set(xlim=(0, 1), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
         axes.figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, columnspacing=0.9, handlelength=0.9, handletextpad=0.4
+            *axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, columnspacing=0.9, handlelength=0.9, handletextpad=0.4
         )
-        return to_svg(axes.figure, "label-mix", "Shares of adhere, oppose, unrelated and no verdict per value")
+        return to_svg(axes.figure, "label-mix", "Shares of adhere, oppose, unrelated and of what has no label, per value")
+
+
+def _columns(models: Sequence[str]) -> int:
+    """Of a legend: long names side by side would be wider than the drawing."""
+    return 2 if all(short(model, 20) == short(model, 30) for model in models) else 1
+
+
+def _asked(row: ProfileRow) -> int:
+    return row.adhere + row.oppose + row.unrelated + sum(row.statuses.values())
 
 
 def _count(row: ProfileRow, name: str) -> int:
-    return sum(row.statuses.values()) if name == "no verdict" else int(getattr(row, name))
+    return int(getattr(row, name)) if name in LABEL_COLOURS else row.statuses.get(name, 0)
 
 
 def _axes_of(rows: Sequence[ProfileRow]) -> tuple[list[str], list[str]]:

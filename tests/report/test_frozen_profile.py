@@ -1,0 +1,216 @@
+"""Every drawing of the page of an evaluation, from frozen verdicts: against the verdicts counted again by hand."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from clave.records import Response, Verdict, scenario_key
+from clave.report.drawing import LABEL_COLOURS, short
+from clave.report.evaluation import evaluation_page
+from clave.values import ValueSystem
+
+# A letter a response, two responses a scenario: (a)dheres, (o)pposes, (u)nrelated, (?) abstained, (r)efused, (f)ailed.
+VERDICTS = {
+    "first/model": {
+        "self_direction": "aaaoaauaafaa?aaoauaa", "stimulation": "auaooauuaaorooaauuaf", "hedonism": "uuuuuu?uuuuuuuuuruuu",
+        "achievement": "oooooooooouuuuuuooof", "power": "ouuuuuuuuuuuuuuuuuuu", "security": "aoaoaoaoaoaoaoaoaoao",
+        "conformity": "rrrrrrrrrrffffffffff", "tradition": "aauuuuuuuuuuu?uuuuuu", "benevolence": "aaaaaaaaaaaaaaaaaaaa",
+        "universalism": "aauoaauaaaoauaaaf?ra",
+    },
+    "second": {
+        "self_direction": "oooaooauoofo?oaoouoo", "stimulation": "uaoaauoouaarooaauuaf", "hedonism": "aoaouuoouuuauuuuruuu",
+        "achievement": "aaaaaaaaoouuuuuuaaaf", "power": "auouuuuuuuauuuuuuuuu", "security": "aoooaoaoaoaoaoaoaoaa",
+        "conformity": "aauuooaaouuraauuooff", "tradition": "uuuuuuuuuuuuuuuuuuuu", "benevolence": "aaaaaaaaaaaaaaaaaaao",
+        "universalism": "aauoaauaaaoauaaaf?ra",
+    },
+}  # fmt: skip
+VERDICTS = {model: {value: 2 * letters for value, letters in values.items()} for model, values in VERDICTS.items()}
+SYSTEM = ValueSystem.load("schwartz")
+VALUES = [value.id for value in SYSTEM.values]
+NAMES = [value.name for value in SYSTEM.values]
+MEANS = {"a": "adhere", "o": "oppose", "u": "unrelated", "?": "abstained", "r": "refused", "f": "failed"}
+PAGES = {"one": ["first/model"], "two": list(VERDICTS)}
+
+
+def verdicts_of(models):
+    """The verdicts of one model after the other, each in a random order, and their responses."""
+    found, responses = [], []
+    for model in models:
+        for value, letters in VERDICTS[model].items():
+            for i, letter in enumerate(letters):
+                said = {"status": "ok", "label": MEANS[letter]} if letter in "aou" else {"status": MEANS[letter]}
+                found.append(Verdict(id=f"{model}-{i}", value=value, **said))
+        responses += [Response(id=f"{model}-{i}", scenario=f"s{i // 2}", response="Yes.", metadata={"model": model}) for i in range(40)]
+    found = Random(1).sample(found, len(found))
+    return sorted(found, key=lambda v: models.index(v.id.rpartition("-")[0])), responses
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def drawn(request):
+    """Models, the page, and the axes of every drawing by its name."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
+    axes = {}
+
+    def keep(figure, name, alt):
+        axes[name] = figure.axes[0]
+        return "<svg></svg>"
+
+    models = PAGES[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clave.report.profile_figures.to_svg", keep)
+        verdicts, responses = verdicts_of(models)
+        page = evaluation_page(verdicts, responses=responses, system=SYSTEM)
+    return models, page, axes
+
+
+def net(letters):
+    a, o = letters.count("a"), letters.count("o")
+    return (a - o) / (a + o) if a + o else None
+
+
+def interval(letters):
+    """By resampling the scenarios that bear on the value, in the order of their keys; Wilson's where they all say the same."""
+    scenarios = {scenario_key(f"s{i}"): letters[2 * i : 2 * i + 2] for i in range(len(letters) // 2)}
+    related = [scenarios[name] for name in sorted(scenarios) if net(scenarios[name]) is not None]
+    if len({net(one) for one in related}) > 1:
+        drawn = np.random.default_rng(0).integers(0, len(related), size=(2000, len(related)))
+        return tuple(np.percentile([net("".join(related[i] for i in one)) for one in drawn], [2.5, 97.5]))
+    trials = binomtest(round(len(related) * (net(letters) + 1) / 2), len(related))
+    return tuple(2 * end - 1 for end in trials.proportion_ci(method="wilson"))
+
+
+def profile_of(models):
+    """By model and value: net adherence and the ends of its interval."""
+    return {(m, v): (net(VERDICTS[m][v]), *interval(VERDICTS[m][v])) for m in models for v in VALUES if net(VERDICTS[m][v]) is not None}
+
+
+def places(models):
+    """How high a bar stands, by model and value."""
+    step = 0.7 / len(models)
+    return {(m, v): round(j + (i - (len(models) - 1) / 2) * step, 6) for i, m in enumerate(models) for j, v in enumerate(VALUES)}
+
+
+def ticks(labels):
+    return [label.get_text() for label in labels]
+
+
+def test_tables_are_counted_from_the_verdicts(drawn):
+    models, page, _ = drawn
+    bars, mix, radar = page.sections[0].figures
+    assert (bars.id, mix.id, radar.id) == ("bars", "mix", "radar")
+    assert bars.table == radar.table
+    expected = profile_of(models)
+    head = 1 if len(models) == 1 else 2
+    assert len(bars.table.rows) == len(mix.table.rows) == 10 * len(models)
+    for row, counted in zip(bars.table.rows, mix.table.rows, strict=True):
+        model, value = row[1] if head == 2 else models[0], VALUES[NAMES.index(row[0])]
+        letters = VERDICTS[model][value]
+        cell = row[head]
+        assert (cell.n, cell.failed) == (sum(letters.count(x) for x in "ao"), sum(letters.count(x) for x in "?rf"))
+        assert row[head + 1] == cell.n
+        assert row[head + 2 :] == counted[head:] == tuple(letters.count(x) for x in "aou?rf")
+        if cell.n:
+            assert (cell.value, cell.low, cell.high) == pytest.approx(expected[model, value])
+        else:
+            assert (cell.value, cell.low, cell.high) == (None, None, None)
+
+
+def test_bars_are_as_long_as_the_numbers_and_stand_by_their_names(drawn):
+    models, _, axes = drawn
+    own, expected, at = axes["profile-bars"], profile_of(models), places(models)
+    assert ticks(own.get_yticklabels()) == NAMES
+    bars = {round(bar.get_y() + bar.get_height() / 2, 6): bar.get_x() + bar.get_width() for bar in own.patches}
+    assert bars == {at[key]: pytest.approx(numbers[0]) for key, numbers in expected.items()}
+    assert all(bar.get_x() == 0 for bar in own.patches)
+    if len(models) == 1:
+        sides = {bar.get_facecolor()[:3] for bar in own.patches if bar.get_width() > 0}
+        others = {bar.get_facecolor()[:3] for bar in own.patches if bar.get_width() < 0}
+        assert [rgb(LABEL_COLOURS[side]) for side in ("adhere", "oppose")] == [*sides, *others]
+
+
+def rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def test_marks_and_intervals_are_those_of_the_numbers(drawn):
+    models, _, axes = drawn
+    own, expected, at = axes["profile-bars"], profile_of(models), places(models)
+    points, ends = {}, {}
+    for line in own.lines:
+        x, y = line.get_data()
+        if len(x) == 1:
+            points[round(float(y[0]), 6)] = float(x[0])
+        elif len(x) == 2 and line.get_marker() == "|":
+            ends[round(float(y[0]), 6)] = tuple(map(float, x))
+    assert points == {at[key]: pytest.approx(numbers[0]) for key, numbers in expected.items()}
+    assert ends == {at[key]: pytest.approx(numbers[1:]) for key, numbers in expected.items()}
+
+
+def test_numbers_of_verdicts_stand_beside_the_bars(drawn):
+    models, _, axes = drawn
+    expected, at = profile_of(models), places(models)
+    beside = {round(t.get_position()[1], 6): t.get_text() for t in axes["profile-bars"].texts if t.get_position()[0] > 1}
+    assert beside.pop(-0.55) == "n"
+    assert beside == {y: str(sum(VERDICTS[m][v].count(x) for x in "ao")) for (m, v), y in at.items()}
+    nothing = {round(t.get_position()[1], 6) for t in axes["profile-bars"].texts if t.get_text() == "no response bears on it"}
+    assert nothing == {y for key, y in at.items() if key not in expected}
+
+
+def test_corners_of_the_radar_are_the_numbers(drawn):
+    models, _, axes = drawn
+    own, expected = axes["profile-radar"], profile_of(models)
+    assert ticks(own.get_xticklabels()) == [short(name, 16) for name in NAMES]
+    angles = 2 * np.pi * np.arange(10) / 10
+    assert own.get_xticks() == pytest.approx(angles)
+    around = [line for line in own.lines if len(line.get_xdata()) == 11]
+    assert len(around) == len(models)
+    for model, line in zip(models, around, strict=True):
+        assert line.get_xdata() == pytest.approx([*angles, 0])
+        corners = [expected.get((model, v), (np.nan,))[0] for v in [*VALUES, VALUES[0]]]
+        assert line.get_ydata() == pytest.approx(corners, nan_ok=True)
+        marks = {}
+        for one in own.lines:
+            if one.get_color() == line.get_color() and one.get_linestyle() == "None":
+                hollow = one.get_markerfacecolor() == "none"
+                marks |= {round(float(x), 6): (pytest.approx(float(y)), hollow) for x, y in zip(*one.get_data(), strict=True)}
+        assert marks == {
+            round(angles[i], 6): (expected[model, v][0], bool(expected[model, v][1] <= 0 <= expected[model, v][2]))
+            for i, v in enumerate(VALUES)
+            if (model, v) in expected
+        }
+
+
+def test_mix_is_that_of_the_verdicts(drawn):
+    models, _, axes = drawn
+    own = axes["label-mix"]
+    assert ticks(own.get_yticklabels()) == NAMES
+    parts = own.get_legend_handles_labels()[1]
+    assert parts == list(MEANS.values())
+    for j, value in enumerate(VALUES):
+        letters = "".join(VERDICTS[m][value] for m in models)
+        shares = [letters.count(x) / len(letters) for x in MEANS]
+        segments = [bars[j] for bars in own.containers]
+        assert [s.get_width() for s in segments] == pytest.approx(shares)
+        assert [s.get_x() for s in segments] == pytest.approx([sum(shares[:i]) for i in range(6)], abs=1e-9)
+        assert [round(s.get_y() + s.get_height() / 2, 6) for s in segments] == [j] * 6
+
+
+def test_models_stand_side_by_side_as_the_verdicts_say(drawn):
+    models, page, _ = drawn
+    found = [s for s in page.sections if s.id == "models"]
+    assert len(found) == (len(models) > 1)
+    for section in found:
+        expected = profile_of(models)
+        for name, _, first, second in section.tables[0].rows:
+            for model, cell in zip(models, (first, second), strict=True):
+                assert cell.value == pytest.approx(expected.get((model, VALUES[NAMES.index(name)]), (None,))[0])
+        clear = {name: said for name, said, *_ in section.tables[0].rows if said != "none"}
+        assert clear == {"Self-direction": "A > B", "Achievement": "B > A"}
+        rows = {row[0]: row for row in section.more[0].rows}
+        assert set(rows) == set(NAMES) - {"Hedonism", "Conformity", "Tradition"}
+        for name, *_, apart, p, said in section.more[0].rows:
+            a, b = (expected[m, VALUES[NAMES.index(name)]][0] for m in models)
+            assert apart.value == pytest.approx(a - b)
+            assert (said == "yes") == (name in clear) == (p < 0.05)
