@@ -21,6 +21,7 @@ from rich.table import Table
 import replay
 from clave import Clave, Label, LabelledResponse, Response, Settings, ValueSystem, Verdict
 from clave.benchmark.metrics import accuracy, calibration_error, macro_f1
+from clave.records import LABELS
 
 SPLITS = ("dev", "dev_ood")
 MODEL = "replay/recorded"
@@ -67,7 +68,8 @@ def evaluate(name: str, folder: Path, url: str, cache: Path) -> dict[str, list[d
         tests = {split: replay.items(folder, split, system_id) for split in SPLITS}
         system_of |= {row.id: system_id for rows in tests.values() for row in rows}
         if name == "majority":
-            most = {v: Counter(r.label for r in training if r.value == v).most_common(1)[0][0] for v in system.by_id}
+            counts = {v: Counter(r.label for r in training if r.value == v) for v in system.by_id}
+            most = {v: max(LABELS, key=lambda label, of=of: of[label]) for v, of in counts.items()}  # of tied labels the first
             for split, rows in tests.items():
                 gold[split] += rows
                 said[split] += [most[r.value] for r in rows]
