@@ -172,6 +172,14 @@ def test_a_server_that_is_not_there_is_told_at_once(place, tmp_path):
     assert "no server answers at http://127.0.0.1:9/v1" in done.stderr
 
 
+def test_a_run_without_a_single_verdict_is_no_success(place, tmp_path, chat_server):
+    chat_server.script = [chat_server.says("I had rather not.")]
+    options = ("--model", "acme/x", "--base-url", chat_server.url, "--cache", "", "--map", "answer=response", "--json")
+    done = run("evaluate", str(place / "responses.jsonl"), "--system", str(place / "tiny.yaml"), "-o", str(tmp_path / "v.jsonl"), *options)
+    assert (done.returncode, json.loads(done.stdout)["values"]["care"]["failed"]) == (1, 6)
+    assert "Not one response got a verdict" in done.stderr
+
+
 def test_a_budget_needs_a_price(place, tmp_path):
     options = ("--system", "mft", "--model", "acme/x", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1")
     done = run("evaluate", str(place / "responses.jsonl"), "-o", str(tmp_path / "v.jsonl"), *options)

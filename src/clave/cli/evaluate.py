@@ -24,6 +24,8 @@ Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder
 System = Annotated[str | None, typer.Option("--system", help="Without an evaluator: value system for zero-shot verdicts.")]
 STOPPED_EARLY = 3
 """Exit code of a run that the budget ended."""
+NO_VERDICT = 1
+"""Exit code of a run after which nothing in the file has a verdict."""
 
 
 def evaluate(
@@ -80,6 +82,9 @@ def evaluate(
         Console(stderr=as_json).print(Text(both.summary()))
     if summary.stopped:
         raise typer.Exit(STOPPED_EARLY)
+    if all(outcome in {"refused", "failed"} for _, outcome in summary.counts):
+        Console(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
+        raise typer.Exit(NO_VERDICT)
 
 
 def opened(evaluator: str | None, system: str | None, model: str, joint: bool, options: dict[str, Any]) -> Clave:
