@@ -211,3 +211,10 @@ def test_registry_makes_every_judge_under_its_own_name():
     assert [local_judge(name).name for name in LOCAL] == list(LOCAL)
     with pytest.raises(InputError, match="no judge 'oracle'"):
         local_judge("oracle")
+
+
+def test_lexicon_without_words_for_a_value_says_unrelated():
+    kindness = Value(id="shan", name="善", definition="待人以善，不加伤害。")
+    rows = [Response(id="a", response="He helped her up and brought her home.", value="shan")]
+    (verdict,) = verdicts_of(lexicon(), Task({"shan": kindness}, [], rows))
+    assert verdict.label == "unrelated"

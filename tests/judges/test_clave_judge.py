@@ -75,3 +75,15 @@ def test_values_of_two_systems_are_fitted_apart():
 
 def test_every_variant_is_a_setting_that_exists():
     assert [j.name for j in variants(Sharp())] == list(VARIANTS)
+
+
+def test_a_joint_call_serves_every_row_of_its_text():
+    twins = [ROWS[0], ROWS[0].model_copy(update={"id": "twin"})]
+
+    async def collect():
+        judge = ClaveJudge.variant("clave-joint", Sharp())
+        return [v async for v in judge.evaluate(Task(VALUES, CALIBRATION, twins))]
+
+    found = asyncio.run(collect())
+    assert sorted((v.id, v.label) for v in found) == [("care-adhere", "adhere"), ("twin", "adhere")]
+    assert sum(v.usage.calls for v in found) == 1

@@ -146,7 +146,14 @@ def test_an_empty_response_costs_no_call():
 
 
 @pytest.mark.parametrize(
-    ("data", "form"), [({"label": "maybe"}, "label"), ({"score": 6}, "score"), ({"score": True}, "score"), ({"supports": "yes"}, "yes_no")]
+    ("data", "form"),
+    [
+        ({"label": "maybe"}, "label"),
+        ({"score": 6}, "score"),
+        ({"score": True}, "score"),
+        ({"score": [3]}, "score"),
+        ({"supports": "yes"}, "yes_no"),
+    ],
 )
 def test_answers_of_another_form_are_refused(data, form):
     with pytest.raises(ValueError, match="must be|not"):

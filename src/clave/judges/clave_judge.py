@@ -98,20 +98,18 @@ class ClaveJudge:
 
     async def _jointly(self, clave: Clave, responses: Iterable[Response]) -> AsyncIterator[Verdict]:
         """One call for all values of a text; of its verdicts those that the task asks for."""
-        texts: defaultdict[tuple[str, str], dict[str, Response]] = defaultdict(dict)
+        texts: defaultdict[tuple[str, str], list[Response]] = defaultdict(list)
         for response in responses:
-            texts[response.scenario, response.response][response.value or ""] = response
+            texts[response.scenario, response.response].append(response)
         values = tuple(clave.system[v] for v in clave.values)
-        rows_of = {next(iter(rows.values())).id: rows for rows in texts.values()}
-        units: list[Unit] = [(next(iter(rows.values())).model_copy(update={"value": None}), values) for rows in texts.values()]
-        unasked: defaultdict[str, Usage] = defaultdict(Usage)
+        rows_of = {rows[0].id: rows for rows in texts.values()}
+        units: list[Unit] = [(rows[0].model_copy(update={"value": None}), values) for rows in texts.values()]
+        unpaid: defaultdict[str, Usage] = defaultdict(Usage)
         async for verdict in clave.aevaluate_units(units):
-            row = rows_of[verdict.id].get(verdict.value)
-            if row is None:  # its share of the call is paid for all the same
-                unasked[verdict.id] += verdict.usage
-                continue
-            usage = verdict.usage + unasked.pop(verdict.id, Usage())
-            yield verdict.model_copy(update={"id": row.id, "usage": usage})
+            unpaid[verdict.id] += verdict.usage  # also for a value that the task does not ask for
+            for row in rows_of[verdict.id]:
+                if row.value == verdict.value:
+                    yield verdict.model_copy(update={"id": row.id, "usage": unpaid.pop(verdict.id, Usage())})
 
     def _own(self, verdict: Verdict) -> Verdict:
         """The verdict under the judge's name, and where only the stance counts, that in place of what was learnt."""

@@ -55,6 +55,8 @@ def words_of(value: Value) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
 
 
 def _pattern(beginnings: Sequence[str]) -> re.Pattern[str]:
+    if not beginnings:  # a definition in another script: an empty choice would match every word
+        return re.compile(r"(?!)")
     return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, set(beginnings)), key=len, reverse=True))})\w*", re.IGNORECASE)
 
 

@@ -218,7 +218,7 @@ def read_ballot(data: dict[str, Any], form: Form) -> Probabilities:
     """
     if form == "score":
         score = data.get("score")
-        if isinstance(score, bool) or score not in _SCORES:
+        if isinstance(score, bool) or not isinstance(score, int | float) or score not in _SCORES:
             raise ValueError(f"'score' is {str(score)[:40]!r}, not a whole number from 1 to 5")
         return np.array(_SCORES[score])
     if form == "yes_no":
