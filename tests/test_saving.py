@@ -175,3 +175,17 @@ def test_an_evaluator_loaded_offline_makes_no_call(folder):
 def test_an_unfitted_evaluator_cannot_be_saved(tmp_path):
     with pytest.raises(EvaluatorError, match="fit it first"):
         Clave(SYSTEM, chat=FakeChat()).save(tmp_path / "e")
+
+
+def test_an_evaluator_that_cannot_be_replaced_is_still_there(fitted, folder, monkeypatch):
+    def busy(source, target):
+        raise OSError(16, "Device or resource busy")
+
+    before = verdicts(Clave.load(folder, chat=FakeChat(RULES)))
+    monkeypatch.setattr("os.replace", busy)
+    monkeypatch.setattr("os.rename", busy)
+    with pytest.raises(InputError, match="busy"):
+        fitted.save(folder)
+    monkeypatch.undo()
+    assert verdicts(Clave.load(folder, chat=FakeChat(RULES))) == before
+    assert {p.name for p in folder.parent.iterdir()} == {"evaluator"}

@@ -63,9 +63,9 @@ def save(clave: Clave, folder: Path) -> Path:
     try:
         _write(clave, clave.learnt_, fresh)
         fresh.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(fresh, folder)
+        _put(fresh, folder)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
@@ -79,6 +79,21 @@ def refuse_occupied(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "manifest.json").exists())):
         raise InputError(f"{folder} is there and is no evaluator: name another folder")
+
+
+def _put(fresh: Path, folder: Path) -> None:
+    """Have a folder take the place of another, which is deleted only when that is done."""
+    if not folder.exists():
+        os.replace(fresh, folder)
+        return
+    aside = fresh.with_name(f"{fresh.name}-before")
+    os.replace(folder, aside)
+    try:
+        os.replace(fresh, folder)
+    except OSError:
+        os.replace(aside, folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
