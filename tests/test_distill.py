@@ -94,3 +94,15 @@ def test_what_cannot_be_distilled_is_refused(teacher):
     twice = [Response(id="a", response="one"), Response(id="a", response="two")]
     with pytest.raises(InputError, match="different texts"):
         distill(clave, twice, calls=3)
+
+
+def test_held_out_labels_are_of_texts_that_neither_has_seen(teacher):
+    clave, chat = teacher
+    before = chat.calls
+    with pytest.raises(InputError, match="'l0' .*learnt"):
+        distill(clave, unlabelled(10), calls=10, held_out=labelled(6))
+    assert chat.calls == before
+    held_out = labelled(12, "h")
+    twins = [Response(id=f"twin-{r.id}", scenario=r.scenario.upper(), response=f"{r.response}!") for r in held_out]
+    found = distill(clave, twins + unlabelled(6), calls=100, held_out=held_out)
+    assert found.labelled == 6

@@ -31,6 +31,7 @@ from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
 from clave.fitting.gather import Progress
 from clave.fitting.learn import Learnt, scores_of
+from clave.fitting.samples import check_apart
 from clave.recognizers.observation import Observation
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context, Training
@@ -92,7 +93,7 @@ def distill(
 
     Args:
         teacher: Fitted, with a large model.
-        responses: Unlabelled; all are encoded, those that are picked are sent to the large model.
+        responses: Unlabelled; all are encoded, those that are picked are sent to the large model. Those of held-out scenarios are left out.
         calls: Calls for labelling, at the most. Scoring on `held_out` takes one more for each of its rows.
         held_out: Human labels that neither has seen; empty: cross-validation by scenario on the teacher's own.
         most_loss: Accuracy that the student may lose against the teacher and still be offered.
@@ -102,14 +103,18 @@ def distill(
         progress: Called with stage, done and total.
 
     Raises:
-        InputError: The teacher is not fitted or makes no calls, or there is nothing to learn from.
+        InputError: The teacher is not fitted or makes no calls, it learnt from a held-out row, or there is nothing to learn from.
         ModelError: The large model cannot be used.
     """
     if teacher.learnt_ is None or not teacher.settings.calls:
         raise InputError("only a calibrated evaluator with a large model can be distilled")
     if calls < 1:
         raise InputError("distilling takes at least one call: raise --calls")
-    if not held_out:
+    if held_out:
+        check_apart((s.labelled for s in teacher.samples_), held_out)
+        judged = {row.group for row in held_out}
+        responses = (r for r in responses if r.group not in judged)  # the student must not learn the teacher's verdicts on them
+    else:
         teacher.learnt_.out_of_fold()  # what it will be judged on must be there before anything is spent
     settings = Settings(
         model=NO_MODEL,

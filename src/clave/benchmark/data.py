@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from clave.benchmark.annotators import Annotated, annotated
 from clave.benchmark.plan import Plan
 from clave.benchmark.running import Gold
 from clave.errors import InputError
-from clave.fitting.samples import one_label_each
+from clave.fitting.samples import check_apart, one_label_each
 from clave.io import read_labels
 from clave.judges.protocol import Task
 from clave.records import LabelledResponse, Response
@@ -185,18 +185,10 @@ def _files(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledRespon
         raise InputError(f"{plan.labels} has no row whose split is calibration: name a file of them with --calibration")
     if plan.fold_column is not None and plan.calibration is None and any(r.fold is None for r in labelled[CALIBRATION]):
         raise InputError(f"a calibration row of {plan.labels} has no {plan.fold_column!r}, which --fold-column names")
-    _apart(labelled[CALIBRATION], (r for split, rows in labelled.items() if split not in _NEVER_JUDGED for r in rows))
+    check_apart(labelled[CALIBRATION], (r for split, rows in labelled.items() if split not in _NEVER_JUDGED for r in rows))
     return systems, labelled
 
 
 def _with_fold(row: LabelledResponse, column: str | None) -> LabelledResponse:
     fold = row.metadata.get(column) if column else None
     return row if fold is None else row.model_copy(update={"fold": str(fold)})
-
-
-def _apart(calibration: Sequence[LabelledResponse], judged: Iterable[LabelledResponse]) -> None:
-    """A text that judges learnt from must not be judged."""
-    learnt = {(r.scenario, r.response, r.value) for r in calibration}
-    for row in judged:
-        if (row.scenario, row.response, row.value) in learnt:
-            raise InputError(f"row {row.id!r} is among the calibration rows too: what was learnt from cannot be judged")

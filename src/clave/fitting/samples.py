@@ -57,6 +57,18 @@ def check_enough(samples: Sequence[LabelledResponse]) -> None:
             raise InputError(f"all {len(own)} labels of value {value!r} are {own[0]!r}: add others, or leave it out with --values")
 
 
+def check_apart(learnt: Iterable[LabelledResponse], judged: Iterable[LabelledResponse]) -> None:
+    """Refuse to judge by a text that was learnt from.
+
+    Raises:
+        InputError: A row of `judged` is one of `learnt`.
+    """
+    known = {(r.scenario, r.response, r.value) for r in learnt}
+    for row in judged:
+        if (row.scenario, row.response, row.value) in known:
+            raise InputError(f"row {row.id!r} is among the calibration rows too: what was learnt from cannot be judged")
+
+
 def unseen_labels(samples: Sequence[LabelledResponse]) -> dict[str, list[Label]]:
     """value -> the labels that none of its samples has."""
     seen: defaultdict[str, set[Label]] = defaultdict(set)
