@@ -1,9 +1,20 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clave.benchmark.statistics import Estimate, bootstrap, group_index, holm, mcnemar, paired_bootstrap
+from clave.benchmark.statistics import (
+    RESAMPLES,
+    Estimate,
+    bootstrap,
+    group_index,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+    resample_counts,
+)
 from clave.errors import InputError
 
 
@@ -118,3 +129,24 @@ def test_holm_by_hand():
 def test_holm_is_that_of_statsmodels(p_values):
     multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed: nothing to compare with")
     assert holm(p_values) == pytest.approx(list(multitest.multipletests(p_values, method="holm")[1]))
+
+
+def test_the_memory_of_an_interval_is_a_byte_for_each_group_and_resample():
+    groups = 6000
+    sums = rows(np.arange(groups) % 2)
+    resample_counts.cache_clear()
+    tracemalloc.start()
+    try:
+        bootstrap(sums, None, mean)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        resample_counts.cache_clear()
+    assert peak < 2 * RESAMPLES * groups
+
+
+def test_resamples_are_those_of_one_draw_of_all_groups():
+    """What the published intervals were computed from."""
+    drawn = np.random.default_rng(0).integers(0, 37, size=(RESAMPLES, 37))
+    expected = np.stack([np.bincount(row, minlength=37) for row in drawn])
+    assert (resample_counts(37) == expected).all()

@@ -153,9 +153,9 @@ def coverage_at_risk(gold: Labels, probabilities: Probabilities, groups: Groups 
         return np.asarray(np.where(within, answered, 0).max(-1) / weights.sum(-1))
 
     groups_in_all = int(index.max()) + 1
-    counts = resample_counts(groups_in_all).astype(np.int32)
+    counts = resample_counts(groups_in_all)
     step = max(1, 2_000_000 // n)  # weights of a few resamples at a time: 8 MB, whatever n
-    values = np.concatenate([covered(counts[i : i + step, index[order]]) for i in range(0, RESAMPLES, step)])
+    values = np.concatenate([covered(counts[i : i + step, index[order]].astype(np.int32)) for i in range(0, RESAMPLES, step)])
     return estimate_of(float(covered(np.ones(n, np.int32))), values, n, failed, groups_in_all)
 
 
