@@ -123,3 +123,37 @@ def test_a_folder_does_not_mix_two_runs(tmp_path):
         Session.open(tmp_path / "nowhere")
     with pytest.raises(InputError, match="there is no judge 'best'"):
         session(tmp_path / "other", plan.model_copy(update={"judges": ("best",)}))
+
+
+@pytest.mark.parametrize("split", ["calibration", "test"])
+def test_a_run_does_not_go_on_over_rows_that_were_changed(tmp_path, split):
+    plan = write(tmp_path)
+    asyncio.run(session(tmp_path / "run", plan).run())
+    path = tmp_path / "labels.jsonl"
+    path.write_text(path.read_text().replace(f"{split} day 1", f"{split} evening 1"))
+    for again in (lambda: session(tmp_path / "run", plan), lambda: Session.open(tmp_path / "run").data):
+        with pytest.raises(InputError, match="rows were changed .* -o"):
+            again()
+
+
+def test_a_run_does_not_go_on_with_other_definitions(tmp_path):
+    plan = write(tmp_path)
+    asyncio.run(session(tmp_path / "run", plan).run())
+    path = tmp_path / "tiny.yaml"
+    path.write_text(path.read_text().replace("Being kind to others.", "Being kind to oneself."))
+    with pytest.raises(InputError, match="values were changed .* -o"):
+        session(tmp_path / "run", plan)
+
+
+def test_a_killed_run_does_not_go_on_over_rows_that_were_changed(tmp_path):
+    plan = write(tmp_path).model_copy(update={"judges": ("zero-shot",)})
+
+    def killed(request):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(session(tmp_path / "run", plan, FakeChat(killed)).run())
+    path = tmp_path / "labels.jsonl"
+    path.write_text(path.read_text().replace("test day 1", "test evening 1"))
+    with pytest.raises(InputError, match="rows were changed .* -o"):
+        session(tmp_path / "run", plan, FakeChat(ANSWERS))

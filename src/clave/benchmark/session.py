@@ -89,8 +89,19 @@ class Session:
 
     @cached_property
     def data(self) -> BenchData:
-        """The rows."""
-        return load(self.plan)
+        """The rows.
+
+        Raises:
+            InputError: They, or the values' definitions, are not those that the run in the folder was made on.
+        """
+        data, before = load(self.plan), self.manifest()
+        for what, digest in _digests(data).items():
+            if before.get(what, digest) != digest:
+                raise InputError(
+                    f"the {what.partition('_')[0]} were changed since {self.folder} was begun, and its predictions are of what they were: "
+                    "restore them, or name another folder with -o"
+                )
+        return data
 
     @cached_property
     def original(self) -> str:
@@ -128,6 +139,7 @@ class Session:
         write_annotations(self.folder, self.data.annotated)
         if retry_failed and path.is_file():
             drop_failed(path)
+        self._write_manifest(_digests(self.data))  # before the first prediction: a killed run goes on, too
         judges = self.judges(self.plan.judges)
         outcome: Outcome = await self.closing(run_judges(judges, self.data.task, self.data.gold, path, tick=tick))
         self.finish("predictions")
@@ -139,7 +151,6 @@ class Session:
             splits={s: sum(g.split == s for g in self.data.gold.values()) for s in self.data.splits},
             values=list(self.data.values),
             calibration_rows=len(self.data.calibration),
-            rows_sha256=self._hash(),
             left_out=dict(self.data.left_out),
             skipped={name: why for name, why in (before | outcome.skipped).items() if name not in ran},
             stopped=outcome.stopped,
@@ -176,6 +187,10 @@ class Session:
 
         manifest = self.manifest() | {"clave": package_version(), "plan": self.plan.model_dump(mode="json", exclude_defaults=True)} | facts
         manifest.setdefault("commands", []).append({"command": command, **self.spent()})
+        self._write_manifest(manifest)
+
+    def _write_manifest(self, changes: dict[str, Any]) -> None:
+        manifest = self.manifest() | changes
         part = self.folder / f"{MANIFEST}.part"
         part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(part, self.folder / MANIFEST)
@@ -189,9 +204,18 @@ class Session:
             found["dollars"] = None if any(x.unpriced for x in ledgers) else round(sum(x.cost for x in ledgers), 6)
         return found
 
-    def _hash(self) -> str:
-        """Of all that judges learn from and are scored on."""
-        digest = hashlib.sha256()
-        for row in (*self.data.calibration, *self.data.rows):
-            digest.update(row.model_dump_json(include={"id", "scenario", "response", "value", "label", "fold"}).encode("utf-8", "replace"))
-        return digest.hexdigest()
+
+def _digests(data: BenchData) -> dict[str, str]:
+    """Of all that judges learn from and are scored on, and of what they are told of the values."""
+    rows = (
+        row.model_dump_json(include={"id", "scenario", "response", "value", "label", "fold"}) for row in (*data.calibration, *data.rows)
+    )
+    values = (v.model_dump_json(include={"id", "name", "definition", "guideline"}) for v in data.values.values())
+    return {"rows_sha256": _sha256(rows), "values_sha256": _sha256(values)}
+
+
+def _sha256(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "replace"))
+    return digest.hexdigest()
