@@ -16,6 +16,7 @@ from clave.benchmark.studies import diversity as diversity_study
 from clave.benchmark.subsets import CHOICES, nested, per_value
 from clave.errors import InputError
 from clave.judges.classical import default_encode
+from clave.records import Failure
 from clave.report.benchmarking import run_page
 from clave.report.page import to_json
 from clave.testing import FakeChat
@@ -153,3 +154,14 @@ def test_translation_is_asked_of_the_large_model(tmp_path):
     assert (found.probe, found.moved.value) == ("language", 0.0)
     with pytest.raises(InputError, match="no probe 'luck'"):
         asyncio.run(probe(session, ["zero-shot"], probes=("luck",)))
+
+
+def test_a_budget_that_ends_while_texts_are_translated_ends_the_probes_and_is_told(tmp_path):
+    def answer(request):
+        if "Translate" in request.system:
+            return Failure(status="failed", kind="budget", reason="the budget of $1 is used up")
+        return "adhere"
+
+    session = judged(tmp_path, write(tmp_path).model_copy(update={"judges": ("zero-shot",)}), FakeChat(answer))
+    outcome = asyncio.run(probe(session, ["zero-shot"], probes=("language", "length"), limit=2))
+    assert outcome.stopped == "the budget of $1 is used up"

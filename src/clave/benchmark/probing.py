@@ -16,7 +16,7 @@ from typing import Any
 
 from clave.benchmark.analyses import PROBE
 from clave.benchmark.data import gold_of, limited, unlabelled
-from clave.benchmark.running import Gold, Outcome, run_judges
+from clave.benchmark.running import BudgetSpentError, Gold, Outcome, run_judges
 from clave.benchmark.session import Session, no_tick
 from clave.errors import InputError
 from clave.judges.protocol import Task
@@ -107,7 +107,11 @@ async def probe(
 
     async def all_probes() -> None:
         if LANGUAGE in probes:
-            outcome.skipped |= await _translated(session, base, rows, gold, limit)
+            try:
+                outcome.skipped |= await _translated(session, base, rows, gold, limit)
+            except BudgetSpentError as error:
+                outcome.stopped = str(error)
+                return
         task = Task(session.data.values, session.data.calibration, [unlabelled(r) for r in rows])
         found = await run_judges(session.judges(judges), task, gold, path, tick=tick)
         outcome.skipped, outcome.stopped = outcome.skipped | found.skipped, found.stopped

@@ -54,9 +54,12 @@ async def rewrite(
         async with limit:
             answers[base.id] = await _ask(chat, kind, base.response, strength)
 
-    async with anyio.create_task_group() as group:
-        for base, strength in jobs:
-            group.start_soon(ask, base, strength)
+    try:
+        async with anyio.create_task_group() as group:
+            for base, strength in jobs:
+                group.start_soon(ask, base, strength)
+    except* Exception as errors:  # the model cannot be used, or the budget is spent: told as it is, not as one of a group
+        raise errors.exceptions[0] from None
     failed = Counter[str]()
     proposed = []
     for base, strength in jobs:
