@@ -55,6 +55,13 @@ class Summary:
     """Why the run ended early; empty where it did not."""
 
 
+def _only_by(name: str, writer: VerdictWriter) -> None:
+    """Refuse a file with verdicts of another evaluator, before anything in it is changed."""
+    others = writer.evaluators - {name}
+    if others:
+        raise InputError(f"{writer.path} holds verdicts of {min(others)}, and this is {name}: name another output with -o")
+
+
 async def evaluate_file(
     clave: Clave | Cascade,
     source: Source,
@@ -90,13 +97,13 @@ async def evaluate_file(
         total = sum(len(values) for _, values in source.units(clave, bad))
         if not total:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
-    if retry_failed and lines.exists():
+    if retry_failed:
+        with VerdictWriter(lines) as writer:
+            _only_by(clave.name, writer)
         drop_failed(lines)
     skipped, new = Skipped(), 0
     with VerdictWriter(lines) as writer:
-        others = writer.evaluators - {clave.name}
-        if others:
-            raise InputError(f"{lines} holds verdicts of {min(others)}, and this is {clave.name}: name another output with -o")
+        _only_by(clave.name, writer)
         tick(len(writer), total)
 
         def rest() -> Iterator[Unit]:

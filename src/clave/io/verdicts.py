@@ -180,7 +180,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def verdicts_to_parquet(source: str | Path, target: str | Path) -> int:
-    """Copy a JSONL file of verdicts to Parquet in row groups of 10,000; nested fields become JSON text. How many there were."""
+    """Copy a JSONL file of verdicts to Parquet, whole or not at all; nested fields become JSON text. How many there were."""
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
     floats, bools = {"confidence", "novelty"}, {"cached"}
     schema = pyarrow.schema(
@@ -188,7 +188,7 @@ def verdicts_to_parquet(source: str | Path, target: str | Path) -> int:
         for name in Verdict.model_fields
     )
     count, batch = 0, list[dict[str, Any]]()
-    with parquet.ParquetWriter(target, schema) as writer:
+    with _replacing(Path(target)) as file, parquet.ParquetWriter(file, schema) as writer:
 
         def flush() -> None:
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
