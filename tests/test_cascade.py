@@ -110,3 +110,17 @@ def test_what_cannot_be_a_cascade_is_refused(pair):
         Cascade(large, small)
     with pytest.raises(InputError, match="share a value system"):
         Cascade(small, Clave("schwartz", chat=chat))
+
+
+def test_what_the_small_model_is_not_sure_enough_of_for_the_user_is_asked_of_the_large_one(pair):
+    small, large, chat = pair
+    cascade = Cascade(small, large, risk=0.2)
+    rows = [Response(id=r.id, scenario=r.scenario, response=r.response, value="care") for r in labelled(12, "n")]
+    before = chat.calls
+    sure = sorted(max(v.probabilities.values()) for v in small.evaluate(rows))
+    assert sure[0] >= cascade.guarantee_.threshold
+    verdicts = list(cascade.evaluate(rows, min_confidence=sure[6]))
+    by_small = [v for v in verdicts if SMALL in v.flags]
+    assert 0 < len(by_small) <= 6
+    assert {v.status for v in by_small} == {"ok"}
+    assert chat.calls - before == 12 - len(by_small)

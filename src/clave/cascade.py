@@ -14,7 +14,7 @@ independent trials. The guarantee holds for responses that are like the labelled
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -170,10 +170,13 @@ class Cascade:
     ) -> AsyncIterator[Verdict]:
         """`evaluate`, async."""
         units = ((response, self.values_of(response)) for response in responses)
-        async for verdict in self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage):
-            yield verdict
+        async with aclosing(self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage)) as verdicts:
+            async for verdict in verdicts:
+                yield verdict
 
-    async def aevaluate_units(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> AsyncIterator[Verdict]:
+    async def aevaluate_units(
+        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0
+    ) -> AsyncGenerator[Verdict, None]:
         """Evaluate (response, values) pairs; `coverage` bears on the large evaluator's verdicts."""
         floor = self.large.floor(min_confidence, coverage)
         self.counts_.clear()
@@ -193,8 +196,8 @@ class Cascade:
         for value in values:
             known = threshold is not None and value.id in self.small.values
             found = (await self.small.judge((response, (value,)), min_confidence))[0] if known else None
-            if found is None or found.probabilities is None or max(found.probabilities.values()) < (threshold or 1):
-                rest.append(value)
+            if found is None or found.probabilities is None or found.label is None or max(found.probabilities.values()) < (threshold or 1):
+                rest.append(value)  # also where it abstains: it is not sure enough for who asks
             else:
                 out.append(found.model_copy(update={"evaluator": self.name, "flags": (*found.flags, SMALL)}))
         self.counts_["small"] += len(out)
