@@ -6,6 +6,7 @@ import json
 import pytest
 
 from clave import Clave, InputError, LabelledResponse, ModelError, Response, Settings, ValueSystem
+from clave.evaluating.verdicts import stance_probabilities
 from clave.records import LABELS, Failure, Label
 from clave.testing import FakeChat
 
@@ -217,3 +218,47 @@ def test_six_labels_of_each_value_are_enough():
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled(per_label=2))
     assert all(v.label == LABELS[int(v.id[1:]) % 3] for v in clave.evaluate(RESPONSES))
     assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).samples_}) == 3
+
+
+@pytest.mark.parametrize("chat", [None, FakeChat(RULES)], ids=["text only", "large model"])
+def test_fitting_again_forgets_the_first_fit(chat):
+    other = [r.model_copy(update={"response": r.response.replace("Number", "Neighbour")}) for r in labelled(per_label=4)]
+    twice = Clave(SYSTEM, chat=chat).fit(labelled()).fit(other)
+    once = Clave(SYSTEM, chat=chat).fit(other)
+    assert twice.name == once.name
+    assert {v.id: v.probabilities for v in twice.evaluate(RESPONSES)} == {v.id: v.probabilities for v in once.evaluate(RESPONSES)}
+    if chat is not None:
+        known = {row.id for row in other}
+        assert all(set(concept.samples) <= known for concept in twice.learnt_.pool.concepts)
+
+
+def test_zero_shot_evaluators_of_other_definitions_have_another_name():
+    def name(system=SYSTEM, **choices):
+        return Clave(system, settings=Settings(model="fake/chat", **choices), chat=FakeChat(RULES)).name
+
+    changed = SYSTEM.values[0].model_copy(update={"definition": "Being kind to plants."})
+    other = ValueSystem(id="tiny", name="Tiny", version="1", values=(changed, SYSTEM.values[1]))
+    assert "fake/chat" in name()
+    assert name() == name()
+    assert len({name(), name(other), name(joint=True)}) == 3
+
+
+def test_a_zero_shot_verdict_below_the_asked_confidence_is_abstained():
+    def stated(confidence):
+        return FakeChat(lambda request: {"concepts": ["Acting"], "evidence": "", "stance": "oppose", "confidence": confidence})
+
+    (unsure,) = Clave(SYSTEM, chat=stated(0.7)).evaluate([RESPONSES[0].model_copy(update={"value": "care"})], min_confidence=0.8)
+    assert (unsure.status, unsure.label, unsure.stance) == ("abstained", None, "oppose")
+    assert "below 0.80" in unsure.reason
+    (sure,) = Clave(SYSTEM, chat=stated(0.8)).evaluate([RESPONSES[0].model_copy(update={"value": "care"})], min_confidence=0.8)
+    assert (sure.status, sure.label) == ("ok", "oppose")
+    with pytest.raises(InputError, match="coverage.*calibrat"):
+        list(Clave(SYSTEM, chat=stated(0.7)).evaluate(RESPONSES, coverage=0.9))
+
+
+@pytest.mark.parametrize("stance", LABELS)
+@pytest.mark.parametrize("confidence", [0.0, 0.2, 1 / 3, 0.34, 0.9, 1.0])
+def test_the_likeliest_label_of_a_zero_shot_verdict_is_its_label(stance, confidence):
+    p = stance_probabilities(stance, confidence)
+    assert sum(p.values()) == pytest.approx(1, abs=1e-5)
+    assert all(p[stance] > share for label, share in p.items() if label != stance)

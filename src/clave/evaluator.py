@@ -24,6 +24,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from clave.concepts.cases import encoded_text
+from clave.concepts.pool import Concept
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
@@ -86,7 +87,7 @@ class Clave:
         self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
         self.learnt_: Learnt | None = None
         self.manifest_: dict[str, Any] = {}
-        self.name = f"zero-shot {self.settings.model}"
+        self.name = self._zero_shot_name()
         self.stopped = ""
         """Why the last evaluation ended before its responses did; empty where it did not."""
 
@@ -127,6 +128,7 @@ class Clave:
             self.system[row.value]
         check_enough(joined)
         samples = deal_folds(joined, self.settings.folds, self.settings.seed, given=given_folds)
+        self._forget()
         progress("embeddings", 0, 1)
         vectors = await asyncio.to_thread(self._encoder.encode_now, [encoded_text(s.labelled) for s in samples])
         progress("embeddings", 1, 1)
@@ -153,6 +155,14 @@ class Clave:
         progress("recognizer", 1, 1)
         return self
 
+    def _forget(self) -> None:
+        """What was learnt before has no part in a fit."""
+        self.learnt_, self.samples_, self.guidelines_, self.manifest_ = None, (), {}, {}
+        self.name = self._zero_shot_name()
+        if self.precision_.kind != "fp32":
+            self._encode_in(Precision())
+        self.precision_ = Precision()
+
     def _encode_in(self, precision: Precision) -> None:
         """Take the encoder in this form."""
         self.precision_ = precision
@@ -167,15 +177,21 @@ class Clave:
             raise EvaluatorError("there is nothing to refit: fit the evaluator first")
         if "distilled" in self.manifest_:
             raise EvaluatorError("a distilled evaluator cannot be refitted: it would forget what the large model taught it; distil again")
-        self._learn(self.samples_, self.text_vectors_)
+        self._learn(self.samples_, self.text_vectors_, concepts=self.learnt_.pool.concepts if self.learnt_.pool else None)
         return self
 
     def _values(self) -> dict[str, Value]:
         """Values with the guideline in force."""
         return {v.id: v.model_copy(update={"guideline": self._guideline(v)}) for v in self.system.values}
 
-    def _learn(self, samples: Sequence[Sample], vectors: Vectors, progress: Progress = lambda stage, done, total: None) -> None:
-        concepts = self.learnt_.pool.concepts if self.learnt_ and self.learnt_.pool and self.samples_ else None
+    def _learn(
+        self,
+        samples: Sequence[Sample],
+        vectors: Vectors,
+        progress: Progress = lambda stage, done, total: None,
+        *,
+        concepts: Sequence[Concept] | None = None,
+    ) -> None:
         encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints=checkpoints())
         self.learnt_ = learn(samples, vectors, self.settings, encoder, concepts=concepts, context=context)
         if self.precision_.kind == "fp32" and (found := in_int8(samples, self.learnt_, self.settings, encoder)):
@@ -194,6 +210,11 @@ class Clave:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors of texts, shape (n, dim), in the calling thread."""
         return self._encoder.encode_now(texts)
+
+    def _zero_shot_name(self) -> str:
+        """Says which model, and by a digest which definitions: verdicts by others must not stand in one file with these."""
+        asked = f"{self.system.hash} {self.settings.joint} {self.settings.guideline}"
+        return f"zero-shot {self.settings.model} {self.system.id}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
 
     def _digest(self) -> str:
         """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
@@ -279,6 +300,8 @@ class Clave:
         """
         if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
             raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
+        if coverage < 1 and self.learnt_ is None:
+            raise InputError("coverage is a share of what a calibrated evaluator is sure of: calibrate on labels first, or leave it out")
         return max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
 
     async def close(self) -> None:

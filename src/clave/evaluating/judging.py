@@ -113,7 +113,7 @@ class Judging:
             return failed_verdict(response, value.id, found, self.evaluator)
         extraction = found.extraction
         if self.learnt is None or self.learnt.pool is None:
-            return zero_shot_verdict(response, value.id, extraction, self.evaluator, found.usage, found.cached)
+            return zero_shot_verdict(response, value.id, extraction, self.evaluator, found.usage, found.cached, min_confidence=floor)
         pool = self.learnt.pool
         concepts = extraction.concepts
         vectors = await self.encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)

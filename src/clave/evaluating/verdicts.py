@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from clave.records import LABELS, Case, Extraction, Failure, Label, MappedConcept, Response, Usage, Verdict
 from clave.values import Value
 
+_LEAST_STANCE = 0.34
+"""Of the probability of a stance: just above a third, at which no label would be the likeliest."""
 _SAYS: dict[Label, str] = {"adhere": "adheres", "oppose": "opposes", "unrelated": "is unrelated"}
 
 
@@ -19,15 +21,19 @@ def failed_verdict(response: Response, value: str, failure: Failure, evaluator: 
     return Verdict(id=response.id, value=value, status=failure.status, reason=failure.reason, evaluator=evaluator)
 
 
-def zero_shot_verdict(response: Response, value: str, found: Extraction, evaluator: str, usage: Usage, cached: bool) -> Verdict:
+def zero_shot_verdict(
+    response: Response, value: str, found: Extraction, evaluator: str, usage: Usage, cached: bool, *, min_confidence: float = 0.0
+) -> Verdict:
     """The large model's own stance and confidence, as they are."""
+    probabilities = stance_probabilities(found.stance, found.confidence)
+    reason, abstains = _abstention(probabilities[found.stance], min_confidence, _stated(found))
     return Verdict(
         id=response.id,
         value=value,
-        status="ok",
-        label=found.stance,
-        probabilities=stance_probabilities(found.stance, found.confidence),
-        reason=_stated(found),
+        status="abstained" if abstains else "ok",
+        label=None if abstains else found.stance,
+        probabilities=probabilities,
+        reason=reason,
         concepts=tuple(MappedConcept(text=text) for text in found.concepts),
         evidence=found.evidence,
         stance=found.stance,
@@ -40,8 +46,8 @@ def zero_shot_verdict(response: Response, value: str, found: Extraction, evaluat
 
 
 def stance_probabilities(stance: Label, confidence: float) -> dict[Label, float]:
-    """The stated confidence as the stance's probability, at least 1/3, the others sharing the rest."""
-    sure = max(confidence, 1 / len(LABELS))
+    """The stated confidence as the stance's probability, the others sharing the rest; always the highest, as the stance is the label."""
+    sure = max(confidence, _LEAST_STANCE)
     rest = (1 - sure) / (len(LABELS) - 1)
     return {label: round(sure if label == stance else rest, 6) for label in LABELS}
 
@@ -64,10 +70,8 @@ def calibrated_verdict(
     rounded = [round(float(p), 6) for p in probabilities]
     best = max(range(len(LABELS)), key=lambda i: rounded[i])
     label, sure = LABELS[best], rounded[best]
-    abstains = sure < min_confidence
-    reason = _by_concepts(label, found, mapped) if found is not None else _by_cases(label, cases)
-    if abstains:
-        reason = f"its probability {sure:.2f} is below {min_confidence:.2f}; without that: {reason}"
+    why = _by_concepts(label, found, mapped) if found is not None else _by_cases(label, cases)
+    reason, abstains = _abstention(sure, min_confidence, why)
     return Verdict(
         id=response.id,
         value=value,
@@ -105,6 +109,13 @@ def explained(verdict: Verdict, value: Value) -> str:
     if verdict.novelty is not None:
         lines.append(f"  novelty: {verdict.novelty:.2f}")
     return "\n".join(lines)
+
+
+def _abstention(sure: float, min_confidence: float, reason: str) -> tuple[str, bool]:
+    """The reason, and whether the verdict is abstained for want of confidence."""
+    if sure >= min_confidence:
+        return reason, False
+    return f"its probability {sure:.2f} is below {min_confidence:.2f}; without that: {reason}", True
 
 
 def _stated(found: Extraction) -> str:
