@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from clave.calibration import Calibration
+from clave.calibration import Calibration, cross_calibrated
 
 rows = arrays.arrays(float, st.tuples(st.integers(1, 30), st.just(3)), elements=st.floats(0.001, 1)).map(
     lambda x: x / x.sum(axis=1, keepdims=True)
@@ -64,3 +64,15 @@ def test_full_coverage_abstains_on_nothing():
 def test_it_stays_the_same_through_json():
     fitted = Calibration.fit(*outcomes(1.3, 100))
     assert Calibration.model_validate_json(fitted.model_dump_json()) == fitted
+
+
+def test_the_temperature_that_a_row_is_scored_by_has_not_seen_its_scenario():
+    p, y = outcomes(0.5, 60)
+    groups = [str(i // 2) for i in range(60)]
+    changed = y.copy()
+    changed[:2] = (y[:2] + 1) % 3
+    first, second = cross_calibrated(p, y, groups), cross_calibrated(p, changed, groups)
+    assert (first[:2] == second[:2]).all()
+    assert (first != second).any()
+    np.testing.assert_allclose(first.sum(axis=1), 1)
+    assert (first.argmax(axis=1) == p.argmax(axis=1)).all()

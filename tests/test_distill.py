@@ -106,3 +106,24 @@ def test_held_out_labels_are_of_texts_that_neither_has_seen(teacher):
     twins = [Response(id=f"twin-{r.id}", scenario=r.scenario.upper(), response=f"{r.response}!") for r in held_out]
     found = distill(clave, twins + unlabelled(6), calls=100, held_out=held_out)
     assert found.labelled == 6
+
+
+def test_the_loss_is_on_rows_where_both_gave_a_verdict(teacher):
+    clave, _ = teacher
+    refusal = Failure(status="refused", kind="refused", reason="no")
+    hard = [
+        LabelledResponse(id=f"x{i}", scenario=f"hard {i}", response=f"nobody knows, helped by {i}", value="care", label="oppose")
+        for i in range(6)
+    ]
+    shy = clave.on(FakeChat({"nobody knows": refusal, "helped": "adhere", "hurt": "oppose"}))
+    found = distill(shy, unlabelled(60), calls=60, held_out=labelled(12, "h") + hard, most_loss=0.05)
+    assert (found.teacher.n, found.teacher.failed) == (12, 6)
+    assert found.loss == pytest.approx(0)
+    assert found.offered
+
+
+def test_a_budget_that_ends_before_the_calls_do_is_told(teacher):
+    clave, _ = teacher
+    spent = Failure(status="failed", kind="budget", reason="the budget of $1 is used up")
+    poor = clave.on(FakeChat(lambda request: spent if "day 20" in request.user.rpartition("<response")[2] else "adhere"))
+    assert "the budget of $1 is used up" in distill(poor, unlabelled(30), calls=30).summary()

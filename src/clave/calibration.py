@@ -7,11 +7,14 @@ calibration.min_confidence(coverage=0.8)     # below it, the least certain fifth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clave.records import Record
 
+_FOLDS = 5
 _QUANTILES = 101
 
 
@@ -57,6 +60,27 @@ class Calibration(Record):
         if not self.confidences or coverage >= 1:
             return 0.0
         return float(np.interp(1 - coverage, np.linspace(0, 1, _QUANTILES), self.confidences))
+
+
+def cross_calibrated(
+    probabilities: NDArray[np.float64], y: NDArray[np.int64], groups: Sequence[str], *, seed: int = 0
+) -> NDArray[np.float64]:
+    """Out-of-fold probabilities, each row calibrated on the rows of other scenarios: what a calibration is scored by, shape (n, 3).
+
+    Args:
+        probabilities: Out-of-fold, shape (n, 3).
+        y: Index of each row's label, shape (n,).
+        groups: Scenario of each row.
+        seed: Of the folds.
+    """
+    from clave.recognizers.folds import scenario_folds
+
+    fold_of = scenario_folds([""] * len(y), groups, min(_FOLDS, len(set(groups))), seed)
+    out = np.empty_like(probabilities)
+    for fold in np.unique(fold_of):
+        own = fold_of == fold
+        out[own] = Calibration.fit(probabilities[~own], y[~own]).apply(probabilities[own])
+    return out
 
 
 def _scaled(logs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from clave.benchmark.metrics import accuracy
+from clave.benchmark.metrics import accuracy, accuracy_difference
 from clave.benchmark.statistics import Estimate
-from clave.calibration import Calibration
+from clave.calibration import Calibration, cross_calibrated
 from clave.concepts.cases import CaseIndex, encoded_text
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
@@ -55,7 +55,7 @@ class Distilled:
     accuracy: Estimate
     """Of the student."""
     loss: float | None
-    """How far the student falls behind the teacher; None where one of them gave no verdict."""
+    """How far the student falls behind the teacher where both gave a verdict; None where they never did."""
     most: float
     """The loss up to which it is offered."""
     labelled: int
@@ -64,15 +64,18 @@ class Distilled:
     """Verdicts that the large evaluator could not give."""
     calls: int
     judged_on: str
+    stopped: str
+    """Why the teacher was asked about less than was chosen, e.g. that the budget is used up; empty where it was not."""
 
     def summary(self) -> str:
-        """Three sentences."""
+        """What it learnt from, how it compares, and whether it is offered."""
+        early = f"It was to learn from more: {self.stopped}. " if self.stopped else ""
         verdict = "It is offered" if self.offered else "It is not offered"
         loss = "not known" if self.loss is None else f"{self.loss:.3f}"
         return (
             f"The small model learnt from {self.labelled:,} soft verdicts ({self.calls:,} calls, {self.failed} failed) and "
-            f"{self.student.manifest_['labels']:,} human labels. On {self.judged_on} it is {self.accuracy} accurate; without the soft "
-            f"verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss}, "
+            f"{self.student.manifest_['labels']:,} human labels. {early}On {self.judged_on} it is {self.accuracy} accurate; without the "
+            f"soft verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss}, "
             f"and at most {self.most:g} was allowed."
         )
 
@@ -130,7 +133,7 @@ def distill(
     if not units:
         raise InputError("there is no response to learn from")
     soft, failed = run_sync(_ask(teacher, units, progress))
-    spent = sum(verdict.usage.calls for _, verdict in soft)
+    spent, stopped = sum(verdict.usage.calls for _, verdict in soft), teacher.stopped
     if not soft:
         raise InputError(f"the large model gave none of {failed} verdicts: there is nothing to learn from")
     student, alone = (_learn(teacher, settings, rows, seed, progress) for rows in (soft, []))
@@ -145,7 +148,7 @@ def distill(
         gold, groups = [s.labelled.label for s in teacher.samples_], [s.labelled.group for s in teacher.samples_]
         said = [_out_of_fold(clave) for clave in (teacher, alone, student)]
     of_teacher, of_alone, of_student = (accuracy(gold, labels, groups) for labels in said)
-    loss = None if of_teacher.value is None or of_student.value is None else of_teacher.value - of_student.value
+    loss = accuracy_difference(gold, said[0], said[2], groups).value
     student.manifest_["distilled"] |= {"accuracy": of_student.model_dump(), "teacher": of_teacher.model_dump(), "loss": loss}
     return Distilled(
         student=student,
@@ -159,6 +162,7 @@ def distill(
         failed=failed,
         calls=spent,
         judged_on=judged_on,
+        stopped=stopped,
     )
 
 
@@ -228,7 +232,7 @@ def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Ve
     y = np.array([LABELS.index(s.labelled.label) for s in samples])
     calibration = Calibration.fit(oof, y)
     cases = CaseIndex([s.labelled for s in samples], vectors, [s.fold for s in samples])
-    scores = scores_of(samples, calibration.apply(oof))
+    scores = scores_of(samples, cross_calibrated(oof, y, groups[: len(samples)], seed=seed))
     student.take(Learnt(cases, None, recognizer, calibration, scores, oof), samples, vectors)
     kept: dict[str, Any] = {k: teacher.manifest_.get(k) for k in ("labels", "disputed", "failed", "unseen_labels")}
     student.manifest_ |= kept | {"served_by": []}

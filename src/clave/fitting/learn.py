@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clave.benchmark.metrics import accuracy, calibration_error, macro_f1
-from clave.calibration import Calibration
+from clave.calibration import Calibration, cross_calibrated
 from clave.concepts.cases import CaseIndex
 from clave.concepts.pool import Concept, ConceptPool, Mention
 from clave.encoder import Encoder
@@ -78,8 +78,9 @@ def learn(
     groups = [s.labelled.group for s in samples]
     features = settings.features if settings.calls else ("text",)
     recognizer = recognizer_class(settings.recognizer)(features).fit(observations, labels, groups, seed=settings.seed, context=context)
-    calibration = Calibration.fit(recognizer.oof_, np.array([LABELS.index(label) for label in labels]))
-    scores = scores_of(samples, calibration.apply(recognizer.oof_))
+    y = np.array([LABELS.index(label) for label in labels])
+    calibration = Calibration.fit(recognizer.oof_, y)
+    scores = scores_of(samples, cross_calibrated(recognizer.oof_, y, groups, seed=settings.seed))
     return Learnt(cases, pool, recognizer, calibration, scores, recognizer.oof_)
 
 
