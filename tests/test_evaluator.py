@@ -262,3 +262,15 @@ def test_the_likeliest_label_of_a_zero_shot_verdict_is_its_label(stance, confide
     p = stance_probabilities(stance, confidence)
     assert sum(p.values()) == pytest.approx(1, abs=1e-5)
     assert all(p[stance] > share for label, share in p.items() if label != stance)
+
+
+def test_a_fit_whose_budget_ends_is_no_fit_on_what_there_is():
+    def answer(request):
+        answered.append(request)
+        if len(answered) > 8 + 34:  # guidelines and most samples: fewer than a fifth are left
+            return Failure(status="failed", kind="budget", reason="the budget of $1 is used up")
+        return next((label for act, label in RULES.items() if act in request.user.rpartition("<response")[2]), "unrelated")
+
+    answered = []
+    with pytest.raises(ModelError, match="the budget of .1 is used up.*2 of 36.*go on"):
+        Clave(SYSTEM, chat=FakeChat(answer)).fit(labelled())

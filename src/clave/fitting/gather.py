@@ -86,7 +86,7 @@ async def extract_samples(
         The samples that could be extracted, failures by kind, and the model ids as the server returned them.
 
     Raises:
-        ModelError: More than a fifth of the samples failed.
+        ModelError: More than a fifth of the samples failed, or the budget ended before all were asked about.
     """
     extractor = LLMExtractor(chat)
     index = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
@@ -105,6 +105,11 @@ async def extract_samples(
 
     one = joint if settings.joint else single
     found = await _all([partial(one, i) for i in range(len(samples))], "extractions", progress)
+    unasked = [result.reason for result in found if isinstance(result, Failure) and result.kind == "budget"]
+    if unasked:
+        raise ModelError(
+            f"{unasked[0]}: {len(unasked)} of {len(samples)} labelled samples are left; run it again with a larger one to go on"
+        )
     kept, failed, served = list[Sample](), defaultdict[str, int](int), set[str]()
     for sample, result in zip(samples, found, strict=True):
         if isinstance(result, Failure):
