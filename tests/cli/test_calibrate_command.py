@@ -10,6 +10,7 @@ from tiny_models import WORDS, write_bases
 from typer.testing import CliRunner
 
 from clave import Clave, LabelledResponse
+from clave.cli.calibrate import show
 from clave.cli.main import app
 from clave.errors import InputError
 from clave.io import write_jsonl
@@ -101,3 +102,20 @@ def test_the_commands_on_the_page_about_lora_are_understood():
 
 def test_no_passes_at_all_is_refused(labels, tmp_path):
     assert calibrate(labels, tmp_path / "e", "--recognizer", "encoder", "--epochs", "0").exit_code == 2
+
+
+def test_a_value_with_one_scenario_has_a_score_without_an_interval(capsys):
+    rows = [
+        LabelledResponse(
+            id=f"{value}{i}",
+            scenario=f"scene {i}" if value == "care" else "one scene",
+            response=f"{WORDS[NAMES[i % 3]]} {i}",
+            value=value,
+            label=NAMES[i % 3],
+        )
+        for value in ("care", "fairness")
+        for i in range(9)
+    ]
+    show(Clave("mft").fit(rows), Path("somewhere"), 0, False)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "fairness" in line]
+    assert line.count("[") == 0

@@ -115,9 +115,7 @@ def show(clave: Any, folder: Path, skipped: int, as_json: bool) -> None:
     for column, side in (("value", "left"), ("labels", "right"), ("accuracy", "right"), ("macro-F1", "right"), ("ECE", "right")):
         table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for value, scores in clave.manifest_["scores"].items():
-        cells = [
-            Text(f"{s['value']:.2f} [{s['low']:.2f}, {s['high']:.2f}]") for s in (scores["accuracy"], scores["macro_f1"], scores["ece"])
-        ]
+        cells = [Text(_interval(scores[name])) for name in ("accuracy", "macro_f1", "ece")]
         table.add_row(value, str(scores["accuracy"]["n"]), *cells, end_section=value == "all")
     console = Console()
     console.print(table)
@@ -138,6 +136,11 @@ def show(clave: Any, folder: Path, skipped: int, as_json: bool) -> None:
     for note in notes:
         console.print(Text(note))
     console.print(Text(f"Saved to {folder}. Next: clave evaluate responses.jsonl --evaluator {folder} -o verdicts.jsonl"))
+
+
+def _interval(score: dict[str, Any]) -> str:
+    """A score and its interval; samples of one scenario have none."""
+    return f"{score['value']:.2f}" + ("" if score["low"] is None else f" [{score['low']:.2f}, {score['high']:.2f}]")
 
 
 def money(ledger: Any) -> str:
