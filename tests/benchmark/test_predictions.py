@@ -69,3 +69,22 @@ def test_what_is_not_a_run_is_told(tmp_path):
     (tmp_path / "p.parquet").write_text("no")
     with pytest.raises(InputError, match="not a readable Parquet"):
         PredictionTable.read(tmp_path / "p.parquet")
+
+
+def test_a_row_that_a_full_disk_cut_is_no_row(tmp_path):
+    resource = pytest.importorskip("resource", reason="no limits on file sizes can be set here")
+    path = tmp_path / "p.jsonl"
+    size = len(made().model_dump_json()) + 1
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with PredictionWriter(path) as writer:
+        writer.write(made())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                writer.write(FAILED)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert not writer.has(FAILED.key)
+    with PredictionWriter(path) as writer:
+        writer.write(FAILED)
+    assert len(PredictionTable.read(path)) == 2

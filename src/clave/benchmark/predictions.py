@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from clave.benchmark.metrics import probability_array
 from clave.benchmark.statistics import Array
 from clave.errors import InputError, require
+from clave.io.verdicts import write_whole
 from clave.records import LABELS, Label, Record, Status
 
 Objects = NDArray[np.object_]
@@ -96,11 +97,11 @@ class PredictionWriter:
                 self._done.add(prediction.key)
                 good += size
             os.truncate(self.path, good)
-        self._file = self.path.open("ab", buffering=0)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        os.close(self._fd)
 
     def has(self, key: Key) -> bool:
         """Whether this row was written, now or in an earlier run."""
@@ -108,7 +109,7 @@ class PredictionWriter:
 
     def write(self, prediction: Prediction) -> None:
         """Append one prediction."""
-        self._file.write(prediction.model_dump_json().encode() + b"\n")
+        write_whole(self._fd, prediction.model_dump_json().encode() + b"\n")
         self._done.add(prediction.key)
 
 

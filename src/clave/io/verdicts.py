@@ -103,16 +103,20 @@ class VerdictWriter:
 
     def write(self, verdict: Verdict) -> None:
         """Append one verdict."""
-        data = verdict.model_dump_json().encode() + b"\n"
-        written = os.write(self._fd, data)
-        while written < len(data):
-            written += os.write(self._fd, data[written:])
+        write_whole(self._fd, verdict.model_dump_json().encode() + b"\n")
         self._add(verdict.id, verdict.value, verdict.label or verdict.status, verdict.evaluator)
 
     def _add(self, identity: str, value: str, outcome: str, evaluator: str) -> None:
         self._done.add(hash((identity, value)))
         self.counts[value, outcome] += 1
         self.evaluators.add(evaluator)
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """Write all of it, where the system takes a part at a time; what a full disk cuts is an error."""
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, data[written:])
 
 
 _BEGINNING = b'{"id":"'
