@@ -256,6 +256,7 @@ async def as_they_come(jobs: Iterable[Coroutine[Any, Any, T]], width: int) -> As
     finally:
         for task in waiting:
             task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def prompted_judges(chat: ChatModel, jury: Sequence[ChatModel] = ()) -> dict[str, Callable[[], PromptedJudge | JointJudge]]:
