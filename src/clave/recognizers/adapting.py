@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clave.errors import InputError
 from clave.recognizers.folds import splits
 from clave.recognizers.labelling import LabelModel
 from clave.recognizers.training import Progress, Training
@@ -62,6 +63,9 @@ def adapt(
         checkpoints: Where a folder for the state after every epoch is made; None keeps none.
         stage: Its name in the progress.
         progress: Called after every batch.
+
+    Raises:
+        InputError: The training diverged.
 
     Returns:
         For each epoch the mean loss in training and on the hold-out; and the folder of the state, to be removed when it is not needed.
@@ -148,6 +152,8 @@ class _State:
         return len(held) > patience and min(held[-patience:]) >= min(held[:-patience])
 
     def after_epoch(self, losses: dict[str, float]) -> None:
+        if not math.isfinite(losses["held_out"]):
+            raise InputError("the training diverged: its loss is no number any more; lower the learning rate")
         self.epochs.append(losses)
         if losses["held_out"] <= min(e["held_out"] for e in self.epochs):
             self.best = self.model.adapter()
