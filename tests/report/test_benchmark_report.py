@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from clave.benchmark.analyses import flips
-from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.predictions import Prediction, PredictionTable
 from clave.benchmark.tables import drops, leaderboard, reliability_bins, value_matrix
+from clave.report.benchmark_sections import robustness
 from clave.report.benchmarking import write_benchmark_report
 
 FROZEN = Path(__file__).parents[1] / "data" / "frozen_run.parquet"
@@ -91,3 +92,26 @@ def test_without_matplotlib_the_tables_stand_open(table, tmp_path, monkeypatch):
     text = write_benchmark_report(table, tmp_path / "r.html").read_text()
     assert "<svg" not in text
     assert text.count("<details open>") >= text.count("<figure") > 5
+
+
+@pytest.mark.parametrize("kinds", [("typos",), ("typos", "casing", "paraphrase", "emoji")], ids=["dots", "map"])
+def test_edits_stand_by_kind_then_strength_whatever_the_order_of_the_rows(kinds, monkeypatch):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
+    drawn = {}
+    keep = lambda figure, name, alt: drawn.update({name: figure.axes[0]}) or "<svg></svg>"  # noqa: E731
+    monkeypatch.setattr("clave.report.benchmark_figures.to_svg", keep)
+    common = {"value": "care", "gold": "adhere", "label": "adhere", "group": "g"}
+    rows = []
+    for judge, strengths in (("second", (3, 1)), ("first", (2, 3, 1))):
+        rows.append(Prediction(judge=judge, id="r", **common))
+        for strength in strengths:
+            edits = [Prediction(judge=judge, id=f"r-{k}-{strength}", perturbation=k, strength=strength, base="r", **common) for k in kinds]
+            rows += edits
+    shown = robustness(PredictionTable.of(rows)).figures[0]
+    in_order = [(kind, strength) for kind in sorted(kinds) for strength in (1, 2, 3)]
+    of_first = [(row[1], row[2]) for row in shown.table.rows if row[0] == "first"]
+    assert of_first == in_order
+    assert [row[0] for row in shown.table.rows] == ["second"] * 2 * len(kinds) + ["first"] * 3 * len(kinds)
+    axes = drawn["flips"]
+    names = [t.get_text() for t in (axes.figure.legends[0].get_texts() if len(kinds) == 1 else axes.get_yticklabels())]
+    assert names == [f"{kind} {strength}" for kind, strength in in_order]

@@ -117,7 +117,10 @@ def robustness(table: PredictionTable) -> Section | None:
     found = [f for f in flips(table) if not f.perturbation.startswith(PROBE)]
     if not found:
         return None
-    rows = tuple((f.judge, f.perturbation, f.strength, f.flips, f.flips.n, f.flips.failed, f.followed) for f in found)
+    ranked = table.distinct("judge")
+    found.sort(key=lambda f: (f.perturbation, f.strength or 0.0, ranked.index(f.judge)))
+    by_judge = sorted(found, key=lambda f: ranked.index(f.judge))
+    rows = tuple((f.judge, f.perturbation, f.strength, f.flips, f.flips.n, f.flips.failed, f.followed) for f in by_judge)
     data = Table("Flip rates", ("Judge", "Edit", "Strength", "Flipped", "Pairs", "Failed", "Followed, where the label changes"), rows)
     many = len({(f.perturbation, f.strength) for f in found})
     figure = Figure("flips", "Share of verdicts that change when the meaning does not", flip_dots(found, "flips"), data, wide=many > 4)
