@@ -6,6 +6,7 @@ import pytest
 from benchmark.bench_rows import write
 from typer.testing import CliRunner
 
+from clave.benchmark import tables
 from clave.cli.bench import app
 from clave.errors import InputError
 
@@ -34,6 +35,14 @@ def test_a_run_tells_accuracy_skipped_judges_and_the_page(place):
     page = (place / "run" / "report.html").read_text()
     assert "needs a large model and none was named" in page
     assert "tfidf" in page
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_the_leaderboard_is_computed_once(place, more, monkeypatch):
+    ranked, cells = tables._ranked, []
+    monkeypatch.setattr(tables, "_ranked", lambda *cell: cells.append(cell[1:]) or ranked(*cell))
+    assert run("run", place / "plan.yaml", "-o", place / "run", *more).exit_code == 0
+    assert sorted(cells) == [("tiny", "elsewhere"), ("tiny", "test")]
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bench_tables import difference_cell, dollars_cell, finished, predictions_of, show_run
 
 if TYPE_CHECKING:
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="Compare evaluators on labelled rows: run, curve, ablate, diversity, balance, probes.")
-STOPPED_EARLY = 3
-"""Exit code of a run that the budget ended."""
-
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
 Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.", show_default="those of the run")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
@@ -90,7 +85,7 @@ def run(
     calls = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache)
     session = Session.create(output, made, **calls)
     outcome = _followed(lambda tick: session.run(retry_failed=retry_failed, tick=tick))
-    _show_run(session, outcome, as_json)
+    show_run(session, outcome, as_json)
 
 
 @app.command()
@@ -112,9 +107,9 @@ def curve(
     session = _opened(folder, concurrency, budget, prices, cache)
     wanted = [_number("--labels", p) for p in _names(points) or ()]
     outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
-    found = points_of(_table(session, "curve", outcome), session.original)
+    found = points_of(predictions_of(session, "curve", outcome), session.original)
     rows = [(p.judge, str(p.labels), str(p.seeds), p.accuracy) for p in found]
-    _finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
+    finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
 
 
 @app.command()
@@ -133,9 +128,9 @@ def ablate(
 
     session = _opened(folder, concurrency, budget, prices, cache)
     outcome = _followed(lambda tick: ablation(session, full, without=_names(without) or tuple(LEFT_OUT), tick=tick))
-    found = compared(_table(session, "ablation", outcome), full)
-    rows = [(a.judge, a.split, a.accuracy, _difference(a.to_full, a.p_holm)) for a in found]
-    _finished(session, outcome, f"Parts left out of {full}", ("variant", "split", "accuracy", "to full"), rows)
+    found = compared(predictions_of(session, "ablation", outcome), full)
+    rows = [(a.judge, a.split, a.accuracy, difference_cell(a.to_full, a.p_holm)) for a in found]
+    finished(session, outcome, f"Parts left out of {full}", ("variant", "split", "accuracy", "to full"), rows)
 
 
 @app.command()
@@ -156,9 +151,9 @@ def diversity(
 
     session = _opened(folder, concurrency, budget, prices, cache)
     outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
-    found = compared(_table(session, "diversity", outcome), session.original)
-    rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, _difference(c.to_random, c.p_holm)) for c in found]
-    _finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
+    found = compared(predictions_of(session, "diversity", outcome), session.original)
+    rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, difference_cell(c.to_random, c.p_holm)) for c in found]
+    finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
 
 
 @app.command()
@@ -176,10 +171,16 @@ def balance(folder: Run) -> None:
     text = json.dumps([b.model_dump() for b in found], indent=1, ensure_ascii=False)
     (folder / "balance.json").write_text(text + "\n", encoding="utf-8")
     rows = [
-        (b.judge, b.adaptability, b.generalizability, f"{b.price.prompt_tokens + b.price.completion_tokens:,.0f}", _dollars(b.price.cost))
+        (
+            b.judge,
+            b.adaptability,
+            b.generalizability,
+            f"{b.price.prompt_tokens + b.price.completion_tokens:,.0f}",
+            dollars_cell(b.price.cost),
+        )
         for b in sorted(found, key=lambda b: -(b.adaptability.value or 0))
     ]
-    _finished(session, Outcome(), "Balance", ("judge", "original", "elsewhere", "tokens / 1,000", "$ / 1,000"), rows)
+    finished(session, Outcome(), "Balance", ("judge", "original", "elsewhere", "tokens / 1,000", "$ / 1,000"), rows)
 
 
 @app.command()
@@ -200,9 +201,9 @@ def probes(
     session = _opened(folder, concurrency, budget, prices, cache)
     chosen = _names(which) or PROBES
     outcome = _followed(lambda tick: probe(session, _judges(session, judges), probes=chosen, limit=limit, tick=tick))
-    found = compared(_table(session, "probes", outcome))
+    found = compared(predictions_of(session, "probes", outcome))
     rows = [(p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.verdict) for p in found]
-    _finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows)
+    finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows)
 
 
 def _list_judges(judges: str | None) -> str | None:
@@ -245,77 +246,3 @@ def _followed(work: Callable[[Callable[[str, int, int], None]], Any]) -> Outcome
     with stages(Ledger(lambda prompt, completion: 0.0)) as tick:
         outcome: Outcome = asyncio.run(work(tick))
     return outcome
-
-
-def _table(session: Session, name: str, outcome: Outcome) -> Any:
-    from clave.benchmark.predictions import PredictionTable
-    from clave.errors import InputError
-
-    path = session.folder / f"{name}.parquet"
-    if not path.is_file():
-        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
-        raise InputError(f"nothing could be judged ({why})")
-    return PredictionTable.read(path)
-
-
-def _difference(difference: Any, p: float | None) -> str:
-    if difference is None or difference.value is None:
-        return ""
-    return f"{difference.value:+.3f}" + ("" if p is None else f" (p = {p:.3f})")
-
-
-def _dollars(cost: float | None) -> str:
-    return "not known" if cost is None else f"{cost:,.4f}"
-
-
-def _show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
-    from clave.benchmark.annotators import ceilings
-    from clave.benchmark.predictions import PredictionTable
-    from clave.benchmark.tables import ALL, leaderboard
-    from clave.errors import InputError
-
-    if not session.predictions().stat().st_size:
-        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
-        raise InputError(f"no judge gave a verdict ({why})")
-    board, people = leaderboard(PredictionTable.read(session.folder)), ceilings(session.folder)
-    if as_json:
-        told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
-        data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
-        typer.echo(json.dumps(data))
-        _write_page(session)
-        if outcome.stopped:
-            raise typer.Exit(STOPPED_EARLY)
-        return
-    together = [r for r in board if r.system in (ALL, board[0].system)]
-    rows = [
-        (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, _difference(r.to_best, r.p_holm)) for r in together
-    ]
-    notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
-    _finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes)
-
-
-def _finished(session: Session, outcome: Outcome, title: str, columns: tuple[str, ...], rows: list[Any], notes: Sequence[str] = ()) -> None:
-    """Print a table, lines to read it by, what was skipped and why, and write the page of the run anew."""
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console()
-    console.print(table)
-    for note in notes:
-        console.print(Text(note), soft_wrap=True)
-    for name, why in outcome.skipped.items():
-        console.print(Text(f"skipped {name}: {why}"))
-    console.print(Text(f"Report: {_write_page(session)}"))
-    if outcome.stopped:
-        console.print(Text(f"Stopped early: {outcome.stopped}. Run the same command with a larger --budget to go on."))
-        raise typer.Exit(STOPPED_EARLY)
-
-
-def _write_page(session: Session) -> Path:
-    from clave.report.benchmarking import run_page
-    from clave.report.page import write_page
-
-    texts = {row.id: row for row in session.data.task.responses}
-    return write_page(run_page(session.folder, texts=texts), session.folder / "report.html")

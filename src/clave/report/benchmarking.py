@@ -58,6 +58,7 @@ def write_benchmark_report(
     """
     page = benchmark_page(
         table,
+        leaderboard(table),
         curves=curves,
         ablations=ablations,
         choices=choices,
@@ -75,6 +76,7 @@ def write_benchmark_report(
 
 def benchmark_page(
     table: PredictionTable,
+    board: Sequence[LeaderboardRow],
     *,
     curves: PredictionTable | None,
     ablations: PredictionTable | None,
@@ -88,10 +90,10 @@ def benchmark_page(
     manifest: Mapping[str, Any],
     title: str,
 ) -> Page:
-    """The report as data; arguments as for `write_benchmark_report`."""
+    """The report as data, with the table's leaderboard; other arguments as for `write_benchmark_report`."""
     plain = [str(s) for s in table.where(perturbation="").distinct("split")]
     original = original if original in plain else plain[0]
-    board = sorted(leaderboard(table), key=lambda r: (r.system != ALL, r.split != original))
+    board = sorted(board, key=lambda r: (r.system != ALL, r.split != original))
     table = _by_rank(table, [r.judge for r in board])
     cells, balanced = value_matrix(table, original), balance(table, original)
     sections = [
@@ -122,11 +124,20 @@ def benchmark_page(
     return Page(title, lead(board, original), facts, tuple(s for s in sections if s is not None))
 
 
-def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None, title: str = "Benchmark of value evaluators") -> Page:
+def run_page(
+    folder: str | Path,
+    *,
+    table: PredictionTable | None = None,
+    board: Sequence[LeaderboardRow] | None = None,
+    texts: Mapping[str, Response] | None = None,
+    title: str = "Benchmark of value evaluators",
+) -> Page:
     """The report of a run's folder, with whatever analyses stand there, as data.
 
     Args:
         folder: Of the run.
+        table: Its predictions, where they were read already.
+        board: Their leaderboard, where it was computed already: half a minute for hundreds of thousands of predictions.
         texts: Responses by id, to show the texts on which judges part.
         title: The heading.
 
@@ -140,8 +151,10 @@ def run_page(folder: str | Path, *, texts: Mapping[str, Response] | None = None,
         return PredictionTable.read(path) if path.is_file() else None
 
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) if (folder / "manifest.json").is_file() else {}
+    table = PredictionTable.read(folder) if table is None else table
     return benchmark_page(
-        PredictionTable.read(folder),
+        table,
+        leaderboard(table) if board is None else board,
         curves=extra("curve"),
         ablations=extra("ablation"),
         choices=extra("diversity"),

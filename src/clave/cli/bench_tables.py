@@ -1,0 +1,121 @@
+"""What `clave bench` prints after a run or an analysis: a table, what was skipped and why, and where the page is.
+
+    finished(session, outcome, "Balance", ("judge", "original"), rows)
+
+The page of the run is written anew each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from clave.benchmark.predictions import PredictionTable
+    from clave.benchmark.running import Outcome
+    from clave.benchmark.session import Session
+    from clave.benchmark.statistics import Difference
+    from clave.benchmark.tables import LeaderboardRow
+
+STOPPED_EARLY = 3
+"""Exit code of a run that the budget ended."""
+
+
+def predictions_of(session: Session, name: str, outcome: Outcome) -> PredictionTable:
+    """What an analysis has judged.
+
+    Raises:
+        InputError: Nothing could be judged; why.
+    """
+    from clave.benchmark.predictions import PredictionTable
+    from clave.errors import InputError
+
+    path = session.folder / f"{name}.parquet"
+    if not path.is_file():
+        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
+        raise InputError(f"nothing could be judged ({why})")
+    return PredictionTable.read(path)
+
+
+def difference_cell(difference: Difference | None, p: float | None) -> str:
+    """A difference with its p-value; empty where there is nothing to compare with."""
+    if difference is None or difference.value is None:
+        return ""
+    return f"{difference.value:+.3f}" + ("" if p is None else f" (p = {p:.3f})")
+
+
+def dollars_cell(cost: float | None) -> str:
+    """Money, or that it is not known."""
+    return "not known" if cost is None else f"{cost:,.4f}"
+
+
+def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
+    """The leaderboard of a run, all systems together, as a table or with everything else as JSON."""
+    from clave.benchmark.annotators import ceilings
+    from clave.benchmark.predictions import PredictionTable
+    from clave.benchmark.tables import ALL, leaderboard
+    from clave.errors import InputError
+
+    if not session.predictions().stat().st_size:
+        why = "; ".join(f"{judge}: {reason}" for judge, reason in outcome.skipped.items()) or outcome.stopped
+        raise InputError(f"no judge gave a verdict ({why})")
+    table = PredictionTable.read(session.folder)
+    board, people = leaderboard(table), ceilings(session.folder)
+    if as_json:
+        told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
+        data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
+        typer.echo(json.dumps(data))
+        _write_page(session, table, board)
+        if outcome.stopped:
+            raise typer.Exit(STOPPED_EARLY)
+        return
+    together = [r for r in board if r.system in (ALL, board[0].system)]
+    rows = [
+        (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, difference_cell(r.to_best, r.p_holm))
+        for r in together
+    ]
+    notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
+    page = _write_page(session, table, board)
+    finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes, page)
+
+
+def finished(
+    session: Session,
+    outcome: Outcome,
+    title: str,
+    columns: tuple[str, ...],
+    rows: list[Any],
+    notes: Sequence[str] = (),
+    page: Path | None = None,
+) -> None:
+    """Print a table, lines to read it by, what was skipped and why, and where the page is, which is written anew unless it just was."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    console.print(table)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
+    for name, why in outcome.skipped.items():
+        console.print(Text(f"skipped {name}: {why}"))
+    console.print(Text(f"Report: {page or _write_page(session)}"))
+    if outcome.stopped:
+        console.print(Text(f"Stopped early: {outcome.stopped}. Run the same command with a larger --budget to go on."))
+        raise typer.Exit(STOPPED_EARLY)
+
+
+def _write_page(session: Session, table: PredictionTable | None = None, board: Sequence[LeaderboardRow] | None = None) -> Path:
+    from clave.report.benchmarking import run_page
+    from clave.report.page import write_page
+
+    texts = {row.id: row for row in session.data.task.responses}
+    return write_page(run_page(session.folder, table=table, board=board, texts=texts), session.folder / "report.html")
