@@ -2,9 +2,8 @@
 
     Settings(recognizer="auto").recognizer      # report_["why"] says which was kept, and why
 
-The simplest stays unless a richer one beats it clearly: by more than two standard errors of the paired difference over scenarios, the
-same rule by which the head chooses its features (docs/design/recognizer.md). All are compared on the same rows, each by probabilities
-that did not see the row's scenario.
+The simplest stays unless the best beats it clearly, by the same rule by which the head chooses its features (simplest.py). All are
+compared on the same rows, each by probabilities that did not see the row's scenario.
 """
 
 from __future__ import annotations
@@ -19,10 +18,11 @@ import numpy as np
 
 from clave.errors import EvaluatorError, MissingExtraError
 from clave.recognizers.finetuned import FineTuned
-from clave.recognizers.head import Head, clearly_above
+from clave.recognizers.head import Head
 from clave.recognizers.lora import Lora
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.simplest import simplest
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 
@@ -78,8 +78,7 @@ class Auto:
         human: list[int] = np.flatnonzero(np.ones(len(y)) if context.weights is None else context.weights >= 1).tolist()
         right = {kind: (r.oof_.argmax(axis=1) == y)[human].astype(float) for kind, r in fitted.items()}
         best = max(right, key=lambda kind: float(right[kind].mean()))
-        group_of = np.unique([groups[i] for i in human], return_inverse=True)[1]
-        chosen = next(kind for kind in right if not clearly_above(right[best] - right[kind], group_of))
+        chosen = simplest(right, best, [groups[i] for i in human])
         self.chosen_ = fitted[chosen]
         self.features, self.oof_ = self.chosen_.features, self.chosen_.oof_
         accuracies = {kind: round(float(r.mean()), 4) for kind, r in right.items()}

@@ -22,6 +22,7 @@ from clave.errors import EvaluatorError
 from clave.recognizers.folds import splits
 from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.simplest import simplest
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 
@@ -83,7 +84,7 @@ class Head:
         mass = np.ones(len(y)) if context is None or context.weights is None else context.weights
         trials = {choice: self._out_of_fold(choice, blocks, values, y, folds, mass) for choice in _choices(self.features)}
         human: list[int] = np.flatnonzero(mass >= 1).tolist()
-        chosen, self.report_ = _simplest({c: p[human] for c, p in trials.items()}, y[human], [groups[i] for i in human])
+        chosen, self.report_ = _chosen({c: p[human] for c, p in trials.items()}, y[human], [groups[i] for i in human])
         self.oof_ = trials[chosen]
         self.features = chosen.features
         weights = _train(_design(chosen, blocks, values, self.values_), y, chosen, mass)
@@ -155,10 +156,8 @@ class Head:
         return np.stack([(shared + choice.own * part) @ blocks[feature].basis for part in own])
 
     def _biases(self, choice: Choice, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        width = sum(blocks[f].columns.shape[1] for f in choice.features)
         own = weights[:, -1 - len(self.values_) : -1] if choice.own else np.zeros((len(LABELS), len(self.values_)))
         bias: NDArray[np.float64] = (weights[:, -1][:, None] + choice.own * own).T.copy()
-        assert width > 0
         for f in choice.features:
             bias -= np.einsum("d,vld->vl", blocks[f].mean, self.weights_[f])
         return bias
@@ -277,11 +276,8 @@ def _kept(base: float, slope: float, confidence: NDArray[np.float64]) -> tuple[f
     return level - slope * centre, slope
 
 
-def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
-    """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss.
-
-    Clearly: by more than two standard errors of the paired difference. See docs/design/recognizer.md for why.
-    """
+def _chosen(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
+    """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss."""
     at = np.arange(len(y))
     losses = {choice: float(-np.log(np.clip(p[at, y], 1e-9, None)).mean()) for choice, p in trials.items()}
     right = {choice: (p.argmax(axis=1) == y).astype(float) for choice, p in trials.items()}
@@ -290,20 +286,12 @@ def _simplest(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups:
         if choice.model not in tuned or losses[choice] < losses[tuned[choice.model]]:
             tuned[choice.model] = choice
     best = max(tuned.values(), key=lambda choice: (right[choice].mean(), -losses[choice]))
-    group_of = np.unique(list(groups), return_inverse=True)[1]
-    chosen = next(choice for choice in tuned.values() if not clearly_above(right[best] - right[choice], group_of))
+    chosen = simplest({choice: right[choice] for choice in tuned.values()}, best, groups)
     rows = [
         {"choice": choice.name, "accuracy": round(float(right[choice].mean()), 4), "log_loss": round(losses[choice], 4)}
         for choice in trials
     ]
     return chosen, {"chosen": chosen.name, "best": best.name, "n": len(y), "trials": rows}
-
-
-def clearly_above(difference: NDArray[np.float64], group_of: NDArray[np.intp]) -> bool:
-    """Whether a mean paired difference is more than two of its standard errors above zero, with scenarios as the units."""
-    sums = np.bincount(group_of, difference)
-    error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(difference)
-    return float(difference.mean()) > 2 * error
 
 
 def _softmax(scores: NDArray[np.float64]) -> Probabilities:
