@@ -157,3 +157,10 @@ def test_a_killed_run_does_not_go_on_over_rows_that_were_changed(tmp_path):
     path.write_text(path.read_text().replace("test day 1", "test evening 1"))
     with pytest.raises(InputError, match="rows were changed .* -o"):
         session(tmp_path / "run", plan, FakeChat(ANSWERS))
+
+
+def test_rows_whose_scenario_a_calibration_row_has_are_counted(tmp_path):
+    twin = {**rows("calibration", 1)[0], "id": "twin", "split": "test", "response": "Somebody did something else altogether."}
+    made = session(tmp_path / "run", write(tmp_path, [twin]))
+    asyncio.run(made.run())
+    assert made.manifest()["rows_with_a_calibration_scenario"] == 1

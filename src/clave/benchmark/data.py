@@ -49,6 +49,12 @@ class BenchData:
         return Task(self.values, self.calibration, [unlabelled(row) for row in self.rows])
 
     @property
+    def shared_scenarios(self) -> int:
+        """Rows that are judged and share their scenario with a calibration row: near twins of what judges learnt from."""
+        learnt = {str(r.metadata.get("group") or r.group) for r in self.calibration}
+        return sum(g.group in learnt for g in self.gold.values())
+
+    @property
     def splits(self) -> list[str]:
         """In the order in which they are judged."""
         return list(dict.fromkeys(g.split for g in self.gold.values()))

@@ -151,6 +151,7 @@ class Session:
             splits={s: sum(g.split == s for g in self.data.gold.values()) for s in self.data.splits},
             values=list(self.data.values),
             calibration_rows=len(self.data.calibration),
+            rows_with_a_calibration_scenario=self.data.shared_scenarios,
             left_out=dict(self.data.left_out),
             skipped={name: why for name, why in (before | outcome.skipped).items() if name not in ran},
             stopped=outcome.stopped,

@@ -82,6 +82,8 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
         for r in together
     ]
     notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
+    if shared := session.data.shared_scenarios:
+        notes.append(f"{shared:,} of {len(session.data.rows):,} rows share their scenario with a calibration row: scores on them flatter")
     page = _write_page(session, table, board)
     finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes, page)
 
