@@ -7,7 +7,8 @@ from clave.benchmark.analyses import flips
 from clave.benchmark.predictions import Prediction, PredictionTable
 from clave.benchmark.tables import drops, leaderboard, reliability_bins, value_matrix
 from clave.report.benchmark_sections import robustness
-from clave.report.benchmarking import write_benchmark_report
+from clave.report.benchmarking import benchmark_page
+from clave.report.page import write_page
 
 FROZEN = Path(__file__).parents[1] / "data" / "frozen_run.parquet"
 
@@ -23,7 +24,7 @@ def data(table, tmp_path_factory):
     rows = [r for r in table.records() if r.split == "original" and r.judge != "large"]
     curves = PredictionTable.of(r.model_copy(update={"labels": n, "seed": 0}) for n in (5, 60) for r in rows)
     more = {"curves": curves, "ablations": table.where(perturbation=""), "full": "guided"}
-    path = write_benchmark_report(table, folder / "r.json", **more, skipped={"kaleido": "weights"}, manifest={"seed": 0})
+    path = write_page(benchmark_page(table, **more, skipped={"kaleido": "weights"}, manifest={"seed": 0}), folder / "r.json")
     return json.loads(path.read_text())
 
 
@@ -43,7 +44,7 @@ def test_every_part_with_data_appears_once(data):
 
 
 def test_a_part_without_data_does_not_appear(table, tmp_path):
-    path = write_benchmark_report(table.where(split="original", perturbation=""), tmp_path / "r.json")
+    path = write_page(benchmark_page(table.where(split="original", perturbation="")), tmp_path / "r.json")
     assert [s["id"] for s in json.loads(path.read_text())["sections"]] == [
         "summary",
         "leaderboard",
@@ -81,7 +82,7 @@ def test_figures_are_those_of_the_predictions(data, table):
 
 def test_html_holds_a_drawing_for_each_figure_and_no_live_script(table, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
-    text = write_benchmark_report(table, tmp_path / "r.html").read_text()
+    text = write_page(benchmark_page(table), tmp_path / "r.html").read_text()
     assert text.count("<svg ") == text.count("<figure")
     assert "<script" not in text
     assert "&lt;script&gt;" in text
@@ -89,7 +90,7 @@ def test_html_holds_a_drawing_for_each_figure_and_no_live_script(table, tmp_path
 
 def test_without_matplotlib_the_tables_stand_open(table, tmp_path, monkeypatch):
     monkeypatch.setattr("clave.report.benchmark_figures.can_draw", lambda: False)
-    text = write_benchmark_report(table, tmp_path / "r.html").read_text()
+    text = write_page(benchmark_page(table), tmp_path / "r.html").read_text()
     assert "<svg" not in text
     assert text.count("<details open>") >= text.count("<figure") > 5
 

@@ -1,6 +1,7 @@
 """The report of a benchmark run: every table and figure recomputed from the raw predictions. A part without data does not appear.
 
-write_benchmark_report(PredictionTable.read("run"), "report.html", skipped={"kaleido": "its weights are not at hand"})
+write_page(run_page("run"), "report.html")
+benchmark_page(PredictionTable.read("run"), skipped={"kaleido": "its weights are not at hand"})
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from clave.records import LABELS, Response
 from clave.report import benchmark_sections as parts
 from clave.report.benchmark_figures import leaderboard_dots
 from clave.report.benchmark_summary import lead, summary
-from clave.report.page import Fact, Figure, Page, Section, Table, write_page
+from clave.report.page import Fact, Figure, Page, Section, Table
 
 
-def write_benchmark_report(
+def benchmark_page(
     table: PredictionTable,
-    path: str | Path,
     *,
+    board: Sequence[LeaderboardRow] | None = None,
     curves: PredictionTable | None = None,
     ablations: PredictionTable | None = None,
     choices: PredictionTable | None = None,
@@ -38,12 +39,12 @@ def write_benchmark_report(
     skipped: Mapping[str, str] | None = None,
     manifest: Mapping[str, Any] | None = None,
     title: str = "Benchmark of value evaluators",
-) -> Path:
-    """Write the report of a run as `.html`, `.md` or `.json`, by the ending of the path.
+) -> Page:
+    """The report of predictions, as data.
 
     Args:
         table: The predictions of the run.
-        path: Where to write.
+        board: Their leaderboard, where it was computed already: half a minute for hundreds of thousands of predictions.
         curves: Predictions of a learning curve (with `labels` and `seed`).
         ablations: Predictions of an ablation.
         choices: Predictions of a diversity study.
@@ -56,44 +57,10 @@ def write_benchmark_report(
         manifest: What made the run: versions, seeds, hashes.
         title: The heading.
     """
-    page = benchmark_page(
-        table,
-        leaderboard(table),
-        curves=curves,
-        ablations=ablations,
-        choices=choices,
-        probed=probed,
-        full=full,
-        original=original,
-        annotators=annotators,
-        texts=texts or {},
-        skipped=skipped or {},
-        manifest=manifest or {},
-        title=title,
-    )
-    return write_page(page, path)
-
-
-def benchmark_page(
-    table: PredictionTable,
-    board: Sequence[LeaderboardRow],
-    *,
-    curves: PredictionTable | None,
-    ablations: PredictionTable | None,
-    choices: PredictionTable | None,
-    probed: PredictionTable | None,
-    full: str,
-    original: str,
-    annotators: Sequence[Ceiling],
-    texts: Mapping[str, Response],
-    skipped: Mapping[str, str],
-    manifest: Mapping[str, Any],
-    title: str,
-) -> Page:
-    """The report as data, with the table's leaderboard; other arguments as for `write_benchmark_report`."""
+    skipped, manifest = skipped or {}, manifest or {}
     plain = [str(s) for s in table.where(perturbation="").distinct("split")]
     original = original if original in plain else plain[0]
-    board = sorted(board, key=lambda r: (r.system != ALL, r.split != original))
+    board = sorted(leaderboard(table) if board is None else board, key=lambda r: (r.system != ALL, r.split != original))
     table = _by_rank(table, [r.judge for r in board])
     cells, balanced = value_matrix(table, original), balance(table, original)
     sections = [
@@ -109,7 +76,7 @@ def benchmark_page(
         parts.learning(curves, original) if curves is not None else None,
         parts.ablated(ablations, full, original) if ablations is not None else None,
         parts.chosen(choices, original) if choices is not None else None,
-        parts.disagreeing(table, original, texts),
+        parts.disagreeing(table, original, texts or {}),
         _skipped(skipped),
         _manifest(manifest),
     ]
@@ -137,7 +104,7 @@ def run_page(
     Args:
         folder: Of the run.
         table: Its predictions, where they were read already.
-        board: Their leaderboard, where it was computed already: half a minute for hundreds of thousands of predictions.
+        board: See `benchmark_page`.
         texts: Responses by id, to show the texts on which judges part.
         title: The heading.
 
@@ -151,10 +118,9 @@ def run_page(
         return PredictionTable.read(path) if path.is_file() else None
 
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) if (folder / "manifest.json").is_file() else {}
-    table = PredictionTable.read(folder) if table is None else table
     return benchmark_page(
-        table,
-        leaderboard(table) if board is None else board,
+        PredictionTable.read(folder) if table is None else table,
+        board=board,
         curves=extra("curve"),
         ablations=extra("ablation"),
         choices=extra("diversity"),
@@ -162,7 +128,7 @@ def run_page(
         full=str(manifest.get("ablation_full", "")),
         original=str(manifest.get("original_split", "original")),
         annotators=ceilings(folder),
-        texts=texts or {},
+        texts=texts,
         skipped=_all_skipped(manifest),
         manifest={k: v for k, v in manifest.items() if k != "skipped"},
         title=title,
