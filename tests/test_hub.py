@@ -70,7 +70,7 @@ def fitted(tmp_path_factory):
         for kind in KINDS:
             base = "" if kind == "encoder" else str(bases / "causal")
             if kind == "auto":  # its encoder starts from the default one, which the kind before has shown already
-                patch.setattr("clave.recognizers.tuning._place", lambda base: str(bases / "sentence"))
+                patch.setattr("clave.recognizers.tuning.encoder_place", lambda name: str(bases / "sentence"))
             training = Training(base="" if kind == "head" else base, epochs=1, shows=None if kind == "head" else "name")
             Clave("mft", settings=Settings(recognizer=kind, training=training)).fit(labelled).save(place / kind)
     return place

