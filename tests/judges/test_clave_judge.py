@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from clave.judges.clave_judge import VARIANTS, ClaveJudge, variants
+from clave.judges.clave_judge import VARIANTS, ClaveJudge
 from clave.judges.protocol import Task
 from clave.llm.chat import Completion
 from clave.records import LabelledResponse, Response, Usage
@@ -60,7 +60,7 @@ def verdicts_of(judge):
 
 @pytest.mark.parametrize("name", ["clave", "clave-plain", "clave-joint"])
 def test_clave_judges_every_row_under_the_name_of_its_variant(name):
-    judge = next(j for j in variants(Sharp()) if j.name == name)
+    judge = ClaveJudge.variant(name, Sharp())
     found = verdicts_of(judge)
     assert {v.id: v.label for v in found} == {r.id: r.id.split("-")[1] for r in ROWS}
     assert {v.evaluator for v in found} == {name}
@@ -74,7 +74,7 @@ def test_values_of_two_systems_are_fitted_apart():
 
 
 def test_every_variant_is_a_setting_that_exists():
-    assert [j.name for j in variants(Sharp())] == list(VARIANTS)
+    assert [ClaveJudge.variant(name, Sharp()).name for name in VARIANTS] == list(VARIANTS)
 
 
 def test_a_joint_call_serves_every_row_of_its_text():

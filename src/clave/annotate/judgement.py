@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from clave.records import LABELS, Evidence, Label, LabelledResponse, Record
+from clave.records import Evidence, Label, LabelledResponse, Record
 
 Choice = Literal["adhere", "oppose", "unrelated", "cannot_tell"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
@@ -69,8 +69,3 @@ def by_item(judgements: list[Judgement]) -> dict[tuple[str, str], list[Judgement
     for judgement in judgements:
         items.setdefault((judgement.id, judgement.value), []).append(judgement)
     return items
-
-
-def is_label(choice: str) -> bool:
-    """Whether a choice is one of the three labels."""
-    return choice in LABELS

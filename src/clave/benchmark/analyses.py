@@ -22,7 +22,8 @@ from clave.records import Label, Record
 
 PROBE = "probe:"
 """Perturbations of this prefix test a bias of the judge, e.g. `probe:injection`."""
-
+BETWEEN = " · "
+"""Stands between a judge and how its calibration rows were chosen."""
 
 ProbeVerdict = Literal["pass", "unclear", "fail", "no data"]
 
@@ -169,7 +170,7 @@ def ablation(table: PredictionTable, full: str) -> list[Ablation]:
 
 def diversity(table: PredictionTable, split: str) -> list[Chosen]:
     """Judges on differently chosen labels; the name of a judge of this table is `judge · choice`. Holm's correction over all of them."""
-    parts = {tuple(str(name).rsplit(" · ", 1)): part for (name,), part in table.where(split=split).groups("judge")}
+    parts = {tuple(str(name).rsplit(BETWEEN, 1)): part for (name,), part in table.where(split=split).groups("judge")}
     compared = {
         (judge, choice): compare(part, parts[judge, "random"])
         for (judge, choice), part in parts.items()

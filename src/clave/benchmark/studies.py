@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clave.benchmark.analyses import BETWEEN
 from clave.benchmark.data import limited, unlabelled
 from clave.benchmark.predictions import PredictionTable, PredictionWriter
 from clave.benchmark.running import Outcome, run_judges
@@ -25,8 +26,6 @@ from clave.records import LabelledResponse
 from clave.settings import Settings
 
 POINTS = (5, 10, 20, 40, 60, 100)
-BETWEEN = " · "
-"""Stands between a judge and how its calibration rows were chosen."""
 
 
 @dataclass(frozen=True)

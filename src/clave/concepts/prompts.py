@@ -1,6 +1,7 @@
 """The prompts: Markdown files under prompts/, each a system part that many calls share and, after `=== user ===`, the part of one call.
 
-    template("extract").render({"value": value, "guideline": None}, {"scenario": "…", "response": "…", "examples": [], "token": "…"})
+    template("extract").system(value=value, guideline=None)
+    template("extract").user(value=value, scenario="…", response="…", examples=[], token="…")
 
 To change a prompt, edit its file. What is sent is part of every cache key, and the files' hashes stand in a saved evaluator's manifest.
 """
@@ -21,11 +22,10 @@ _MARK = "=== user ===\n"
 class Template:
     """One prompt file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, package: str) -> None:
         import jinja2
 
-        self.name = name
-        self.source = (resources.files("clave.concepts") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+        self.source = (resources.files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
         system, _, user = self.source.partition(_MARK)
         # Prompts are text, not HTML: nothing is escaped, and a response cannot be a template because it only ever is a variable.
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
@@ -47,9 +47,9 @@ class Template:
 
 
 @functools.cache
-def template(name: str) -> Template:
-    """A prompt by the name of its file."""
-    return Template(name)
+def template(name: str, package: str = "clave.concepts") -> Template:
+    """A prompt by the name of its file, and the package whose folder prompts/ it is in."""
+    return Template(name, package)
 
 
 def token_for(*texts: str) -> str:

@@ -1,6 +1,6 @@
 """Evaluate a file into a file: checked before anything is spent, resumable, nothing lost by a kill.
 
-summary = asyncio.run(evaluate_file(clave, "responses.jsonl", "verdicts.jsonl"))
+summary = asyncio.run(evaluate_file(clave, Source("responses.jsonl"), "verdicts.jsonl"))
 """
 
 from __future__ import annotations

@@ -117,8 +117,3 @@ class ClaveJudge:
         if self._by_stance and verdict.status == "ok" and verdict.stance is not None:
             changes |= {"label": verdict.stance, "probabilities": stance_probabilities(verdict.stance, verdict.confidence or 0.0)}
         return verdict.model_copy(update=changes)
-
-
-def variants(chat: ChatModel, *, systems: Mapping[str, str] | None = None, given_folds: bool = False) -> list[ClaveJudge]:
-    """Clave, and Clave with each part left out."""
-    return [ClaveJudge.variant(name, chat, systems=systems, given_folds=given_folds) for name in VARIANTS]

@@ -12,17 +12,15 @@ the all@once of MoVa (Chen et al. 2025, arXiv 2509.24216); form-filling with ste
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from importlib import resources
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from clave.concepts.cases import encoded_text
 from clave.concepts.extractor import MAX_CHARACTERS
-from clave.concepts.prompts import token_for
+from clave.concepts.prompts import template, token_for
 from clave.judges.classical import Encode, default_encode
 from clave.judges.protocol import Probabilities, Task, scored, without_label
 from clave.llm.chat import ChatModel, ChatRequest, read_object
@@ -178,7 +176,7 @@ def request_for(
     fields = {v.id: _object(_FIELDS["label"]) for v in values} if form == "joint" else _FIELDS[form]
     scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
     token = token_for(scenario, text, *(part for c in cases for part in (c.scenario, c.response)))
-    system, user = _templates()
+    prompt = template("judge", "clave.judges")
 
     def check(answer: str) -> None:
         data = read_object(answer)
@@ -186,8 +184,8 @@ def request_for(
             read_ballot(data, form)
 
     return ChatRequest(
-        system=system.render(values=values, form=form),
-        user=user.render(cases=cases, scenario=scenario, response=text, token=token),
+        system=prompt.system(values=values, form=form),
+        user=prompt.user(cases=cases, scenario=scenario, response=text, token=token),
         schema=_object(fields),
         check=check,
         max_tokens=min(8192, 512 + 32 * len(values)),
@@ -198,16 +196,6 @@ def request_for(
 
 def _object(fields: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-
-
-@functools.cache
-def _templates() -> tuple[Any, Any]:
-    import jinja2
-
-    source = (resources.files("clave.judges") / "prompts" / "judge.md").read_text(encoding="utf-8")
-    system, _, user = source.partition("=== user ===\n")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # prompts are text; a response is only a variable
-    return environment.from_string(system.strip()), environment.from_string(user.strip())
 
 
 def read_ballot(data: dict[str, Any], form: Form) -> Probabilities:
