@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import hashlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -30,12 +29,13 @@ from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError
 from clave.evaluating.judging import Judging, Unit
+from clave.evaluating.naming import fitted_name, zero_shot_name
 from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
 from clave.evaluating.verdicts import explained
-from clave.fitting.gather import Progress, extract_samples, write_guidelines
+from clave.fitting.gather import Gathered, Progress, gather
 from clave.fitting.learn import Learnt, learn
 from clave.fitting.precision import in_int8
-from clave.fitting.samples import Sample, check_enough, deal_folds, one_label_each, unseen_labels
+from clave.fitting.samples import Sample, dealt_samples, unseen_labels
 from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
@@ -87,7 +87,7 @@ class Clave:
         self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
         self.learnt_: Learnt | None = None
         self.manifest_: dict[str, Any] = {}
-        self.name = self._zero_shot_name()
+        self.name = zero_shot_name(self.system, self.settings)
         self.stopped = ""
         """Why the last evaluation ended before its responses did; empty where it did not."""
 
@@ -123,42 +123,37 @@ class Clave:
         self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
     ) -> Clave:
         """`fit`, async."""
-        joined, disputed = one_label_each(labelled)
-        for row in joined:
-            self.system[row.value]
-        check_enough(joined)
-        samples = deal_folds(joined, self.settings.folds, self.settings.seed, given=given_folds)
+        rows = list(labelled)
+        for value in dict.fromkeys(row.value for row in rows):
+            self.system[value]
+        samples, disputed = dealt_samples(rows, self.settings.folds, self.settings.seed, given=given_folds)
         self._forget()
         progress("embeddings", 0, 1)
         vectors = await asyncio.to_thread(self._encoder.encode_now, [encoded_text(s.labelled) for s in samples])
         progress("embeddings", 1, 1)
-        failed, served = dict[str, int](), set[str]()
+        found = Gathered(samples, vectors)
         if self._chat is not None:
             try:
-                cross = dict[tuple[str, int], str]()
-                if self.settings.guideline:
-                    self.guidelines_, cross = await write_guidelines(self._chat, self.system, samples, progress)
-                kept, failed, served = await extract_samples(self._chat, self.system, samples, vectors, cross, self.settings, progress)
+                found = await gather(self._chat, self.system, samples, vectors, self.settings, progress)
             finally:
                 await self._chat.close()
-            rows = {(s.labelled.id, s.labelled.value): i for i, s in enumerate(samples)}
-            vectors, samples = vectors[[rows[s.labelled.id, s.labelled.value] for s in kept]], kept
+        self.guidelines_ = found.guidelines
         self.manifest_ = {
-            "labels": len(joined),
+            "labels": len(samples),
             "disputed": disputed,
-            "failed": failed,
-            "unseen_labels": unseen_labels(joined),
-            "served_by": sorted(served),
+            "failed": found.failed,
+            "unseen_labels": unseen_labels([s.labelled for s in samples]),
+            "served_by": found.served,
         }
         progress("recognizer", 0, 1)
-        await asyncio.to_thread(self._learn, samples, vectors, progress)
+        await asyncio.to_thread(self._learn, found.samples, found.text_vectors, progress)
         progress("recognizer", 1, 1)
         return self
 
     def _forget(self) -> None:
         """What was learnt before has no part in a fit."""
         self.learnt_, self.samples_, self.guidelines_, self.manifest_ = None, (), {}, {}
-        self.name = self._zero_shot_name()
+        self.name = zero_shot_name(self.system, self.settings)
         if self.precision_.kind != "fp32":
             self._encode_in(Precision())
         self.precision_ = Precision()
@@ -205,26 +200,12 @@ class Clave:
         """Become the evaluator that was learnt from these samples."""
         self.learnt_, self.samples_, self.text_vectors_ = learnt, tuple(samples), vectors
         self.manifest_["scores"] = learnt.scores
-        self.name = f"clave-{self.system.id}-{self._digest()}"
+        known = (*self.samples_, *(learnt.pool.concepts if learnt.pool else ()))
+        self.name = fitted_name(self.system, self.settings, self.precision_, self.guidelines_, known)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors of texts, shape (n, dim), in the calling thread."""
         return self._encoder.encode_now(texts)
-
-    def _zero_shot_name(self) -> str:
-        """Says which model, and by a digest which definitions: verdicts by others must not stand in one file with these."""
-        asked = f"{self.system.hash} {self.settings.joint} {self.settings.guideline}"
-        return f"zero-shot {self.settings.model} {self.system.id}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-
-    def _digest(self) -> str:
-        """Eight hex digits over all that bears on verdicts, so that a verdict says which evaluator gave it."""
-        assert self.learnt_ is not None
-        digest = hashlib.sha256(
-            f"{self.system.hash} {self.settings.model_dump_json()} {self.precision_.kind} {sorted(self.guidelines_.items())}".encode()
-        )
-        for record in (*self.samples_, *(self.learnt_.pool.concepts if self.learnt_.pool else ())):
-            digest.update(record.model_dump_json().encode())
-        return digest.hexdigest()[:8]
 
     def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Iterator[Verdict]:
         """Evaluate responses; works in a notebook too.

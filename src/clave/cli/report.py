@@ -74,4 +74,5 @@ def _evaluation(run: Path, texts: Iterable[Response], compare: list[Path], syste
 def _benchmark(run: Path, texts: Iterable[Response], title: str) -> Any:
     from clave.report.benchmarking import run_page
 
-    return run_page(run, texts={r.id: r for r in texts}, **({"title": title} if title else {}))
+    responses = {r.id: r for r in texts}
+    return run_page(run, texts=responses, title=title) if title else run_page(run, texts=responses)

@@ -10,8 +10,8 @@ from clave.encoder import load_encoder
 from clave.evaluating.judging import Unit
 from clave.evaluating.run import Source
 from clave.evaluator import Clave
-from clave.fitting.gather import extract_samples, write_guidelines
-from clave.fitting.samples import check_enough, deal_folds, one_label_each
+from clave.fitting.gather import gather
+from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat
 from clave.llm.estimating import EstimatingChat
 from clave.records import LabelledResponse, Record
@@ -39,13 +39,10 @@ async def estimate_calibration(
     system: ValueSystem, labelled: Sequence[LabelledResponse], settings: Settings, given_folds: bool, chat: CachedChat
 ) -> Estimate:
     """Count guidelines and extractions; the recognizer makes no call."""
-    samples = deal_folds(_checked(labelled), settings.folds, settings.seed, given=given_folds)
+    samples, _ = dealt_samples(labelled, settings.folds, settings.seed, given=given_folds)
     counting = EstimatingChat(chat)
     vectors = await asyncio.to_thread(load_encoder(settings.encoder).encode, [encoded_text(s.labelled) for s in samples])
-    cross = dict[tuple[str, int], str]()
-    if settings.guideline:
-        _, cross = await write_guidelines(counting, system, samples, _silent)
-    await extract_samples(counting, system, samples, vectors, cross, settings, _silent)
+    await gather(counting, system, samples, vectors, settings, lambda stage, done, total: None)
     return _estimate(counting, chat, len(samples), len(samples))
 
 
@@ -67,16 +64,6 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
     async for _ in clave.on(counting).aevaluate_units(chosen):
         pass
     return _estimate(counting, chat, looked_at, total)
-
-
-def _checked(labelled: Sequence[LabelledResponse]) -> list[LabelledResponse]:
-    joined, _ = one_label_each(labelled)
-    check_enough(joined)
-    return joined
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    pass
 
 
 def _estimate(counting: EstimatingChat, chat: CachedChat, looked_at: int, total: int) -> Estimate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -28,6 +29,39 @@ Progress = Callable[[str, int, int], None]
 
 _MOST_FAILED = 0.2
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the large model said of labelled samples."""
+
+    samples: list[Sample]
+    """Those that could be extracted."""
+    text_vectors: Vectors
+    """Of their texts, shape (n, dim)."""
+    guidelines: dict[str, str] = field(default_factory=dict)
+    """Value -> its guideline."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Kind of failure -> samples."""
+    served: list[str] = field(default_factory=list)
+    """Model ids as the server returned them."""
+
+
+async def gather(
+    chat: ChatModel, system: ValueSystem, samples: Sequence[Sample], text_vectors: Vectors, settings: Settings, progress: Progress
+) -> Gathered:
+    """Write the guidelines, then extract every sample with those that have not seen its label.
+
+    Raises:
+        ModelError: A guideline could not be written, or too many samples failed; what was answered is kept.
+    """
+    guidelines, cross = dict[str, str](), dict[tuple[str, int], str]()
+    if settings.guideline:
+        guidelines, cross = await write_guidelines(chat, system, samples, progress)
+    kept, failed, served = await extract_samples(chat, system, samples, text_vectors, cross, settings, progress)
+    rows = {(s.labelled.id, s.labelled.value): i for i, s in enumerate(samples)}
+    own = text_vectors[[rows[s.labelled.id, s.labelled.value] for s in kept]]
+    return Gathered(kept, own, guidelines, failed, sorted(served))
 
 
 async def write_guidelines(

@@ -69,6 +69,23 @@ def check_apart(learnt: Iterable[LabelledResponse], judged: Iterable[LabelledRes
             raise InputError(f"row {row.id!r} is among the calibration rows too: what was learnt from cannot be judged")
 
 
+def dealt_samples(labelled: Iterable[LabelledResponse], folds: int, seed: int, *, given: bool) -> tuple[list[Sample], int]:
+    """Labelled responses as samples: joined, found to be enough, and dealt into folds; and how many no majority settled.
+
+    Args:
+        labelled: As people labelled them.
+        folds: See `deal_folds`.
+        seed: See `deal_folds`.
+        given: See `deal_folds`.
+
+    Raises:
+        InputError: A value has too few labels, or the samples cannot be dealt.
+    """
+    joined, disputed = one_label_each(labelled)
+    check_enough(joined)
+    return deal_folds(joined, folds, seed, given=given), disputed
+
+
 def unseen_labels(samples: Sequence[LabelledResponse]) -> dict[str, list[Label]]:
     """value -> the labels that none of its samples has."""
     seen: defaultdict[str, set[Label]] = defaultdict(set)

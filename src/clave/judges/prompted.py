@@ -208,7 +208,7 @@ def read_ballot(data: dict[str, Any], form: Form) -> Probabilities:
         score = data.get("score")
         if isinstance(score, bool) or not isinstance(score, int | float) or score not in _SCORES:
             raise ValueError(f"'score' is {str(score)[:40]!r}, not a whole number from 1 to 5")
-        return np.array(_SCORES[score])
+        return np.array(_SCORES[int(score)])
     if form == "yes_no":
         supports, opposes = (data.get(field) for field in ("supports", "opposes"))
         if supports not in ("yes", "no") or opposes not in ("yes", "no"):

@@ -1,0 +1,40 @@
+"""Names of evaluators: every verdict carries one, and a file of verdicts is only gone on with under the same name.
+
+    zero_shot_name(system, settings)      # "zero-shot openai/gpt-4o-mini mft-1a2b3c4d"
+
+The digits are a digest of all that bears on verdicts: definitions, settings, guidelines, samples, concepts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from clave.encoder.precision import Precision
+from clave.records import Record
+from clave.settings import Settings
+from clave.values import ValueSystem
+
+
+def zero_shot_name(system: ValueSystem, settings: Settings) -> str:
+    """Of an evaluator without labels: which model, and what it is asked."""
+    digest = hashlib.sha256(f"{system.hash} {settings.joint} {settings.guideline}".encode())
+    return f"zero-shot {settings.model} {system.id}-{digest.hexdigest()[:8]}"
+
+
+def fitted_name(
+    system: ValueSystem, settings: Settings, precision: Precision, guidelines: Mapping[str, str], learnt_from: Iterable[Record]
+) -> str:
+    """Of a fitted evaluator.
+
+    Args:
+        system: What it evaluates.
+        settings: How it was made.
+        precision: The form in which its encoder runs.
+        guidelines: Value -> the guideline in force.
+        learnt_from: Its samples and the concepts of its pool.
+    """
+    digest = hashlib.sha256(f"{system.hash} {settings.model_dump_json()} {precision.kind} {sorted(guidelines.items())}".encode())
+    for record in learnt_from:
+        digest.update(record.model_dump_json().encode())
+    return f"clave-{system.id}-{digest.hexdigest()[:8]}"
