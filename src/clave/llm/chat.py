@@ -99,7 +99,32 @@ def read_object(text: str) -> dict[str, Any]:
     Raises:
         ValueError: There is none.
     """
-    text = text.rpartition("</think>")[2].strip()
+    data = _whole_object(text)
+    if data is None:
+        data = _object_within(text.rpartition(_THOUGHT)[2].strip())
+    return _whole_characters(data) if _HALF.search(text) else data
+
+
+_THOUGHT = "</think>"
+_FENCE = re.compile(r"```\w*\s+(.*?)\s*```", re.DOTALL)
+
+
+def _whole_object(text: str) -> dict[str, Any] | None:
+    """The object that is all of the text after one of the marks that end a thought: a quote in the object may hold the mark, too."""
+    parts = text.split(_THOUGHT)
+    for k in reversed(range(len(parts))):
+        rest = _THOUGHT.join(parts[k:]).strip()
+        fenced = _FENCE.fullmatch(rest)
+        try:
+            data = json.loads(fenced[1] if fenced else rest)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(data, dict):
+            return data
+    return None
+
+
+def _object_within(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -112,7 +137,7 @@ def read_object(text: str) -> dict[str, Any]:
             raise ValueError("the answer's JSON is nested too deep") from None
     if not isinstance(data, dict):
         raise ValueError(f"the answer is a JSON {type(data).__name__}, not an object")
-    return _whole_characters(data) if _HALF.search(text) else data
+    return data
 
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
