@@ -27,7 +27,7 @@ from clave.recognizers.folds import splits
 from clave.recognizers.head import Head
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
-from clave.recognizers.reading import Reading
+from clave.recognizers.reading import Reading, refuse_pickles
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
 
@@ -125,6 +125,7 @@ class FineTuned:
         reading, described = Reading.load(folder / "encoder.json")
         model = cls(reading.features)
         model.reading_ = reading
+        refuse_pickles(folder / "encoder")
         try:
             model.report_ = described["report"]
             int8 = model.report_["precision"]["kind"] == "int8"

@@ -19,7 +19,7 @@ from clave.errors import ClaveError, EvaluatorError, InputError
 from clave.recognizers.folds import splits
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
-from clave.recognizers.reading import Reading
+from clave.recognizers.reading import Reading, refuse_pickles
 from clave.recognizers.template import check_cut
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
@@ -170,8 +170,7 @@ def _check_adapter(folder: Path) -> None:
     """Refuse a pickled adapter, which peft would read, and a safetensors file that is cut."""
     from safetensors import safe_open
 
-    if list(folder.glob("*.bin")):
-        raise EvaluatorError(f"{folder}: the adapter is a pickle, which is never read: save it as safetensors")
+    refuse_pickles(folder)
     with safe_open(folder / "adapter_model.safetensors", framework="np") as tensors:
         if not list(tensors.keys()):
             raise EvaluatorError(f"{folder}: the adapter holds no weights: fit it again")

@@ -20,6 +20,8 @@ from clave.recognizers.template import rendered
 from clave.recognizers.training import Context, Shown
 from clave.values import Value
 
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -63,3 +65,14 @@ class Reading:
             return cls(tuple(described["features"]), described["shows"], values), described
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EvaluatorError(f"{path}: the recognizer is damaged ({error}): fit it again") from None
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse weights in a form that runs code when it is read: the libraries behind a recognizer would read them.
+
+    Raises:
+        EvaluatorError: The folder holds such a file.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _PICKLES:
+            raise EvaluatorError(f"{path} is a pickle, which is never read: save the weights as safetensors")
