@@ -88,3 +88,14 @@ def test_a_row_that_a_full_disk_cut_is_no_row(tmp_path):
     with PredictionWriter(path) as writer:
         writer.write(FAILED)
     assert len(PredictionTable.read(path)) == 2
+
+
+def test_two_runs_never_write_to_one_file(tmp_path):
+    pytest.importorskip("fcntl", reason="files cannot be locked here")
+    path = tmp_path / "p.jsonl"
+    with PredictionWriter(path) as first:
+        first.write(made())
+        with pytest.raises(InputError, match="being written by another run"), PredictionWriter(path):
+            pass
+        first.write(FAILED)
+    assert len(PredictionTable.read(path)) == 2

@@ -177,3 +177,15 @@ def test_reading_what_was_written_is_the_identity(tmp_path_factory, rows):
     assert list(read_verdicts(path)) == rows
     verdicts_to_parquet(path, folder / "v.parquet")
     assert list(read_verdicts(folder / "v.parquet")) == rows
+
+
+def test_two_runs_never_write_to_one_file(tmp_path):
+    pytest.importorskip("fcntl", reason="files cannot be locked here")
+    path = tmp_path / "v.jsonl"
+    with VerdictWriter(path) as first:
+        first.write(verdict("first"))
+        with pytest.raises(InputError, match="being written by another run"), VerdictWriter(path):
+            pass
+        first.write(verdict("later"))
+    with VerdictWriter(path) as second:
+        assert len(second) == 2

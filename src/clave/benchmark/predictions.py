@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from clave.benchmark.metrics import probability_array
 from clave.benchmark.statistics import Array
 from clave.errors import InputError, require
-from clave.io.verdicts import write_whole
+from clave.io.appending import open_to_append, write_whole
 from clave.records import LABELS, Label, Record, Status
 
 Objects = NDArray[np.object_]
@@ -90,14 +90,15 @@ class PredictionWriter:
         self._done: set[Key] = set()
 
     def __enter__(self) -> PredictionWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            good = 0
+        self._fd, good = open_to_append(self.path), 0
+        try:
             for prediction, size in _lines(self.path):
                 self._done.add(prediction.key)
                 good += size
-            os.truncate(self.path, good)
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        os.truncate(self.path, good)
         return self
 
     def __exit__(self, *_: object) -> None:

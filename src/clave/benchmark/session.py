@@ -20,7 +20,7 @@ from clave.benchmark import plan as plans
 from clave.benchmark.annotators import write_annotations
 from clave.benchmark.data import BenchData, load
 from clave.benchmark.plan import Plan
-from clave.benchmark.predictions import compact, drop_failed
+from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
 from clave.benchmark.running import Outcome, Tick, WithinBudget, run_judges
 from clave.errors import InputError
 from clave.judges.protocol import Judge
@@ -138,6 +138,8 @@ class Session:
         path = self.predictions()
         write_annotations(self.folder, self.data.annotated)
         if retry_failed and path.is_file():
+            with PredictionWriter(path):
+                pass  # refused where another run is writing the file: it would go on writing the one that is replaced
             drop_failed(path)
         self._write_manifest(_digests(self.data))  # before the first prediction: a killed run goes on, too
         judges = self.judges(self.plan.judges)

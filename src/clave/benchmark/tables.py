@@ -179,7 +179,7 @@ def _row_keys(table: PredictionTable) -> list[tuple[Any, ...]]:
 
 
 def price(table: PredictionTable) -> Price:
-    """Calls, tokens, money and time that 1,000 verdicts took; rows that failed are paid for and are no verdicts."""
+    """Calls, tokens, money and time that 1,000 verdicts took; rows that failed are no verdicts, and what is known of their price counts."""
     verdicts = int(sum(label is not None for label in table["label"]))
     known = [c for c in table["cost"] if c is not None]
     times = [t for t in table["latency"] if t is not None]

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeVar
 from pydantic import ValidationError
 
 from clave.errors import InputError, require
+from clave.io.appending import open_to_append, write_whole
 from clave.io.rows import good_rows, read_rows
 from clave.records import Record, Verdict
 
@@ -69,13 +70,12 @@ class VerdictWriter:
         """Whose verdicts the file holds."""
 
     def __enter__(self) -> VerdictWriter:
+        self._fd = open_to_append(self.path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists():
-                self._read()
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written ({error.strerror}): name another output file with -o") from None
+            self._read()
+        except BaseException:
+            os.close(self._fd)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,13 +110,6 @@ class VerdictWriter:
         self._done.add(hash((identity, value)))
         self.counts[value, outcome] += 1
         self.evaluators.add(evaluator)
-
-
-def write_whole(fd: int, data: bytes) -> None:
-    """Write all of it, where the system takes a part at a time; what a full disk cuts is an error."""
-    written = os.write(fd, data)
-    while written < len(data):
-        written += os.write(fd, data[written:])
 
 
 _BEGINNING = b'{"id":"'
