@@ -11,6 +11,7 @@ from clave.benchmark.statistics import (
     bootstrap,
     group_index,
     holm,
+    mcnemar,
     paired_bootstrap,
     resample_counts,
 )
@@ -102,6 +103,19 @@ def test_paired_bootstrap_rejects_true_equality_about_as_often_as_it_says():
         first, second = rng.random((2, 150)) < 0.7
         rejected += paired_bootstrap(rows(first), rows(second), None, mean).p < 0.05
     assert 0.025 <= rejected / 400 <= 0.08
+
+
+def test_mcnemar_by_hand():
+    """Eight rows only the first has right, two only the second: 2 * P(X <= 2 | n = 10, 1/2) = 2 * 56 / 1024."""
+    first = [True] * 8 + [False] * 2 + [True] * 5 + [False] * 5
+    second = [False] * 8 + [True] * 2 + [True] * 5 + [False] * 5
+    result = mcnemar(first, second)
+    assert (result.only_first, result.only_second) == (8, 2)
+    assert result.p == pytest.approx(112 / 1024)
+
+
+def test_mcnemar_without_a_differing_row_is_1():
+    assert mcnemar([True, False], [True, False]).p == 1.0
 
 
 def test_holm_by_hand():

@@ -1,4 +1,4 @@
-"""Intervals and tests for scores of evaluators: cluster bootstrap, paired comparison, Holm.
+"""Intervals and tests for scores of evaluators: cluster bootstrap, paired comparison, McNemar, Holm.
 
     estimate = bootstrap(sums, groups, lambda total: total[..., 0] / total[..., 1])
     print(estimate)                      # 0.812 [0.780, 0.841] (n = 540, 2 failed)
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +57,14 @@ class Difference(Record):
     p: float | None
     n: int
     failed: int = 0
+
+
+class McNemar(NamedTuple):
+    """Rows that only one of two evaluators has right, and the exact two-sided p-value."""
+
+    only_first: int
+    only_second: int
+    p: float
 
 
 def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
@@ -185,6 +194,23 @@ def _quiet(formula: Formula, total: Array) -> Array:
     """A resample may hold no row of a class: that value is NaN, is left out, and is no reason for a warning."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(formula(np.asarray(total, dtype=np.float64)))
+
+
+def mcnemar(first_right: Sequence[bool] | NDArray[np.bool_], second_right: Sequence[bool] | NDArray[np.bool_]) -> McNemar:
+    """McNemar's exact test that two evaluators are right equally often (McNemar 1947); rows count as independent.
+
+    It is the binomial test of the rows that only one of the two has right.
+
+    Args:
+        first_right: Whether the first evaluator was right, per row where both gave a verdict.
+        second_right: The same for the second.
+    """
+    from scipy.stats import binomtest
+
+    a, b = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    differing = only_a + only_b
+    return McNemar(only_a, only_b, float(binomtest(only_a, differing).pvalue) if differing else 1.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
