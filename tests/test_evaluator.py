@@ -264,6 +264,18 @@ def test_the_likeliest_label_of_a_zero_shot_verdict_is_its_label(stance, confide
     assert all(p[stance] > share for label, share in p.items() if label != stance)
 
 
+def test_a_value_of_which_most_samples_fail_does_not_drop_out_unseen():
+    rows = [*(r for r in labelled(16) if r.value == "care"), *(r for r in labelled(2) if r.value == "honesty")]
+
+    def answer(request):
+        if "of honesty." in request.user and "guideline" not in request.schema["properties"]:
+            return Failure(status="refused", kind="refused", reason="I would rather not")
+        return "adhere"
+
+    with pytest.raises(ModelError, match="6 of 6 labelled samples of value 'honesty' could not be extracted.*rather not"):
+        Clave(SYSTEM, chat=FakeChat(answer)).fit(rows)
+
+
 def test_a_fit_whose_budget_ends_is_no_fit_on_what_there_is():
     def answer(request):
         answered.append(request)

@@ -28,6 +28,8 @@ Progress = Callable[[str, int, int], None]
 """(stage, done, total)."""
 
 _MOST_FAILED = 0.2
+_MOST_FAILED_OF_A_VALUE = 0.5
+"""So that no value drops out unseen among many."""
 T = TypeVar("T")
 
 
@@ -120,7 +122,7 @@ async def extract_samples(
         The samples that could be extracted, failures by kind, and the model ids as the server returned them.
 
     Raises:
-        ModelError: More than a fifth of the samples failed, or the budget ended before all were asked about.
+        ModelError: More than a fifth of the samples failed, or half of one value's, or the budget ended before all were asked about.
     """
     extractor = LLMExtractor(chat)
     index = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
@@ -144,6 +146,7 @@ async def extract_samples(
         raise ModelError(
             f"{unasked[0]}: {len(unasked)} of {len(samples)} labelled samples are left; run it again with a larger one to go on"
         )
+    _check_failed(samples, found)
     kept, failed, served = list[Sample](), defaultdict[str, int](int), set[str]()
     for sample, result in zip(samples, found, strict=True):
         if isinstance(result, Failure):
@@ -151,13 +154,16 @@ async def extract_samples(
         else:
             kept.append(sample.model_copy(update={"extraction": result.extraction}))
             served.add(result.served_by)
-    if len(kept) < (1 - _MOST_FAILED) * len(samples):
-        reason = next(r.reason for r in found if isinstance(r, Failure))
-        count = len(samples) - len(kept)
-        raise ModelError(
-            f"{count} of {len(samples)} labelled samples could not be extracted, e.g.: {reason}; run the same command to go on"
-        )
     return kept, dict(failed), served
+
+
+def _check_failed(samples: Sequence[Sample], found: Sequence[Extracted | Failure]) -> None:
+    for value in (None, *dict.fromkeys(s.labelled.value for s in samples)):
+        own = [result for s, result in zip(samples, found, strict=True) if value in (None, s.labelled.value)]
+        reasons = [result.reason for result in own if isinstance(result, Failure)]
+        if len(reasons) > (_MOST_FAILED if value is None else _MOST_FAILED_OF_A_VALUE) * len(own):
+            of = f"{len(reasons)} of {len(own)} labelled samples" + (f" of value {value!r}" if value else "")
+            raise ModelError(f"{of} could not be extracted, e.g.: {reasons[0]}; run the same command to go on")
 
 
 async def _all(jobs: Sequence[Callable[[], Awaitable[T]]], stage: str, progress: Progress) -> list[T]:
