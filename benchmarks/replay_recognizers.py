@@ -22,7 +22,7 @@ from rich.table import Table
 
 import replay
 from clave import Clave, Response, Settings
-from clave.benchmark.metrics import accuracy, calibration_error
+from clave.benchmark.metrics import accuracy, accuracy_difference, calibration_error
 from clave.recognizers.training import Training
 
 MODEL = "replay/recorded"
@@ -110,9 +110,10 @@ def evaluate(name: str, given: str, settings: Settings, system: str, folder: Pat
 
 
 def show(rows: list[dict[str, object]]) -> None:
-    """Print the table as Markdown."""
-    table = Table("given", "recognizer", "split", "all", *replay.SYSTEMS, "ECE", "fit, CPU s")
-    lines = ["| given | recognizer | split | all | " + " | ".join(replay.SYSTEMS) + " | ECE | fit, CPU s |", "|" + "---|" * 9]
+    """Print the table as Markdown; `to head` is the paired difference in accuracy to the head that was given the same."""
+    heads = ("given", "recognizer", "split", "all", "to head", *replay.SYSTEMS, "ECE", "fit, CPU s")
+    table = Table(*heads)
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     keys = dict.fromkeys((str(r["given"]), str(r["recognizer"])) for r in rows)
     for given, name in keys:
         for split in SPLITS:
@@ -125,11 +126,24 @@ def show(rows: list[dict[str, object]]) -> None:
                 )  # type: ignore[misc]
             ece = calibration_error([r["gold"] for r in own], [r["p"] for r in own], [r["group"] for r in own])  # type: ignore[misc]
             seconds = sum(int(str(r["seconds"])) for r in rows if (r["given"], r["recognizer"], r["split"]) == (given, name, "fit"))
+            cells.insert(1, to_head(rows, own))
             row = [given, name, split, *cells, f"{ece.value:.3f}", str(seconds)]
             table.add_row(*row)
             lines.append("| " + " | ".join(row) + " |")
     Console(width=200, stderr=True).print(table)
     print("\n".join(lines))
+
+
+def to_head(rows: list[dict[str, object]], own: list[dict[str, object]]) -> str:
+    """The difference to the head on the same rows: those of a system and split stand in one order."""
+    given, split, name = own[0]["given"], own[0]["split"], own[0]["recognizer"]
+    systems = {r["system"] for r in own}
+    head = [r for r in rows if (r["recognizer"], r["given"], r["split"]) == ("head", given, split) and r["system"] in systems]
+    a, b = (sorted(part, key=lambda r: str(r["system"])) for part in (own, head))
+    if name == "head" or [r["group"] for r in a] != [r["group"] for r in b]:
+        return ""
+    d = accuracy_difference([r["gold"] for r in a], [r["label"] for r in a], [r["label"] for r in b], [r["group"] for r in a])  # type: ignore[misc]
+    return f"{d.value:+.3f} [{d.low:+.2f}, {d.high:+.2f}]"
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def studies(folder: Path, order: Sequence[str]) -> None:
         moved = {(p.judge, p.probe): p for p in probes(PredictionTable.read(folder / "probes.parquet"))}
         names = list(dict.fromkeys(probe for _, probe in moved))
         head("Probes", "judge", *(f"{n} (n = {next(p.moved.n for (_, q), p in moved.items() if q == n)})" for n in names))
-        for judge in order:
+        for judge in (j for j in order if (j, names[0]) in moved):
             line(judge, *(f"{text(moved[judge, n].moved, False)} {moved[judge, n].verdict}" for n in names))
 
 
