@@ -215,7 +215,7 @@ def test_lora_without_a_base_and_a_base_that_is_not_there_are_sentences(tmp_path
 
 
 def test_auto_says_why_and_keeps_its_choice_through_saving(bases, tmp_path, monkeypatch):
-    monkeypatch.setattr("clave.recognizers.tuning._place", lambda base: str(bases / "sentence"))
+    monkeypatch.setattr("clave.recognizers.tuning.encoder_place", lambda name: str(bases / "sentence"))
     auto = Auto(("concepts", "text")).fit(*rows(), context=training(bases, "causal", epochs=2))
     assert set(auto.report_["accuracy"]) == {"head", "encoder", "lora"}
     assert auto.report_["why"].startswith(f"{auto.report_['kind']} was kept")
@@ -229,7 +229,7 @@ def test_auto_says_why_and_keeps_its_choice_through_saving(bases, tmp_path, monk
 
 
 def test_auto_without_a_base_leaves_lora_out_and_says_so(bases, monkeypatch):
-    monkeypatch.setattr("clave.recognizers.tuning._place", lambda base: str(bases / "sentence"))
+    monkeypatch.setattr("clave.recognizers.tuning.encoder_place", lambda name: str(bases / "sentence"))
     auto = Auto(("text",)).fit(*rows(24), context=Context(VALUES, Training(epochs=1)))
     assert auto.report_["skipped"] == {"lora": "no base model was named"}
     assert "lora did not take part" in auto.report_["why"]
