@@ -104,7 +104,7 @@ def skilled(table: PredictionTable, splits: Sequence[str]) -> Section:
     )
     if any(s.control for s in found):
         text += (
-            "The last column is the accuracy gained on the best judge that never reads the response: where the interval holds 0, "
+            "The last column is the accuracy gained over the best judge that never reads the response: where the interval holds 0, "
             "it was not shown that reading helped."
         )
     else:
