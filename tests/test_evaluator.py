@@ -264,6 +264,16 @@ def test_the_likeliest_label_of_a_zero_shot_verdict_is_its_label(stance, confide
     assert all(p[stance] > share for label, share in p.items() if label != stance)
 
 
+def test_a_model_that_cannot_be_used_is_told_as_it_is():
+    """Not as one of a group of exceptions, as task groups raise."""
+
+    def refuses(request):
+        raise ModelError("the key was refused")
+
+    with pytest.raises(ModelError, match="the key was refused"):
+        Clave(SYSTEM, chat=FakeChat(refuses)).fit(labelled())
+
+
 def test_a_value_of_which_most_samples_fail_does_not_drop_out_unseen():
     rows = [*(r for r in labelled(16) if r.value == "care"), *(r for r in labelled(2) if r.value == "honesty")]
 

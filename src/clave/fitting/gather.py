@@ -181,6 +181,6 @@ async def _all(jobs: Sequence[Callable[[], Awaitable[T]]], stage: str, progress:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(counted(job)) for job in jobs]
-    except* Exception as errors:
+    except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]

@@ -58,7 +58,7 @@ async def rewrite(
         async with anyio.create_task_group() as group:
             for base, strength in jobs:
                 group.start_soon(ask, base, strength)
-    except* Exception as errors:  # the model cannot be used, or the budget is spent: told as it is, not as one of a group
+    except ExceptionGroup as errors:  # the model cannot be used, or the budget is spent: told as it is, not as one of a group
         raise errors.exceptions[0] from None
     failed = Counter[str]()
     proposed = []
