@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
     from clave.llm.cached import CachedChat
 
-STOPPED_EARLY = 3
-"""Exit code of a run that the budget ended."""
-
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to each scenario.")]
 SystemPrompt = Annotated[str, typer.Option("--system-prompt", help="Sent before each scenario; @FILE reads it from a file.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="Of the sampling.", show_default="the server's")]
@@ -65,7 +62,7 @@ def generate(
     made = _generated(asked, chat, output, samples, system_prompt, temperature, seed, max_tokens)
     _tell(made, chat)
     if made.stopped:
-        raise typer.Exit(STOPPED_EARLY)
+        raise typer.Exit(opt.STOPPED_EARLY)
 
 
 def assess(
@@ -135,7 +132,7 @@ def assess(
     console.print(Text(f"Report: {write_page(page, output / 'report.html')}"))
     if stopped:
         console.print(Text(f"Stopped early: {stopped}. Run the same command with a larger --budget to go on."))
-        raise typer.Exit(STOPPED_EARLY)
+        raise typer.Exit(opt.STOPPED_EARLY)
 
 
 def _verdicts(made: Generated) -> Path:

@@ -17,15 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clave.cli import options as opt
+
 if TYPE_CHECKING:
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
     from clave.benchmark.statistics import Difference
     from clave.benchmark.tables import LeaderboardRow
-
-STOPPED_EARLY = 3
-"""Exit code of a run that the budget ended."""
 
 
 def predictions_of(session: Session, name: str, outcome: Outcome) -> PredictionTable:
@@ -74,7 +73,7 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
         typer.echo(json.dumps(data))
         _write_page(session, table, board)
         if outcome.stopped:
-            raise typer.Exit(STOPPED_EARLY)
+            raise typer.Exit(opt.STOPPED_EARLY)
         return
     together = [r for r in board if r.system in (ALL, board[0].system)]
     rows = [
@@ -112,7 +111,7 @@ def finished(
     console.print(Text(f"Report: {page or _write_page(session)}"))
     if outcome.stopped:
         console.print(Text(f"Stopped early: {outcome.stopped}. Run the same command with a larger --budget to go on."))
-        raise typer.Exit(STOPPED_EARLY)
+        raise typer.Exit(opt.STOPPED_EARLY)
 
 
 def _write_page(session: Session, table: PredictionTable | None = None, board: Sequence[LeaderboardRow] | None = None) -> Path:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
 System = Annotated[str | None, typer.Option("--system", help="Without an evaluator: value system for zero-shot verdicts.")]
-STOPPED_EARLY = 3
-"""Exit code of a run that the budget ended."""
 NO_VERDICT = 1
 """Exit code of a run after which nothing in the file has a verdict."""
 
@@ -81,7 +79,7 @@ def evaluate(
     if both is not None:
         Console(stderr=as_json).print(Text(both.summary()))
     if summary.stopped:
-        raise typer.Exit(STOPPED_EARLY)
+        raise typer.Exit(opt.STOPPED_EARLY)
     if all(outcome in {"refused", "failed"} for _, outcome in summary.counts):
         Console(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
         raise typer.Exit(NO_VERDICT)

@@ -13,6 +13,8 @@ from clave.errors import InputError
 if TYPE_CHECKING:
     from clave.recognizers.training import Training
 
+STOPPED_EARLY = 3
+"""Exit code of a run that the budget ended."""
 NARROW: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)}
 """Of tables whose figures must fit into 80 columns."""
 
