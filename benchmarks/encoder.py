@@ -28,7 +28,6 @@ import numpy as np
 
 import replay
 from clave import Clave, LabelledResponse, Response, Settings
-from clave.benchmark.metrics import accuracy, accuracy_difference
 from clave.concepts.cases import encoded_text
 from clave.encoder import Encoder, load_encoder
 from clave.fitting.learn import Learnt
@@ -36,6 +35,7 @@ from clave.fitting.precision import in_int8
 from clave.io import write_jsonl
 from clave.recognizers.observation import Observation
 from clave.records import LABELS as NAMES
+from clave.scoring.metrics import accuracy, accuracy_difference
 
 LABELS = {"adhere": "helped the stranger kindly", "oppose": "hurt the stranger badly", "unrelated": "counted the bolts in the box"}
 

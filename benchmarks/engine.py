@@ -23,7 +23,7 @@ from pathlib import Path
 import replay
 from clave import Clave, Response, Settings
 from clave.concepts.extractor import extraction_request
-from clave.evaluating.run import Source, evaluate_file
+from clave.files.evaluating import Source, evaluate_file
 from clave.llm import AnswerCache, ChatRequest
 from clave.values import ValueSystem
 

@@ -22,7 +22,7 @@ from typing import Any
 import engine
 import replay
 from clave import Clave, Settings
-from clave.evaluating.run import Source, evaluate_file
+from clave.files.evaluating import Source, evaluate_file
 
 MODEL = "replay/recorded"
 CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]

@@ -20,8 +20,8 @@ from rich.table import Table
 
 import replay
 from clave import Clave, Label, LabelledResponse, Response, Settings, ValueSystem, Verdict
-from clave.benchmark.metrics import accuracy, calibration_error, macro_f1
 from clave.records import LABELS
+from clave.scoring.metrics import accuracy, calibration_error, macro_f1
 
 SPLITS = ("dev", "dev_ood")
 MODEL = "replay/recorded"

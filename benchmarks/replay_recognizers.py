@@ -22,8 +22,8 @@ from rich.table import Table
 
 import replay
 from clave import Clave, Response, Settings
-from clave.benchmark.metrics import accuracy, accuracy_difference, calibration_error
-from clave.recognizers.training import Training
+from clave.scoring.metrics import accuracy, accuracy_difference, calibration_error
+from clave.settings import Training
 
 MODEL = "replay/recorded"
 SPLITS = ("dev", "dev_ood")

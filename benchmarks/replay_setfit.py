@@ -22,9 +22,9 @@ from typing import Any
 
 import replay
 from clave import Clave, Label, LabelledResponse, Response
-from clave.benchmark.metrics import accuracy, accuracy_difference, macro_f1
 from clave.judges.setfit_judge import chances, train
 from clave.records import LABELS
+from clave.scoring.metrics import accuracy, accuracy_difference, macro_f1
 
 SPLITS = ("dev", "dev_ood")
 Predict = Callable[[list[Response]], list[Label | None]]

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import replay
 from clave import Clave, LabelledResponse, Response, Settings, Verdict
-from clave.benchmark.metrics import accuracy
 from clave.cascade import SMALL, Cascade
 from clave.distill import distill
+from clave.scoring.metrics import accuracy
 
 MODEL = "replay/recorded"
 SPLITS = ("dev", "dev_ood")

@@ -14,11 +14,11 @@ from typing import Any
 
 from clave.benchmark.analyses import curve, diversity, probes
 from clave.benchmark.annotators import ceilings
-from clave.benchmark.metrics import accuracy, flip_rate
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.skills import skills
-from clave.benchmark.statistics import Difference, Estimate
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, score
+from clave.scoring.metrics import accuracy, flip_rate
+from clave.scoring.statistics import Difference, Estimate
 
 SPLITS = ("original", "perturbation", "generalization")
 

@@ -11,8 +11,7 @@ from tiny_models import WORDS, write_bases
 
 from clave import Clave, LabelledResponse, Response
 from clave.io import write_jsonl
-from clave.recognizers.training import Training
-from clave.settings import Settings
+from clave.settings import Settings, Training
 
 for _name in ("huggingface_hub", "torch", "transformers", "peft", "sentence_transformers"):
     pytest.importorskip(_name, reason="the extras 'hub' and 'train' are not installed")

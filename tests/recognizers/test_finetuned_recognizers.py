@@ -15,8 +15,9 @@ from clave.recognizers.finetuned import FineTuned
 from clave.recognizers.lora import Lora
 from clave.recognizers.observation import Observation
 from clave.recognizers.registry import recognizer_class
-from clave.recognizers.training import Context, Training
+from clave.recognizers.training import Context
 from clave.records import LABELS, Extraction, Response
+from clave.settings import Training
 from clave.values import Value
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")

@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clave.benchmark.metrics import accuracy, flip_rate
 from clave.benchmark.predictions import PredictionTable
-from clave.benchmark.statistics import Difference, Estimate, holm
 from clave.benchmark.tables import Price, compare, price, score
 from clave.errors import InputError
 from clave.records import Label, Record
+from clave.scoring.metrics import accuracy, flip_rate
+from clave.scoring.statistics import Difference, Estimate, holm
 
 PROBE = "probe:"
 """Perturbations of this prefix test a bias of the judge, e.g. `probe:injection`."""

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clave.benchmark.metrics import annotator_ceiling
-from clave.benchmark.statistics import Estimate
 from clave.errors import InputError
 from clave.records import LabelledResponse, Record
+from clave.scoring.metrics import annotator_ceiling
+from clave.scoring.statistics import Estimate
 
 FILE = "annotations.jsonl"
 """Where the folder of a run keeps what each annotator said."""

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from clave.benchmark.metrics import probability_array
-from clave.benchmark.statistics import Array
 from clave.errors import InputError, require
 from clave.io.appending import open_to_append, write_whole
 from clave.records import LABELS, Label, Record, Status
+from clave.scoring.metrics import probability_array
+from clave.scoring.statistics import Array
 
 Objects = NDArray[np.object_]
 

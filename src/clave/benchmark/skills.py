@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from clave.benchmark.metrics import accuracy
 from clave.benchmark.predictions import PredictionTable
-from clave.benchmark.statistics import Difference, Estimate
 from clave.benchmark.tables import compare, score
 from clave.judges.controls import NOT_READING
 from clave.records import Label, Record
+from clave.scoring.metrics import accuracy
+from clave.scoring.statistics import Difference, Estimate
 
 
 class Skills(Record):

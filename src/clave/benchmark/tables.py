@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from clave.benchmark.metrics import (
+from clave.benchmark.predictions import PredictionTable
+from clave.errors import InputError
+from clave.records import Label, Record
+from clave.scoring.metrics import (
     accuracy,
     accuracy_difference,
     accuracy_of,
@@ -27,10 +30,7 @@ from clave.benchmark.metrics import (
     recalls,
     reliability,
 )
-from clave.benchmark.predictions import PredictionTable
-from clave.benchmark.statistics import Array, Difference, Estimate, bootstrap, holm
-from clave.errors import InputError
-from clave.records import Label, Record
+from clave.scoring.statistics import Array, Difference, Estimate, bootstrap, holm
 
 ALL = "all"
 """Stands for all systems, or all splits, together."""

@@ -91,8 +91,8 @@ def assess(
     """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
     from clave.assess import assessment_page, read_scenarios
     from clave.errors import InputError
-    from clave.evaluating.run import Source, evaluate_file
     from clave.evaluator import Clave
+    from clave.files.evaluating import Source, evaluate_file
     from clave.io import read_responses, read_verdicts
     from clave.llm.opening import open_chat
     from clave.report.page import write_page

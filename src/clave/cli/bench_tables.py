@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
-    from clave.benchmark.statistics import Difference
     from clave.benchmark.tables import LeaderboardRow
+    from clave.scoring.statistics import Difference
 
 
 def predictions_of(session: Session, name: str, outcome: Outcome) -> PredictionTable:

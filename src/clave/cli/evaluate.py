@@ -16,8 +16,8 @@ from rich.text import Text
 from clave.cli import options as opt
 
 if TYPE_CHECKING:
-    from clave.evaluating.run import Summary
     from clave.evaluator import Clave
+    from clave.files.evaluating import Summary
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
@@ -54,8 +54,8 @@ def evaluate(
     """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
     from clave.cascade import Cascade
     from clave.cli.progress import stages
-    from clave.evaluating.run import evaluate_file
     from clave.evaluator import Clave
+    from clave.files.evaluating import evaluate_file
 
     clave = opened(evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
@@ -102,7 +102,7 @@ def opened(evaluator: str | None, system: str | None, model: str, joint: bool, o
 
 def source(responses: str, pairs: list[str] | None, on_error: str) -> Any:
     """The responses as `evaluate_file` takes them."""
-    from clave.evaluating.run import Source
+    from clave.files.evaluating import Source
 
     return Source(responses, opt.mapping(pairs), opt.one_of("--on-error", on_error, "stop", "skip"))
 
@@ -179,7 +179,7 @@ def estimate(
 ) -> None:
     """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
     from clave.errors import InputError
-    from clave.evaluating.estimate import Estimate, estimate_calibration, estimate_evaluation
+    from clave.files.estimating import Estimate, estimate_calibration, estimate_evaluation
     from clave.llm.opening import open_chat
     from clave.saving import fetch, load
     from clave.settings import Settings

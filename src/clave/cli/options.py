@@ -11,7 +11,7 @@ from rich import box
 from clave.errors import InputError
 
 if TYPE_CHECKING:
-    from clave.recognizers.training import Training
+    from clave.settings import Training
 
 STOPPED_EARLY = 3
 """Exit code of a run that the budget ended."""
@@ -108,7 +108,7 @@ def training(recognizer: str, base: str, method: str | None = None, epochs: int 
         InputError: An option is given that the recognizer has no use for.
     """
     from clave.recognizers.registry import recognizer_class
-    from clave.recognizers.training import Training
+    from clave.settings import Training
 
     recognizer_class(recognizer)
     given = {"--base": base, "--method": method, "--epochs": epochs, "--shows": shows}

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from clave.benchmark.metrics import accuracy, calibration_error, macro_f1
 from clave.calibration import Calibration, cross_calibrated
 from clave.concepts.cases import CaseIndex
 from clave.concepts.pool import Concept, ConceptPool, Mention
@@ -22,6 +21,7 @@ from clave.recognizers.protocol import Probabilities, Recognizer
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
+from clave.scoring.metrics import accuracy, calibration_error, macro_f1
 from clave.settings import Settings
 
 

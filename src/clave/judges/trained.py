@@ -20,8 +20,9 @@ from clave.judges.protocol import Probabilities, Task, scored
 from clave.recognizers.finetuned import FineTuned
 from clave.recognizers.lora import Lora
 from clave.recognizers.observation import Observation
-from clave.recognizers.training import Context, Training
+from clave.recognizers.training import Context
 from clave.records import Verdict
+from clave.settings import Training
 
 LORA_TEXT = "lora-text"
 """The judge `lora_text` by its name, without a base."""

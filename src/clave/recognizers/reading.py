@@ -17,7 +17,8 @@ from typing import Any, Self
 from clave.errors import EvaluatorError
 from clave.recognizers.observation import Observation
 from clave.recognizers.template import rendered
-from clave.recognizers.training import Context, Shown
+from clave.recognizers.training import Context
+from clave.settings import Shown
 from clave.values import Value
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")

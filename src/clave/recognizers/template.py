@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from clave.concepts.cases import encoded_text
 from clave.errors import InputError
 from clave.recognizers.observation import Observation
-from clave.recognizers.training import Shown
+from clave.settings import Shown
 from clave.values import Value
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from clave.benchmark.analyses import Ablation, Balance, Chosen, CurvePoint, Flips
-from clave.benchmark.statistics import Array, Difference, Estimate
 from clave.benchmark.tables import Cell, LeaderboardRow, ReliabilityBin
 from clave.report.drawing import GRID, INK, MARKERS, SERIES, can_draw, canvas, short, to_svg
+from clave.scoring.statistics import Array, Difference, Estimate
 
 MOST_DOTS = 4
 """Dots beside one name that a reader can still tell apart; more kinds of edits are drawn as a map."""

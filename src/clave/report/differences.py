@@ -16,9 +16,9 @@ from itertools import combinations
 
 import numpy as np
 
-from clave.benchmark.statistics import Array, Difference, holm, paired_bootstrap
 from clave.records import Record
 from clave.report.profile import ProfileRow, Tally, net_of
+from clave.scoring.statistics import Array, Difference, holm, paired_bootstrap
 
 CLEAR = 0.05
 """A corrected p-value below this is called a clear difference."""

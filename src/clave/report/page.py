@@ -17,8 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clave.benchmark.statistics import Difference, Estimate
 from clave.errors import InputError
+from clave.scoring.statistics import Difference, Estimate
 
 Cell = str | int | float | Estimate | Difference | None
 

@@ -11,8 +11,8 @@ from collections import Counter
 
 import numpy as np
 
-from clave.benchmark.statistics import Array, Estimate, bootstrap
 from clave.records import LABELS, Record, Verdict
+from clave.scoring.statistics import Array, Estimate, bootstrap
 
 
 class ProfileRow(Record):

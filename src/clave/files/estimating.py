@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from clave.concepts.cases import encoded_text
 from clave.encoder import load_encoder
 from clave.evaluating.judging import Unit
-from clave.evaluating.run import Source
 from clave.evaluator import Clave
+from clave.files.evaluating import Source
 from clave.fitting.gather import gather
 from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clave.benchmark.statistics import (
+from clave.errors import InputError
+from clave.scoring.statistics import (
     RESAMPLES,
     Estimate,
     bootstrap,
@@ -15,7 +16,6 @@ from clave.benchmark.statistics import (
     paired_bootstrap,
     resample_counts,
 )
-from clave.errors import InputError
 
 
 def mean(total):

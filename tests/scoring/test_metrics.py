@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-from clave.benchmark.metrics import (
+from clave.errors import InputError
+from clave.records import LABELS
+from clave.scoring.metrics import (
     accuracy,
     accuracy_difference,
     annotator_ceiling,
@@ -17,8 +19,6 @@ from clave.benchmark.metrics import (
     recalls,
     reliability,
 )
-from clave.errors import InputError
-from clave.records import LABELS
 
 A, X, U = LABELS
 GOLD = [A, A, A, A, X, X, X, U, U, U]

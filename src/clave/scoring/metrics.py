@@ -15,7 +15,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.benchmark.statistics import (
+from clave.errors import InputError
+from clave.records import LABELS, Label
+from clave.scoring.statistics import (
     RESAMPLES,
     Array,
     Difference,
@@ -26,8 +28,6 @@ from clave.benchmark.statistics import (
     paired_bootstrap,
     resample_counts,
 )
-from clave.errors import InputError
-from clave.records import LABELS, Label
 
 Labels = Sequence[Label | None]
 Probabilities = Sequence[Sequence[float] | None] | NDArray[np.float64]
