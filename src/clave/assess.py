@@ -145,7 +145,7 @@ async def generate(
     path.parent.mkdir(parents=True, exist_ok=True)
     todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
     with path.open("ab", buffering=0) as file:
-        async for found in stream(todo, ask, int(getattr(chat, "width", 16))):
+        async for found in stream(todo, ask, chat.width):
             if isinstance(found, Unanswered):
                 made.unanswered.append(found)
             else:

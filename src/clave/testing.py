@@ -49,6 +49,11 @@ class FakeChat:
         self._answers = answers if callable(answers) else _by_words(answers or {})
 
     @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return 16
+
+    @property
     def calls(self) -> int:
         """How many requests there were."""
         return len(self.requests)

@@ -39,6 +39,7 @@ class Scripted:
     """Answers in turn, and keeps what it was asked."""
 
     model = "fake/scripted"
+    width = 16
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []

@@ -224,7 +224,7 @@ def _one_hot(label: Label) -> Probabilities:
 
 
 def _width(chats: Sequence[ChatModel]) -> int:
-    return max(1, min((int(getattr(chat, "width", 16)) for chat in chats), default=16))
+    return min((chat.width for chat in chats), default=1)
 
 
 async def as_they_come(jobs: Iterable[Coroutine[Any, Any, T]], width: int) -> AsyncIterator[T]:

@@ -37,8 +37,8 @@ class CachedChat:
 
     @property
     def width(self) -> int:
-        """How many requests can be under way at once; asking for more only makes a queue."""
-        return int(getattr(self.chat, "concurrency", 64))
+        """See `ChatModel.width`."""
+        return self.chat.width
 
     def kept(self, request: ChatRequest) -> Completion | Failure | None:
         """The answer that is kept, if there is one; nothing is asked."""

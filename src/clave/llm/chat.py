@@ -66,6 +66,11 @@ class ChatModel(Protocol):
     model: str
     """`provider/model`: part of every cache key."""
 
+    @property
+    def width(self) -> int:
+        """How many requests can be under way at once; asking for more only makes a queue."""
+        ...
+
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """Answer one request; what goes wrong with it comes back as a Failure.
 
@@ -84,6 +89,11 @@ class OfflineChat:
 
     def __init__(self, model: str) -> None:
         self.model = model
+
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return 1
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """Refuse."""

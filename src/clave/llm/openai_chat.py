@@ -72,12 +72,16 @@ class OpenAIChat:
         self.ledger = Ledger(price_of(model, prices), budget)
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
-        self.concurrency = concurrency
         self.pace = Pace(concurrency)
         self._made: openai.AsyncOpenAI | None = None
         self._mode = 0
         self._limit_name, self._temperature = "max_tokens", True
         self._answered = False
+
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return self.pace.most
 
     def _client(self) -> openai.AsyncOpenAI:
         """Made at the first call: importing openai takes most of a second."""
