@@ -131,6 +131,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
             "values": per_value,
             "skipped_rows": summary.skipped.count,
             "stopped": summary.stopped,
+            "notes": summary.notes,
             **spent,
         }
         typer.echo(json.dumps(data))
@@ -152,6 +153,8 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     failed = sum(counts["failed"] for counts in per_value.values())
     if failed:
         console.print(Text(f"{failed} verdicts failed; their reasons stand in the file. Run again with --retry-failed."))
+    for note in summary.notes:
+        console.print(Text(note))
     if summary.skipped.count:
         console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {summary.skipped.reasons[0]}"))
     if summary.stopped:

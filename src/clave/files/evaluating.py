@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluator import Clave
+from clave.files.resuming import resume
 from clave.io import Skipped, VerdictWriter, read_responses
+from clave.io.manifest import RunManifest, responses_file, write_manifest
 from clave.io.rows import OnError
-from clave.io.verdicts import drop_failed, verdicts_to_parquet
+from clave.io.verdicts import verdicts_to_parquet
 
 if TYPE_CHECKING:
     from clave.cascade import Cascade
@@ -53,13 +56,8 @@ class Summary:
     skipped: Skipped
     stopped: str
     """Why the run ended early; empty where it did not."""
-
-
-def _only_by(name: str, writer: VerdictWriter) -> None:
-    """Refuse a file with verdicts of another evaluator, before anything in it is changed."""
-    others = writer.evaluators - {name}
-    if others:
-        raise InputError(f"{writer.path} holds verdicts of {min(others)}, and this is {name}: name another output with -o")
+    notes: tuple[str, ...] = ()
+    """What the user should know of verdicts that were there before."""
 
 
 async def evaluate_file(
@@ -72,7 +70,9 @@ async def evaluate_file(
     retry_failed: bool = False,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Evaluate all responses of a file; verdicts that the output holds already are kept.
+    """Evaluate all responses of a file; verdicts that the output holds already are kept where they judge the same text in the same way.
+
+    Beside the output stands a manifest of what made it (`clave.io.manifest`).
 
     Args:
         clave: The evaluator.
@@ -84,7 +84,7 @@ async def evaluate_file(
         tick: Called after each verdict.
 
     Raises:
-        InputError: A bad row, an output that holds another evaluator's verdicts, an unknown ending.
+        InputError: A bad row, an output that was made by another evaluator, with other options or on other responses, an unknown ending.
         ModelError: The large model cannot be used at all.
     """
     target = Path(output)
@@ -97,17 +97,25 @@ async def evaluate_file(
         total = sum(len(values) for _, values in source.units(clave, bad))
         if not total:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
-    if retry_failed:
-        with VerdictWriter(lines) as writer:
-            _only_by(clave.name, writer)
-        drop_failed(lines)
+    manifest = RunManifest(
+        clave=version("clave"),
+        evaluator=clave.name,
+        system=clave.system.id,
+        values={value.id: value.name for value in clave.system.values},
+        responses=responses_file(source.path),
+        options={"min_confidence": min_confidence, "coverage": coverage},
+    )
     skipped, new = Skipped(), 0
     with VerdictWriter(lines) as writer:
-        _only_by(clave.name, writer)
+        once = source.path == "-"
+        notes = resume(writer, manifest, None if once else lambda: source.units(clave), retry_failed=retry_failed)
+        write_manifest(lines, manifest)
         tick(len(writer), total)
 
         def rest() -> Iterator[Unit]:
             for response, values in source.units(clave, skipped):
+                if once and any(writer.differs(response, v.id) for v in values):
+                    raise InputError(f"{lines} holds a verdict on another text of id {response.id!r}: name another output")
                 left = tuple(v for v in values if not writer.has(response.id, v.id))
                 if left:
                     yield response, left
@@ -119,4 +127,4 @@ async def evaluate_file(
         counts = dict(writer.counts)
     if target != lines:
         verdicts_to_parquet(lines, target)
-    return Summary(counts, new, skipped, clave.stopped)
+    return Summary(counts, new, skipped, clave.stopped, tuple(notes))
