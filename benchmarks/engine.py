@@ -98,7 +98,7 @@ def zero_shot(folder: Path, place: Path, n: int = 1500, latency: float = 0.5) ->
     with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
         clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=CONCURRENCY, cache=place / "zero.sqlite")
         asyncio.run(bare(url, requests[:1]))  # openai imports parts of itself at the first call: neither side is to pay for that
-        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "zero.jsonl")))
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "zero.jsonl")))
         bare_wall, bare_cpu = timed(lambda: asyncio.run(bare(url, requests)))
     print(f"zero-shot, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
     print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal; bare loop {bare_wall:.2f} s = {bare_wall / ideal:.2f} x ideal")
@@ -111,7 +111,7 @@ def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
     fill(folder, rows, cache)
     source = Source(str(write(rows, place / "warm-rows.jsonl")))
     clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
-    wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "warm.jsonl")))
+    wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "warm.jsonl")))
     print(f"warm cache, {n} evaluations: {n / wall:,.0f} verdicts/s ({n / cpu:,.0f} per CPU second)")
 
 
@@ -136,7 +136,7 @@ def calibrated(folder: Path, place: Path, n: int = 600, latency: float = 2.0) ->
     with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
         clave = Clave.load(place / "evaluator", base_url=url, concurrency=CONCURRENCY, cache=cache)
         loading, _ = timed(clave._encoder.ready)
-        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "calibrated.jsonl")))
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "calibrated.jsonl")))
         requests = [extraction_request(r, value, clave.guidelines_[VALUE], ()) for r in rows]
         bare_wall, _ = timed(lambda: asyncio.run(bare(url, requests)))
     print(f"calibrated, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
@@ -164,7 +164,7 @@ def memory(folder: Path, place: Path) -> None:
 
 def memory_run(folder: Path, rows: Path, cache: Path) -> None:
     clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
-    asyncio.run(evaluate_file(clave, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
+    asyncio.run(evaluate_file(clave.judging, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -76,7 +76,7 @@ def test_guidelines_and_examples_stand_in_the_prompt_and_never_the_responses_own
     extractions = [r for r in chat.requests if "stance" in r.schema["properties"]]
     assert len(extractions) == 36
     assert all("Label by what the response does." in r.system for r in extractions)
-    fold_of = {s.labelled.response: s.fold for s in clave.samples_}
+    fold_of = {s.labelled.response: s.fold for s in clave.fitted.samples}
     for request in extractions:
         shown = [text for text in fold_of if text in request.user]
         own = max(shown, key=request.user.rindex)
@@ -104,7 +104,7 @@ def test_failures_are_statuses_with_reasons_and_never_labels(fitted):
     }
     rows = [Response(id=word, response=f"Please {word} now") for word in ("refuse", "break", "stall")]
     rows.append(Response(id="empty", response="  \n "))
-    verdicts = {v.id: v for v in fitted.on(FakeChat(trouble)).evaluate(rows) if v.value == "care"}
+    verdicts = {v.id: v for v in fitted.with_chat(FakeChat(trouble)).evaluate(rows) if v.value == "care"}
     assert {i: v.status for i, v in verdicts.items()} == {"refuse": "refused", "break": "failed", "stall": "failed", "empty": "failed"}
     assert all(v.label is None and v.probabilities is None and v.reason for v in verdicts.values())
     assert "empty" in verdicts["empty"].reason
@@ -120,9 +120,9 @@ def test_abstention_by_confidence_and_by_coverage():
     rules = {"helped": {"concepts": ["Helping"], "evidence": "", "stance": "adhere", "confidence": 0.95}, **RULES}
     unsure = {word: {"concepts": ["Acting"], "evidence": "", "stance": label, "confidence": 0.34} for word, label in RULES.items()}
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
-    sure = list(clave.on(FakeChat(rules)).evaluate(RESPONSES, min_confidence=0.4))
+    sure = list(clave.with_chat(FakeChat(rules)).evaluate(RESPONSES, min_confidence=0.4))
     assert {v.status for v in sure} == {"ok"}
-    verdicts = list(clave.on(FakeChat(unsure)).evaluate(RESPONSES, min_confidence=0.99))
+    verdicts = list(clave.with_chat(FakeChat(unsure)).evaluate(RESPONSES, min_confidence=0.99))
     assert {v.status for v in verdicts} == {"abstained"}
     assert all(v.label is None and v.probabilities is not None and "below" in v.reason for v in verdicts)
     with pytest.raises(InputError, match="coverage"):
@@ -211,13 +211,13 @@ def test_annotators_are_joined_by_majority_and_ties_left_out():
     rows = [r.model_copy(update={"annotator": a}) for r in labelled() for a in ("ann", "bob")]
     rows[1] = rows[1].model_copy(update={"label": "oppose"})
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(rows)
-    assert (clave.manifest_["labels"], clave.manifest_["disputed"]) == (35, 1)
+    assert (clave.fitted.provenance.labels, clave.fitted.provenance.disputed) == (35, 1)
 
 
 def test_six_labels_of_each_value_are_enough():
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled(per_label=2))
     assert all(v.label == LABELS[int(v.id[1:]) % 3] for v in clave.evaluate(RESPONSES))
-    assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).samples_}) == 3
+    assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).fitted.samples}) == 3
 
 
 @pytest.mark.parametrize("chat", [None, FakeChat(RULES)], ids=["text only", "large model"])
@@ -229,7 +229,7 @@ def test_fitting_again_forgets_the_first_fit(chat):
     assert {v.id: v.probabilities for v in twice.evaluate(RESPONSES)} == {v.id: v.probabilities for v in once.evaluate(RESPONSES)}
     if chat is not None:
         known = {row.id for row in other}
-        assert all(set(concept.samples) <= known for concept in twice.learnt_.pool.concepts)
+        assert all(set(concept.samples) <= known for concept in twice.fitted.learnt.pool.concepts)
 
 
 def test_zero_shot_evaluators_of_other_definitions_have_another_name():

@@ -18,7 +18,7 @@ DOWN = Failure(status="failed", kind="server", reason="down")
 def run(clave, folder, output="verdicts.jsonl", **options):
     source = folder / "responses.jsonl"
     write_jsonl(source, RESPONSES)
-    return asyncio.run(evaluate_file(clave, Source(str(source)), folder / output, **options))
+    return asyncio.run(evaluate_file(clave.judging, Source(str(source)), folder / output, **options))
 
 
 def test_failed_verdicts_are_evaluated_again_when_asked_for(tmp_path):

@@ -110,3 +110,8 @@ class CachedChat:
 
 
 _NOTHING = Usage()
+
+
+def cached(chat: ChatModel) -> CachedChat:
+    """A chat model as the pipeline takes it; one without a cache keeps nothing."""
+    return chat if isinstance(chat, CachedChat) else CachedChat(chat, None)

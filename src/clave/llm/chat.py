@@ -80,7 +80,7 @@ class ChatModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Let go of the connections that the running event loop has opened, and of files; they are opened again when needed."""
         ...
 
 
