@@ -107,9 +107,8 @@ def paired(verdicts: Sequence[Path], responses: Sequence[Texts]) -> list[Run]:
     """
     names = _names(verdicts)
     if len(responses) not in (0, 1, len(verdicts)):
-        raise InputError(
-            f"there are {len(verdicts)} files of verdicts and {len(responses)} of responses: give one for each, or one for all"
-        )
+        how_many = f"for {len(verdicts)} {'run' if len(verdicts) == 1 else 'runs'} there are {len(responses)} files of responses"
+        raise InputError(f"{how_many}: give one for each run, or one for all")
     if not responses:
         return [Run(path, None, name) for path, name in zip(verdicts, names, strict=True)]
     runs = []
