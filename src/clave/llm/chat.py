@@ -33,6 +33,8 @@ class ChatRequest:
     """JSON Schema of the answer, an object; None asks for plain text."""
     check: Callable[[str], object] = field(default=json.loads, compare=False)
     max_tokens: int = 1024
+    exact: bool = field(default=False, kw_only=True)
+    """Whether `max_tokens` is a wish and not a guard: an answer that is cut off there is an answer, and is not asked for again."""
     temperature: float | None = 0.0
     seed: int | None = None
     """Set it to get several samples of one request: it is part of the cache key."""
