@@ -14,7 +14,7 @@ from collections import deque
 from types import TracebackType
 from weakref import WeakSet
 
-_RAMP = 0.025
+_RAMP = 0.015
 """Seconds without any answer after which twice as many calls may be under way: where answers take long, many calls are few a second."""
 _QUEUEING = 2.0
 _SOON = 0.02
