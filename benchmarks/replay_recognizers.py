@@ -22,7 +22,8 @@ from rich.table import Table
 
 import replay
 from clave import Clave, Response, Settings
-from clave.scoring.metrics import accuracy, accuracy_difference, calibration_error
+from clave.scoring.metrics import accuracy, accuracy_difference
+from clave.scoring.reliability import calibration_error
 from clave.settings import Training
 
 MODEL = "replay/recorded"

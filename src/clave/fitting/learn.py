@@ -21,7 +21,8 @@ from clave.recognizers.protocol import Probabilities, Recognizer
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label, Record
-from clave.scoring.metrics import accuracy, calibration_error, macro_f1
+from clave.scoring.metrics import accuracy, macro_f1
+from clave.scoring.reliability import CalibrationError, calibration_error
 from clave.scoring.statistics import Estimate
 from clave.settings import Settings
 
@@ -31,7 +32,7 @@ class Scores(Record):
 
     accuracy: Estimate
     macro_f1: Estimate
-    ece: Estimate
+    ece: CalibrationError
 
 
 @dataclass(frozen=True)
