@@ -141,9 +141,9 @@ def calibrated(folder: Path, place: Path, n: int = 600, latency: float = 2.0) ->
     value, ideal = clave.system[VALUE], n * latency / CONCURRENCY
     with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
         clave = Clave.load(place / "evaluator", base_url=url, concurrency=CONCURRENCY, cache=cache)
-        loading, _ = timed(clave._encoder.ready)
+        loading, _ = timed(clave.judging.encoder.ready)
         wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "calibrated.jsonl")))
-        requests = [extraction_request(r, value, clave.guidelines_[VALUE], ()) for r in rows]
+        requests = [extraction_request(r, value, clave.fitted.guidelines[VALUE], ()) for r in rows]
         bare_wall, _ = timed(lambda: asyncio.run(bare(url, requests)))
     print(f"calibrated, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
     print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal (and {loading:.1f} s to load the encoder before); CPU {cpu:.1f} s")
