@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,27 +38,44 @@ class Page:
         self.folder, self.port, self.options = folder, port, options
         self.address = f"http://127.0.0.1:{port}"
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._links: queue.Queue[str] = queue.Queue()
+
+    def link(self) -> str:
+        """An address that opens a session: each is good for one."""
+        return self._links.get(timeout=60)
 
     def start(self) -> None:
         """Start, and return when it answers."""
         command = [sys.executable, "-c", _SERVE, "--system", "system.yaml", "--responses", "responses.jsonl", "--port", str(self.port)]
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder)}
         self._process = subprocess.Popen([*command, *self.options], cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("Ctrl-C"):
-                break
+        self._links = queue.Queue()
+        ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout, self._links, ready), daemon=True)
+        self._reader.start()
+        assert ready.wait(60)
         import httpx
 
         transport = httpx.HTTPTransport(retries=8)
         with httpx.Client(transport=transport) as client:
             client.get(self.address)
 
+    @staticmethod
+    def _read(lines: Any, links: queue.Queue[str], ready: threading.Event) -> None:
+        with lines:
+            for line in lines:
+                if "?token=" in line:
+                    links.put(line.split(": ", 1)[1].strip())
+                if line.startswith("Ctrl-C"):
+                    ready.set()
+
     def kill(self) -> None:
         """End with -9."""
-        if self._process:
+        if self._process and self._reader:
             self._process.send_signal(signal.SIGKILL)
-            self._process.communicate(timeout=30)
+            self._process.wait(timeout=30)
+            self._reader.join(timeout=30)
             self._process = None
 
 
@@ -91,7 +110,7 @@ def chromium() -> Iterator[Any]:
 def enter(browser: Any, page: Page, name: str, **options: Any) -> Any:
     """A tab of a fresh profile in which somebody has entered their name."""
     tab = browser.new_context(**options).new_page()
-    tab.goto(page.address)
+    tab.goto(page.link())
     tab.fill("input[name=name]", name)
     tab.click("button.primary")
     tab.wait_for_selector("#item:not([hidden]), #done:not([hidden])")

@@ -17,12 +17,13 @@ from clave.annotate.app import build_app, session_secret
 from clave.annotate.assign import Rules
 from clave.annotate.calibrating import Calibrating
 from clave.annotate.exchange import judgement_rows, read_judgements, write_rows
+from clave.annotate.gold import add_gold
 from clave.annotate.store import Store
 from clave.records import LabelledResponse, Response
 from clave.values import ValueSystem
 
 ORIGIN = "http://127.0.0.1:8000"
-PAGES = ("/label", "/progress", "/agreement", "/guidelines", "/exchange", "/settle/1/care")
+PAGES = ("/label", "/progress", "/agreement", "/guidelines", "/exchange", "/settle")
 HOSTILE = [
     "<script>document.title = 'ran'</script><img src=x onerror=alert(1)>",
     "{{ 7 * 7 }} </script> ' \" & <!-- ]]>",
@@ -61,7 +62,7 @@ def test_an_item_is_shown_labelled_and_followed_by_another(open_store: Store) ->
     answer = page.post("/api/labels", json=choice).json()
     assert answer["saved"]
     assert answer["item"]["response"] != first["response"]
-    assert answer["progress"] == {"mine": 1, "target": 100, "values": {"care": 1, "fairness": 0}}
+    assert answer["progress"] == {"mine": 1, "values": {"care": [1, 30], "fairness": [0, 30]}}
     (kept,) = open_store.judgements()
     assert (kept.annotator, kept.seconds, kept.note, kept.evidence[0].text) == ("ana", 2.5, "so", "Answer")
 
@@ -196,7 +197,7 @@ def test_hostile_texts_stay_text_on_every_page(open_store: Store, text: str) -> 
     page.post("/api/labels", json=said(response=pk, note="<b>note</b>\u202e"))
     ben.post("/api/labels", json=said(response=pk, label="oppose"))
     open_store.set("guideline:care", text[:1000])
-    for path in ("/label", "/progress", "/agreement", f"/settle/{pk}/care", "/guidelines", "/exchange"):
+    for path in ("/label", "/progress", "/agreement", "/settle", "/guidelines", "/exchange"):
         answer = page.get(path)
         assert answer.status_code == 200, path
         assert "<script>doc" not in answer.text
@@ -215,11 +216,13 @@ def test_a_dispute_is_listed_settled_and_exported(open_store: Store) -> None:
     ana, ben = client(open_store), client(open_store, name="ben")
     ana.post("/api/labels", json=said())
     ben.post("/api/labels", json=said(label="oppose"))
-    assert "/settle/1/care" in ana.get("/agreement").text
+    assert "/settle/1/care" in ana.get("/settle").text
+    assert "Settle disagreements (1)" in ana.get("/agreement").text
     assert ana.get("/export").text == ""
     assert ana.post("/settle/1/care", data={"label": "unrelated", "note": "we talked"}).status_code == 303
     (row,) = [json.loads(line) for line in ana.get("/export").text.splitlines()]
     assert (row["label"], row["metadata"]["votes"]) == ("unrelated", {"ana": "adhere", "ben": "oppose"})
+    assert "Settled by ana: Unrelated" in ana.get("/settle").text
     assert ana.post("/settle/1/care", data={"label": "good"}).status_code == 400
     assert ana.post("/settle/99/care", data={"label": "adhere"}).status_code == 404
 
@@ -230,8 +233,8 @@ def test_an_export_of_everything_comes_in_again_once(open_store: Store, tmp_path
     body = page.get("/export?what=judgements&format=csv").content
     fresh = Store(str(tmp_path / "fresh.db"), system)
     other = client(fresh)
-    assert other.post("/import?format=csv", content=body).json() == {"imported": 1}
-    assert other.post("/import?format=csv", content=body).json() == {"imported": 0}
+    assert other.post("/import?format=csv", content=body).json() == {"imported": 1, "kept": 0}
+    assert other.post("/import?format=csv", content=body).json() == {"imported": 0, "kept": 0}
     assert judgement_rows(fresh.judgements()) == judgement_rows(open_store.judgements())
     bad = other.post("/import?format=jsonl", content=b"{")
     assert bad.status_code == 400
@@ -323,10 +326,10 @@ def test_the_interface_speaks_chinese_and_keeps_the_choice(open_store: Store) ->
 
 
 def test_gold_results_are_shown(open_store: Store) -> None:
-    open_store.add_gold([LabelledResponse(id="g", response="gold", value="care", label="oppose")])
+    add_gold(open_store, [LabelledResponse(id="g", response="gold", value="care", label="oppose")])
     pk = open_store.find("g", "care")
     client(open_store).post("/api/labels", json=said(response=pk, label="oppose"))
-    assert "ana</bdi>: 1 / 1" in client(open_store).get("/agreement").text
+    assert "ana</bdi>: 1 of 1 right" in client(open_store).get("/agreement").text
 
 
 def test_too_much_is_refused(open_store: Store) -> None:

@@ -162,7 +162,7 @@ def calibrates_from_the_page(tab: object, page: Page) -> None:
         if "is running" not in said:
             break
     assert "Calibration has ended. evaluator: " in said
-    assert "The guideline the model induced" in said
+    assert "What the model wrote from your labels" in said
     assert (page.folder / "evaluator" / "config.json").is_file()
 
 
@@ -179,8 +179,8 @@ def calibrates_from_the_command_line(folder: Path, address: str) -> None:
     result = CliRunner().invoke(app, ["calibrate", str(folder / "labels.jsonl"), *place, *model])
     assert result.exit_code == 0, result.output
     clave = Clave.load(folder / "by-command", base_url=address, cache=folder / "answers.db")
-    assert len(clave.fitted.samples) >= 38
-    labelled = clave.fitted.samples[0].labelled
+    assert len(clave.samples_) >= 38
+    labelled = clave.samples_[0].labelled
     asked = Response(id=labelled.id, scenario=labelled.scenario, response=labelled.response, value=labelled.value)
     assert [v.status for v in clave.evaluate([asked])] == ["ok"]
 
@@ -268,7 +268,7 @@ def test_hostile_texts_neither_run_nor_break_the_screen(hostile: Page) -> None:
             tab.wait_for_selector("#item:not([hidden])")
             shown = tab.inner_text("#response")
             seen.add(next(name for name, text in HOSTILE.items() if shown[:4] == text[:4]))
-            assert tab.title().startswith("Annotate")
+            assert tab.title().startswith("Label")
             assert tab.evaluate("document.documentElement.scrollWidth") <= 390
             assert tab.evaluate("document.getElementById('response').getBoundingClientRect().height") < 500
             assert tab.is_visible("[data-label=adhere]")
@@ -279,7 +279,7 @@ def test_hostile_texts_neither_run_nor_break_the_screen(hostile: Page) -> None:
                 assert "\u202e" not in shown
             press(tab, "3", n + 1)
         assert seen == set(HOSTILE)
-        for path in ("agreement", "progress", "guidelines", "exchange", "settle/1/care", "settle/2/care"):
+        for path in ("agreement", "progress", "guidelines", "exchange", "settle"):
             tab.goto(f"{hostile.address}/{path}")
             assert "ran" not in tab.title()
             assert tab.evaluate("document.documentElement.scrollWidth") <= 390
@@ -297,7 +297,7 @@ def test_axe_finds_no_serious_violation(plain: Page, scheme: str, width: int) ->
             press(tab, "1", n)
             press(ben, "2", n)
         found = []
-        for path in ("label", "progress", "agreement", "guidelines", "exchange", "settle/1/care", ""):
+        for path in ("label", "progress", "agreement", "guidelines", "exchange", "settle", ""):
             if path == "":
                 tab.context.clear_cookies()
             tab.goto(f"{plain.address}/{path}")

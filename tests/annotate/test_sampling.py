@@ -7,7 +7,7 @@ import pytest
 
 from clave.annotate.assign import Rules, next_task
 from clave.annotate.background import AHEAD, Background
-from clave.annotate.curve import Curve, CurvePoint, drawing, expected_gain, learning_curve
+from clave.annotate.curve import Curve, CurvePoint, drawings, expected_gain, learning_curve
 from clave.annotate.sampling import diverse, uncertain
 from clave.annotate.store import Store
 from clave.records import LABELS, LabelledResponse, Response
@@ -108,9 +108,9 @@ def test_the_background_picks_diverse_items_then_uncertain_ones_and_draws_the_cu
     curve = Curve.model_validate_json(many.setting("curve:care"))
     assert curve.labels == 40
     assert curve.points[-1].accuracy > 0.9
-    shown = drawing(many, "care")
-    assert shown["n"] == curve.points[-1].n
-    assert drawing(many, "fairness") is None
+    shown = drawings(many)
+    assert shown["ends"] == shown["of"]["care"]["n"] == curve.points[-1].n
+    assert "fairness" not in shown["of"]
 
 
 def test_a_broken_encoder_leaves_random_items_and_a_curve_that_says_why(many: Store) -> None:
@@ -124,7 +124,7 @@ def test_a_broken_encoder_leaves_random_items_and_a_curve_that_says_why(many: St
     for n in range(20):
         many.save(annotator="ana", response=n + 1, value="care", label=LABELS[n % 3], key=f"key-{n}")
     background.redraw("care")
-    assert drawing(many, "care") == {"failed": "RuntimeError: no weights"}
+    assert drawings(many)["of"]["care"] == {"failed": "RuntimeError: no weights"}
 
 
 def test_the_thread_stops_in_the_middle_of_its_work(many: Store) -> None:

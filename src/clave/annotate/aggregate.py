@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from clave.annotate.judgement import Adjudication, Judgement, by_item, labelled,
 from clave.records import LABELS, Label, LabelledResponse, Record
 
 Method = Literal["majority", "dawid-skene"]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Undecided(Record):

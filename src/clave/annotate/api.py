@@ -13,9 +13,10 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from clave.annotate.access import annotator_of
 from clave.annotate.assign import Rules, Task, next_task
 from clave.annotate.background import Background
+from clave.annotate.checks import Checks
+from clave.annotate.guard import session_of
 from clave.annotate.judgement import Choice
 from clave.annotate.screen import screen
 from clave.annotate.store import Store
@@ -72,10 +73,11 @@ class AsciiJSON(JSONResponse):
 
 
 def api_routes(app: FastAPI) -> None:
-    """Add the routes; `app.state` holds store, rules and background."""
+    """Add the routes; `app.state` holds store, rules, background and checks."""
     store: Store = app.state.store
     rules: Rules = app.state.rules
     background: Background | None = app.state.background
+    checks: Checks = app.state.checks
     refused: dict[int | str, dict[str, Any]] = {code: {"description": text} for code, text in _REFUSED.items()}
 
     def known(value: str | None) -> str | None:
@@ -86,14 +88,14 @@ def api_routes(app: FastAPI) -> None:
     @app.get("/api/next", responses=refused)
     def next_item(request: Request, value: Annotated[str | None, Field(max_length=64)] = None) -> AsciiJSON:
         """The annotator's next item."""
-        annotator = annotator_of(request)
+        annotator = session_of(request).name
         only = known(value)
         return AsciiJSON(screen(store, rules, annotator, next_task(store, annotator, rules, only), only))
 
     @app.post("/api/labels", responses=refused)
     def save(request: Request, said: Said) -> AsciiJSON:
         """Record a choice and answer with the next item. The same key sent again records nothing."""
-        annotator = annotator_of(request)
+        annotator = session_of(request).name
         known(said.value)
         only = known(said.only)
         row = store.response(said.response)
@@ -113,17 +115,19 @@ def api_routes(app: FastAPI) -> None:
         )
         if saved and background:
             background.labelled(said.value)
-        return AsciiJSON({"saved": saved, **screen(store, rules, annotator, next_task(store, annotator, rules, only), only)})
+        check = checks.get((row.id, said.value))
+        shown = screen(store, rules, annotator, next_task(store, annotator, rules, only), only)
+        return AsciiJSON({"saved": saved, "check": check.after(said.label) if check else None, **shown})
 
     @app.post("/api/undo", responses=refused)
     def undo(request: Request, last: Undo) -> AsciiJSON:
         """Take back the annotator's last choice and show its item again, with the note and the evidence it had."""
-        annotator = annotator_of(request)
-        before = store.last_said(annotator)
-        item = store.undo(annotator, _own_key(annotator, last.key))
-        if item is None:
+        annotator = session_of(request).name
+        taken = store.undo(annotator, _own_key(annotator, last.key))
+        if taken is None:
             return AsciiJSON({"undone": False, **screen(store, rules, annotator, next_task(store, annotator, rules))})
-        shown = screen(store, rules, annotator, Task(item[0], item[1], "undo"))
+        shown = screen(store, rules, annotator, Task(taken.response, taken.value, "undo"))
+        before = {"label": taken.label, "note": taken.note, "evidence": taken.evidence}
         return AsciiJSON({"undone": True, "before": before, **shown})
 
 

@@ -12,7 +12,6 @@ classification performance", 2012), with the exponent fixed at 1/2, as a handful
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -112,31 +111,29 @@ def expected_gain(points: Sequence[CurvePoint], more: int = 10) -> float | None:
     return float(max(0.0, -slope) * (1 / np.sqrt(n[-1]) - 1 / np.sqrt(n[-1] + more)))
 
 
-def drawing(store: Store, value: str) -> dict[str, Any] | None:
-    """The stored curve of a value as places in a picture of 320 x 140, or None."""
-    text = store.setting(f"curve:{value}")
-    if text is None:
-        return None
-    curve = Curve.model_validate(json.loads(text))
+WIDTH, HEIGHT = 200, 90
+"""Of the plotting area of a small multiple, in pixels of its picture."""
+
+
+def drawings(store: Store) -> dict[str, Any]:
+    """The stored curves as small multiples on one pair of axes: labels from 0 to the most of any value, accuracy from 0 to 100 %.
+
+    `ends` is the last number of labels on the axis, `of` the picture of each value that has one: `failed`, or the points.
+    """
+    texts = {value: store.setting(f"curve:{value}") for value in store.system.by_id}
+    curves = {value: Curve.model_validate_json(text) for value, text in texts.items() if text is not None}
+    ends = max((curve.points[-1].n for curve in curves.values() if curve.points), default=0)
+    return {"ends": ends, "width": WIDTH, "height": HEIGHT, "method": METHOD, "of": {v: _drawn(c, ends) for v, c in curves.items()}}
+
+
+def _drawn(curve: Curve, ends: int) -> dict[str, Any]:
     if curve.failed or not curve.points:
         return {"failed": curve.failed}
     last = curve.points[-1]
 
-    def x(n: int) -> float:
-        return round(44 + 256 * n / last.n, 1)
-
     def y(share: float) -> float:
-        return round(120 - 110 * share, 1)
+        return round(HEIGHT * (1 - share), 1)
 
-    shown = [{"x": x(p.n), "y": y(p.accuracy), "low": y(p.low), "high": y(p.high), "n": p.n} for p in curve.points]
-    return {
-        "failed": "",
-        "points": shown,
-        "ticks": [{"y": y(s), "text": f"{s:.0%}"} for s in (0.0, 0.33, 0.67, 1.0)],
-        "n": last.n,
-        "accuracy": round(100 * last.accuracy),
-        "low": round(100 * last.low),
-        "high": round(100 * last.high),
-        "gain": None if curve.gain is None else round(100 * curve.gain, 1),
-        "method": curve.method,
-    }
+    points = [{"x": round(WIDTH * p.n / ends, 1), "y": y(p.accuracy), "low": y(p.low), "high": y(p.high)} for p in curve.points]
+    percent = {name: round(100 * share) for name, share in (("accuracy", last.accuracy), ("low", last.low), ("high", last.high))}
+    return {"failed": "", "points": points, "n": last.n, **percent, "gain": None if curve.gain is None else round(100 * curve.gain, 1)}

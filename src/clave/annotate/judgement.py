@@ -16,6 +16,9 @@ from clave.records import Evidence, Label, LabelledResponse, Record
 Choice = Literal["adhere", "oppose", "unrelated", "cannot_tell"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
+GOLD = "gold"
+"""Who settled an item whose label was known before anybody was asked."""
+
 
 class Judgement(Record):
     """One annotator's choice, with what stands behind it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 from clave.annotate.judgement import Judgement
@@ -15,6 +16,9 @@ from clave.annotate.tables import LabelRow, ResponseRow
 from clave.errors import InputError
 from clave.records import Response
 from clave.values import ValueSystem
+
+DEEPEST = 20
+"""Levels of a response's metadata."""
 
 
 def response_row(response: Response, system: ValueSystem) -> dict[str, Any]:
@@ -26,18 +30,42 @@ def response_row(response: Response, system: ValueSystem) -> dict[str, Any]:
     if response.value is not None and response.value not in system:
         raise InputError(f"response {response.id!r} names value {response.value!r}, which value system {system.id!r} has not")
     key = response_key(response.id, response.value)
-    texts = f"{response.scenario}\0{response.response}".encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(f"{response.scenario}\0{response.response}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {
         "key": key,
-        "digest": hashlib.sha256(texts).hexdigest()[:16],
+        "digest": digest,
         "id": response.id,
         "value": response.value or "",
         "scenario": response.scenario,
         "response": response.response,
-        "metadata_json": json.dumps(response.metadata, default=str),
-        "group": hashlib.sha256(texts).hexdigest()[:16] if _half(response.scenario) or _half(response.response) else response.group,
+        "metadata_json": json.dumps(_metadata(response)),
+        "group": digest if _half(response.scenario) or _half(response.response) else response.group,
         "shuffle": int(key[:7], 16),
     }
+
+
+def _metadata(response: Response) -> Any:
+    try:
+        return plain(response.metadata)
+    except ValueError as error:
+        raise InputError(f"response {response.id!r}: {error}") from None
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Metadata as JSON can hold it: not a number becomes null, what JSON has not becomes text.
+
+    Raises:
+        ValueError: Nested deeper than anybody means to.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"its columns are nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        return {str(k): plain(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v, depth + 1) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def response_key(identity: str, value: str | None) -> str:

@@ -13,11 +13,10 @@ from clave.annotate.store import Store
 
 def screen(store: Store, rules: Rules, annotator: str, task: Task | None, only: str | None = None) -> dict[str, Any]:
     """All that the labelling screen shows: the item or none, the one after it, and the progress."""
-    counts = store.label_counts()
+    counts, available = store.label_counts(), store.available()
     progress = {
         "mine": store.labelled_by(annotator),
-        "target": rules.target,
-        "values": {value: counts[value]["items"] for value in store.system.by_id},
+        "values": {value: [counts[value]["items"], min(rules.target, available[value])] for value in store.system.by_id},
     }
     following = next_task(store, annotator, rules, only, after=task) if task else None
     return {"item": _item(store, task), "following": _item(store, following), "progress": progress}

@@ -10,29 +10,39 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from clave.annotate.judgement import Adjudication, Choice, Judgement
+from clave.annotate.judgement import GOLD, Adjudication, Choice, Judgement
 from clave.annotate.rows import judgement_of, response_key, response_row
+from clave.annotate.saying import Said, annotator_number, known, last_said, say, take_back
 from clave.annotate.tables import (
     AdjudicationRow,
     AnnotatorRow,
-    AssignmentRow,
-    HistoryRow,
     LabelRow,
     PickRow,
     ResponseRow,
     SettingRow,
     open_engine,
     reading,
+    without_password,
     writing,
 )
 from clave.errors import InputError
-from clave.records import Evidence, Label, LabelledResponse, Response
+from clave.records import Evidence, Label, Response
 from clave.values import ValueSystem
+
+
+class TakenBack(NamedTuple):
+    """A choice that was taken back, to be shown again."""
+
+    response: int
+    value: str
+    label: str
+    note: str
+    evidence: list[dict[str, Any]]
 
 
 class Store:
@@ -46,7 +56,8 @@ class Store:
             self.set("system", system.id)
         elif bound != system.id:
             self.close()
-            raise InputError(f"the store {url} holds labels for value system {bound!r}, not {system.id!r}: name another with --store")
+            place = without_password(url)
+            raise InputError(f"the store {place} holds labels for value system {bound!r}, not {system.id!r}: name another with --store")
 
     def close(self) -> None:
         """Give back the connections."""
@@ -60,25 +71,8 @@ class Store:
         Raises:
             InputError: An id stands in the store with another text, or a response names a value that the system has not.
         """
-        new = 0
         with writing(self.engine) as session:
-            there: dict[str, str] = dict(session.execute(select(ResponseRow.key, ResponseRow.digest)).all())
-            batch: list[dict[str, Any]] = []
-            for response in responses:
-                row = response_row(response, self.system)
-                if row["key"] in there:
-                    if there[row["key"]] != row["digest"]:
-                        raise InputError(f"response {response.id!r} stands in the store with another text: give it a new id")
-                    continue
-                there[row["key"]] = row["digest"]
-                batch.append(row)
-                new += 1
-                if len(batch) == 2000:
-                    session.execute(insert(ResponseRow), batch)
-                    batch = []
-            if batch:
-                session.execute(insert(ResponseRow), batch)
-        return new
+            return add_responses(session, responses, self.system)
 
     def response(self, pk: int) -> ResponseRow | None:
         """One response by its number in the store."""
@@ -104,11 +98,6 @@ class Store:
 
     # ---- labels
 
-    def annotator(self, name: str) -> int:
-        """The number of an annotator, who is added when new."""
-        with writing(self.engine) as session:
-            return _annotator(session, name)
-
     def save(
         self,
         *,
@@ -120,7 +109,6 @@ class Store:
         note: str = "",
         evidence: Sequence[Evidence] = (),
         seconds: float | None = None,
-        at: float | None = None,
     ) -> bool:
         """Record a choice; a later one of the same annotator on the same item replaces it and both stay in the history.
 
@@ -131,66 +119,28 @@ class Store:
             Whether anything was recorded.
         """
         with writing(self.engine) as session:
-            if session.scalar(select(HistoryRow.pk).where(HistoryRow.key == key)) is not None:
+            if known(session, key):
                 return False
-            who = _annotator(session, annotator)
-            said = {
-                "annotator": who,
-                "response": response,
-                "value": value,
-                "label": label,
-                "note": note,
-                "evidence_json": json.dumps([e.model_dump() for e in evidence]),
-                "seconds": seconds,
-                "at": time.time() if at is None else at,
-            }
-            _forget(session, who, response, value)
-            session.add(LabelRow(**said))
-            session.add(HistoryRow(**said, key=key))
-            pick = select(PickRow.pk).where(PickRow.response == response, PickRow.value == value).scalar_subquery()
-            session.execute(delete(AssignmentRow).where(AssignmentRow.annotator == who, AssignmentRow.pick == pick))
+            say(session, Said(annotator_number(session, annotator), response, value, label, note, evidence, seconds), key)
         return True
 
-    def undo(self, annotator: str, key: str) -> tuple[int, str] | None:
-        """Take back the annotator's last choice; the item it was for, or None when there is none."""
+    def undo(self, annotator: str, key: str) -> TakenBack | None:
+        """Take back the annotator's last choice on the page; what it was, or None when there is none."""
         with writing(self.engine) as session:
-            who = _annotator(session, annotator)
-            if session.scalar(select(HistoryRow.pk).where(HistoryRow.key == key)) is not None:
-                return None
-            last = session.scalar(
-                select(LabelRow).where(LabelRow.annotator == who).order_by(LabelRow.at.desc(), LabelRow.pk.desc()).limit(1)
-            )
+            last = None if known(session, key) else last_said(session, annotator_number(session, annotator))
             if last is None:
                 return None
-            item = (last.response, last.value)
-            session.add(
-                HistoryRow(annotator=who, response=item[0], value=item[1], label="", note="", evidence_json="[]", at=time.time(), key=key)
-            )
-            _forget(session, who, *item)
-            pick = session.scalar(select(PickRow.pk).where(PickRow.response == item[0], PickRow.value == item[1]))
-            if pick is None:  # an imported label: its item was never chosen here
-                row = PickRow(response=item[0], value=item[1], rank=0, wanted=1, reason="undo")
-                session.add(row)
-                session.flush()
-                pick = row.pk
-            session.execute(delete(AssignmentRow).where(AssignmentRow.pick == pick, AssignmentRow.annotator == who))
-            session.add(AssignmentRow(pick=pick, annotator=who, at=time.time() - 300))  # before what is on the screen now
-            return item
-
-    def last_said(self, annotator: str) -> dict[str, Any] | None:
-        """Label, note and evidence of the annotator's last choice, to show them again when it is taken back."""
-        query = select(LabelRow).join(AnnotatorRow).where(AnnotatorRow.name == annotator).order_by(LabelRow.at.desc(), LabelRow.pk.desc())
-        with reading(self.engine) as session:
-            row = session.scalar(query.limit(1))
-            return None if row is None else {"label": row.label, "note": row.note, "evidence": json.loads(row.evidence_json)}
+            before = TakenBack(last.response, last.value, last.label, last.note, json.loads(last.evidence_json))
+            take_back(session, last, key)
+            return before
 
     def judgements(self, *, response: int | None = None, value: str | None = None) -> list[Judgement]:
-        """What annotators now say, oldest first."""
+        """What annotators now say, in the order in which they said it."""
         query = (
             select(LabelRow, ResponseRow, AnnotatorRow.name)
             .join(ResponseRow, LabelRow.response == ResponseRow.pk)
             .join(AnnotatorRow, LabelRow.annotator == AnnotatorRow.pk)
-            .order_by(LabelRow.at, LabelRow.pk)
+            .order_by(LabelRow.pk)
         )
         if response is not None:
             query = query.where(LabelRow.response == response)
@@ -213,19 +163,45 @@ class Store:
                 counts[value]["items"] = number
         return counts
 
+    def available(self) -> dict[str, int]:
+        """How many responses can be labelled for each value."""
+        query = select(ResponseRow.value, func.count()).group_by(ResponseRow.value)
+        with reading(self.engine) as session:
+            found: dict[str, int] = dict(session.execute(query).all())
+        return {value: found.get("", 0) + found.get(value, 0) for value in self.system.by_id}
+
     def labelled_by(self, annotator: str) -> int:
         """How many items an annotator has labelled."""
-        query = select(func.count()).select_from(LabelRow).join(AnnotatorRow).where(AnnotatorRow.name == annotator)
+        query = (
+            select(func.count())
+            .select_from(LabelRow)
+            .join(AnnotatorRow, LabelRow.annotator == AnnotatorRow.pk)
+            .where(AnnotatorRow.name == annotator)
+        )
         with reading(self.engine) as session:
             return session.scalar(query) or 0
 
-    # ---- adjudication, gold, settings
+    def paces(self) -> list[float]:
+        """Seconds that the last thousand labels took, where they were timed."""
+        query = select(LabelRow.seconds).where(LabelRow.seconds.is_not(None)).order_by(LabelRow.pk.desc()).limit(1000)
+        with reading(self.engine) as session:
+            return [seconds for seconds in session.scalars(query) if seconds is not None]
 
-    def adjudicate(self, response: int, value: str, label: Label, by: str, note: str = "") -> None:
-        """Settle an item; a later word replaces an earlier one."""
+    # ---- adjudication, settings
+
+    def adjudicate(self, response: int, value: str, label: Label | None, by: str, note: str = "") -> None:
+        """Settle an item; a later word replaces an earlier one, None takes it back.
+
+        Raises:
+            InputError: The item is a gold question, whose label is known.
+        """
         with writing(self.engine) as session:
-            session.execute(delete(AdjudicationRow).where(AdjudicationRow.response == response, AdjudicationRow.value == value))
-            session.add(AdjudicationRow(response=response, value=value, label=label, by=by, note=note, at=time.time()))
+            here = (AdjudicationRow.response == response, AdjudicationRow.value == value)
+            if session.scalar(select(AdjudicationRow.pk).where(*here, AdjudicationRow.by == GOLD)) is not None:
+                raise InputError("this item is a gold question: its label is known")
+            session.execute(delete(AdjudicationRow).where(*here))
+            if label is not None:
+                session.add(AdjudicationRow(response=response, value=value, label=label, by=by, note=note, at=time.time()))
 
     def adjudications(self) -> list[Adjudication]:
         """All settled items, gold questions among them."""
@@ -236,23 +212,10 @@ class Store:
                 for row, identity in session.execute(query)
             ]
 
-    def add_gold(self, gold: Iterable[LabelledResponse]) -> int:
-        """Add gold questions: shown to everybody now and then, with the known label kept as the settled one; how many."""
-        rows = list(gold)
-        self.add_responses(Response(id=g.id, response=g.response, scenario=g.scenario, value=g.value, metadata=g.metadata) for g in rows)
-        for row in rows:
-            with writing(self.engine) as session:
-                pk = session.scalars(select(ResponseRow.pk).where(ResponseRow.key == response_key(row.id, row.value))).one()
-                if session.scalar(select(PickRow.pk).where(PickRow.response == pk, PickRow.value == row.value)) is None:
-                    session.add(PickRow(response=pk, value=row.value, rank=0, wanted=10**6, reason="gold"))
-            self.adjudicate(pk, row.value, row.label, "gold")
-        return len(rows)
-
     def find(self, identity: str, value: str) -> int | None:
         """The number of the response with this id that can be labelled for this value."""
-        keys = [response_key(identity, value), response_key(identity, None)]
         with reading(self.engine) as session:
-            return session.scalar(select(ResponseRow.pk).where(ResponseRow.key.in_(keys)).order_by(ResponseRow.value.desc()).limit(1))
+            return find_response(session, identity, value)
 
     def setting(self, name: str) -> str | None:
         """A setting by name."""
@@ -265,15 +228,29 @@ class Store:
             session.merge(SettingRow(name=name, text=text))
 
 
-def _annotator(session: Session, name: str) -> int:
-    found = session.scalar(select(AnnotatorRow.pk).where(AnnotatorRow.name == name))
-    if found is None:
-        row = AnnotatorRow(name=name)
-        session.add(row)
-        session.flush()
-        found = row.pk
-    return found
+def add_responses(session: Session, responses: Iterable[Response], system: ValueSystem) -> int:
+    """Add responses within a transaction; see `Store.add_responses`."""
+    new = 0
+    there: dict[str, str] = dict(session.execute(select(ResponseRow.key, ResponseRow.digest)).all())
+    batch: list[dict[str, Any]] = []
+    for response in responses:
+        row = response_row(response, system)
+        if row["key"] in there:
+            if there[row["key"]] != row["digest"]:
+                raise InputError(f"response {response.id!r} stands in the store with another text: give it a new id")
+            continue
+        there[row["key"]] = row["digest"]
+        batch.append(row)
+        new += 1
+        if len(batch) == 2000:
+            session.execute(insert(ResponseRow), batch)
+            batch = []
+    if batch:
+        session.execute(insert(ResponseRow), batch)
+    return new
 
 
-def _forget(session: Session, who: int, response: int, value: str) -> None:
-    session.execute(delete(LabelRow).where(LabelRow.annotator == who, LabelRow.response == response, LabelRow.value == value))
+def find_response(session: Session, identity: str, value: str) -> int | None:
+    """The number of the response with this id that can be labelled for this value."""
+    keys = [response_key(identity, value), response_key(identity, None)]
+    return session.scalar(select(ResponseRow.pk).where(ResponseRow.key.in_(keys)).order_by(ResponseRow.value.desc()).limit(1))

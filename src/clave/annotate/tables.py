@@ -9,11 +9,26 @@ a large team, and with one writer at a time no item can be handed out or labelle
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Dialect, Engine, Float, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, create_engine, event, text
+from sqlalchemy import (
+    Dialect,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -78,7 +93,7 @@ class PickRow(Table):
 
 
 class AssignmentRow(Table):
-    """A pick that an annotator has on the screen; gone when it is labelled, void after a while."""
+    """A pick that an annotator has on the screen; gone when it is labelled, and no longer kept from others after a while."""
 
     __tablename__ = "assignments"
     __table_args__ = (UniqueConstraint("pick", "annotator"),)
@@ -97,10 +112,13 @@ class _Said:
     evidence_json: Mapped[str] = mapped_column(Text)
     seconds: Mapped[float | None] = mapped_column(Float)
     at: Mapped[float] = mapped_column(Float)
+    """The wall clock's word, kept to be exported: order is the order of `pk`."""
+    imported_by: Mapped[int | None] = mapped_column(ForeignKey("annotators.pk"), default=None)
+    """Who brought it in from a file; None = the annotator said it on the page."""
 
 
 class LabelRow(_Said, Table):
-    """What an annotator now says of a response and a value: one row each."""
+    """What an annotator now says of a response and a value: one row each, in the order in which they were said."""
 
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("annotator", "response", "value"), Index("labels_by_item", "response", "value"))
@@ -139,7 +157,7 @@ class SettingRow(Table):
 
 
 def open_engine(store: str) -> Engine:
-    """Open a store and make its tables.
+    """Open a store and make its tables; a new file can be read and written by its owner alone.
 
     Args:
         store: A path of a SQLite file, or any SQLAlchemy URL.
@@ -148,25 +166,68 @@ def open_engine(store: str) -> Engine:
         InputError: The URL or the file cannot be opened.
         MissingExtraError: The database's driver is not installed.
     """
-    url = store if "://" in store else f"sqlite:///{store}"
+    shown = without_password(store)
     try:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
+        parsed = make_url(store if "://" in store else f"sqlite:///{store}")
+        if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         engine = create_engine(parsed)
         if engine.dialect.name == "sqlite":
+            _private(parsed.database)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
         with writing(engine) as session:
             Table.metadata.create_all(session.connection())
+            _add_missing_columns(session)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{error.name} is needed for this store and is not installed: pip install 'clave[postgres]'") from None
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InputError(f"store {store!r} is neither a file nor a database address that SQLAlchemy knows: {error}") from None
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(f"store {shown!r} is neither a file nor a database address that SQLAlchemy knows") from None
+    except OSError as error:
+        raise InputError(f"the store {shown} cannot be opened: {error.strerror}") from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise InputError(f"the store {make_url(url).render_as_string()} cannot be opened: {reason}") from None
+        password = parsed.password
+        raise InputError(f"the store {shown} cannot be opened: {reason.replace(str(password), '***') if password else reason}") from None
     return engine
+
+
+def without_password(store: str) -> str:
+    """A store's address as it may be printed: what could be a password is three stars, also in an address that cannot be read."""
+    if "://" not in store:
+        return store
+    scheme, _, rest = store.partition("://")
+    before, at, place = rest.rpartition("@")
+    user, colon, _ = before.partition(":")
+    place, question, query = place.partition("?")
+    options = "&".join(
+        f"{name}{'=***' if 'pass' in name.lower() else equals + text}" for name, equals, text in map(_pair, query.split("&"))
+    )
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{place}{question}{options}"
+
+
+def _pair(option: str) -> tuple[str, str, str]:
+    return option.partition("=")
+
+
+def _private(file: str | None) -> None:
+    """Make the file before SQLite does, which would take the umask's mode: it holds the secret that signs sessions.
+
+    The journal beside it takes the file's own mode. A file of an earlier version is tightened.
+    """
+    if not file or file == ":memory:" or file.startswith("file:"):
+        return
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    if os.stat(file).st_mode & 0o077:
+        os.chmod(file, 0o600)
+
+
+def _add_missing_columns(session: Session) -> None:
+    """Bring a store of an earlier version up to date: its labels have no importer."""
+    connection = session.connection()
+    for table in ("labels", "history"):
+        if "imported_by" not in {column["name"] for column in inspect(connection).get_columns(table)}:
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN imported_by INTEGER REFERENCES annotators (pk)"))
 
 
 def _sqlite_connect(connection: Any, _: Any) -> None:

@@ -48,8 +48,10 @@ class WithinBudget:
 
     @property
     def width(self) -> int:
-        """See `ChatModel.width`."""
-        return self._chat.width
+        """How many requests can be under way at once."""
+        return int(getattr(self._chat, "width", 16))
+
+    concurrency = width
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`.

@@ -17,6 +17,7 @@ from clave.cli import options as opt
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
+    from clave.annotate.access import Access, OnceKey
     from clave.annotate.agreement import AgreementReport, Estimate
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -28,63 +29,88 @@ def annotate(
     mapping: opt.Map = None,
     store: Annotated[str, typer.Option(help="Where labels are kept: an SQLite file or a SQLAlchemy URL.")] = "labels.db",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs a token.")] = "127.0.0.1",
-    token: Annotated[str | None, typer.Option(envvar="CLAVE_ANNOTATE_TOKEN", help="One token for everybody; made up when needed.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine annotators need a token.")] = "127.0.0.1",
+    token: Annotated[
+        str | None, typer.Option(envvar="CLAVE_ANNOTATE_TOKEN", help="One token for all annotators; made up when needed.")
+    ] = None,
     annotator: Annotated[list[str] | None, typer.Option(help="A name that gets a token of its own; may be repeated.")] = None,
     public_host: Annotated[list[str] | None, typer.Option(help="Host name under which others open the page; may be repeated.")] = None,
     target: Annotated[int, typer.Option(min=1, help="Labelled items wanted per value.")] = 100,
-    overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of items that two annotators label.")] = 0.2,
+    overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of each value's items that two annotators label; 1 = all.")] = 0.2,
     gold: Annotated[Path | None, typer.Option(help="Labels known for sure, shown now and then to everybody.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Verdicts of `clave evaluate` on these responses: shown after a label, as a check.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Large model for the calibrate button, provider/model.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server for --model.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator that the calibrate button makes.")] = Path(
         "evaluator"
     ),
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser, where it is for this machine alone.")] = True,
 ) -> None:
     """Label responses in the browser, alone or as a team, until there are enough."""
-    uvicorn = require("uvicorn", "annotate")
-    require("fastapi", "annotate")
-    require("sqlalchemy", "annotate")
+    for module in ("uvicorn", "fastapi", "sqlalchemy"):
+        require(module, "annotate")
     _refuse_taken(host, port)
     if model:
         from clave.saving import refuse_occupied
 
         refuse_occupied(output)
-    from clave.annotate.access import Access
+    from clave.annotate.access import Access, OnceKey
     from clave.annotate.app import build_app, session_secret
-    from clave.annotate.assign import Rules
+    from clave.annotate.assign import Rules, apply_overlap
     from clave.annotate.background import Background
     from clave.annotate.calibrating import Calibrating
+    from clave.annotate.checks import read_checks
+    from clave.annotate.gold import add_gold
+    from clave.annotate.serving import serve
     from clave.annotate.store import Store
+    from clave.annotate.tables import without_password
     from clave.io import read_labels, read_responses
     from clave.values import ValueSystem
 
     values = ValueSystem.load(system)
+    checks = read_checks(check, values) if check else {}
     place = Store(store, values)
-    new = place.add_responses(read_responses(responses, mapping=opt.mapping(mapping)))
-    if gold:
-        place.add_gold(read_labels(gold, values=list(values.by_id)))
-    rules = Rules(target=target, overlap=overlap)
-    personal = {secrets.token_urlsafe(16): name for name in annotator or ()}
-    needs_token = host not in LOOPBACK or bool(public_host)
-    if needs_token and not personal and not token:
-        token = secrets.token_urlsafe(16)
-    hosts = tuple(dict.fromkeys([*LOOPBACK, host, *(public_host or ())]))
-    access = Access(secret=session_secret(place), token=token, personal=personal, hosts=hosts)
-    calibrating = Calibrating(model, output, base_url=base_url) if model else None
-    app = build_app(place, access, rules, Background(place, rules), calibrating)
-    shown = (public_host or [host])[0]
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
-    typer.echo(f"{place.count()} responses ({new} new), {len(place.judgements())} labels in {_without_password(store)}")
-    for key, name in personal.items():
-        typer.echo(f"{name}: {address}?token={key}")
-    if not personal:
-        typer.echo(f"{address}?token={token}" if token else address)
-    typer.echo("Ctrl-C ends the page; labels stay.")
     try:
-        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+        new = place.add_responses(read_responses(responses, mapping=opt.mapping(mapping)))
+        if gold:
+            add_gold(place, read_labels(gold, values=list(values.by_id)))
+        rules = Rules(target=target, overlap=overlap)
+        apply_overlap(place, rules)
+        personal = {secrets.token_urlsafe(16): name for name in annotator or ()}
+        alone = host in LOOPBACK and not public_host and not personal and not token
+        access = Access(
+            secret=session_secret(place),
+            token=token or (None if alone or personal else secrets.token_urlsafe(16)),
+            personal=personal,
+            owner=None if alone else secrets.token_urlsafe(16),
+            once=alone,
+            hosts=tuple(dict.fromkeys([*LOOPBACK, host, *(public_host or ())])),
+        )
+        shown = (public_host or [host])[0]
+        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+        once = OnceKey(lambda key: typer.echo(f"for another browser: {address}?token={key}")) if alone else None
+        calibrating = Calibrating(model, output, base_url=base_url) if model else None
+        app = build_app(place, access, rules, Background(place, rules), calibrating, once, checks)
+        typer.echo(f"{place.count()} responses ({new} new), {len(place.judgements())} labels in {without_password(store)}")
+        for name, link in _links(address, access, once):
+            typer.echo(f"{name}: {link}")
+        typer.echo("Ctrl-C ends the page; labels stay.")
+        opening = f"{address}?token={once.now}" if once and browser else None
+        serve(app, host, port, opening)
     finally:
         place.close()
+
+
+def _links(address: str, access: Access, once: OnceKey | None) -> list[tuple[str, str]]:
+    """Who opens the page with what."""
+    if once is not None:
+        return [("open once", f"{address}?token={once.now}")]
+    links = [(name, f"{address}?token={key}") for key, name in access.personal.items()]
+    if access.token:
+        links.append(("annotators", f"{address}?token={access.token}"))
+    return [*links, ("owner", f"{address}?token={access.owner}")]
 
 
 def _refuse_taken(host: str, port: int) -> None:
@@ -96,7 +122,9 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 def agreement(
-    labels: Annotated[Path, typer.Argument(help="Labels with an annotator column: JSONL, CSV, Parquet or Label Studio JSON.")],
+    labels: Annotated[Path, typer.Argument(help="Labels of several annotators, or an export: JSONL, CSV, Parquet or Label Studio JSON.")],
+    mapping: opt.Map = None,
+    control: Annotated[str | None, typer.Option(help="Label Studio: the choices control that holds the label.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
@@ -105,7 +133,7 @@ def agreement(
     from clave.annotate.agreement import agreement as compute
     from clave.annotate.exchange import read_judgements
 
-    judgements = read_judgements(labels)
+    judgements = read_judgements(labels, control=control, mapping=opt.mapping(mapping))
     if not judgements:
         raise InputError(f"{labels}: there are no labels in it")
     report = compute(judgements, seed=seed)
@@ -133,9 +161,3 @@ def _figure(estimate: Estimate) -> str:
     if estimate.point is None:
         return "-"
     return f"{estimate.point:.2f}" + ("" if estimate.low is None else f" \\[{estimate.low:.2f}, {estimate.high:.2f}]")
-
-
-def _without_password(store: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(store).render_as_string(hide_password=True) if "://" in store else store

@@ -57,12 +57,10 @@ class Head:
     """See the module.
 
     Args:
-        features: What it may use, of `settings.FEATURES`.
+        features: What it may use, of `observation.FEATURES`.
     """
 
     kind = "head"
-    trains = False
-    needs: tuple[str, ...] = ()
     heavy = False
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:

@@ -32,13 +32,11 @@ class Lora:
     """See the module.
 
     Args:
-        features: What stands in the input beside the value, of `settings.FEATURES`.
+        features: What stands in the input beside the value, of `observation.FEATURES`.
     """
 
     kind = "lora"
     heavy = True
-    trains = True
-    needs = ("torch", "transformers", "peft")
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features

@@ -10,6 +10,8 @@
   let chain = Promise.resolve();
   let watched = 0, since = null;
 
+  const narrow = window.matchMedia("(max-width: 48rem)").matches;
+
   const draftPlace = () => `clave.draft.${me}.${item.value}.${item.response}`;
 
   function clock(run) {
@@ -44,10 +46,10 @@
   }
 
   function progress() {
-    const { mine, target, values } = state.progress;
+    const { mine, values } = state.progress;
     const counts = item ? [values[item.value]] : Object.values(values);
-    const n = counts.reduce((a, b) => a + b, 0), all = target * counts.length;
-    $("bar").max = all;
+    const [n, all] = [0, 1].map((place) => counts.reduce((sum, pair) => sum + pair[place], 0));
+    $("bar").max = all || 1;
     $("bar").value = Math.min(n, all);
     $("count").textContent = `${words.of_target.replace("{n}", n).replace("{target}", all)} · ${mine} ${words.mine}`;
   }
@@ -63,8 +65,11 @@
     const text = (id, content) => { $(id).replaceChildren(...Texts.stretch(content, 0, content.length)); };
     text("name", item.name);
     text("definition", item.definition);
-    text("guideline", item.guideline || words.no_guideline);
-    text("scenario", item.scenario || words.no_scenario);
+    text("guideline", item.guideline);
+    $("no-guideline").hidden = Boolean(item.guideline);
+    $("guideline-box").open = Boolean(item.guideline) && !narrow;
+    text("scenario", item.scenario);
+    $("scenario").hidden = $("scenario-heading").hidden = !item.scenario;
     let kept = null;
     try { kept = JSON.parse(localStorage.getItem(draftPlace())); } catch { /* none */ }
     const start = before ? { note: before.note, marks: before.evidence.map(({ start, end }) => ({ start, end })) } : kept || { note: "", marks: [] };
@@ -94,6 +99,17 @@
     });
   }
 
+  // What the evaluator says is not known here before the server has the label.
+  function check(found) {
+    $("check").hidden = !found;
+    if (!found) return;
+    const sure = found.probability === null ? "" : ` (${found.probability.toFixed(2)})`;
+    const text = found.same ? words.check_same : words.check_other;
+    $("check-text").textContent = text.replace("{said}", words[found.said]).replace("{label}", words[found.label] + sure) + (found.same || !found.why ? "" : ` ${found.why}`);
+    $("check").classList.toggle("other", !found.same);
+    $("again").hidden = found.same;
+  }
+
   const same = (a, b) => Boolean(a) && Boolean(b) && a.response === b.response && a.value === b.value;
 
   function choose(label) {
@@ -105,11 +121,13 @@
     };
     Outbox.add({ ...message, who: me });
     const place = draftPlace();
+    check(null);
     const ahead = pending === 0 ? state.following : null;
     if (ahead) show({ ...state, item: ahead, following: null }); else waiting = true;
     tell(`${words.saved}: ${words[label]}. ${ahead ? item.name : ""}`);
     send("/api/labels", message, (data) => {
       localStorage.removeItem(place);
+      if (pending === 0) check(data.check);
       if (ahead && same(item, ahead)) {
         state = { ...data, item, following: same(data.item, item) ? data.following : data.item };
         progress();
@@ -120,6 +138,7 @@
   function undo() {
     if (waiting) return;
     waiting = true;
+    check(null);
     send("/api/undo", { key: Outbox.key() }, (data) => {
       waiting = false;
       show(data, data.undone ? data.before : null);
@@ -171,6 +190,7 @@
   document.addEventListener("visibilitychange", () => clock(!document.hidden && Boolean(item)));
   for (const button of document.querySelectorAll("[data-label]")) button.addEventListener("click", () => choose(button.dataset.label));
   $("undo").addEventListener("click", undo);
+  $("again").addEventListener("click", undo);
   $("mark").addEventListener("mousedown", (event) => event.preventDefault());
   $("mark").addEventListener("click", mark);
   $("rest").addEventListener("click", () => { whole = true; draw(); $("response").focus(); });
@@ -196,8 +216,6 @@
     tell(words.saved);
   }
 
-  if (window.matchMedia("(max-width: 48rem)").matches) {
-    for (const box of ["definition-box", "guideline-box"]) $(box).open = false;
-  }
+  $("definition-box").open = !narrow;
   begin();
 })();
