@@ -31,7 +31,7 @@ def response(text, scenario="s"):
 
 
 def token(user):
-    return re.search(r"carry the token (\w{16})", user)[1]
+    return re.search(r"carry the token (\w{32})", user)[1]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -111,3 +111,7 @@ def test_a_prompts_hash_is_that_of_its_file():
     hashes = {template(name).hash for name in ("extract", "extract_joint", "guideline")}
     assert len(hashes) == 3
     assert all(re.fullmatch("[0-9a-f]{12}", h) for h in hashes)
+
+
+def test_the_token_around_a_text_is_too_long_to_be_searched_for():
+    assert len(bytes.fromhex(token_for("a text"))) * 8 >= 128

@@ -56,6 +56,6 @@ def token_for(*texts: str) -> str:
     """The token that marks where untrusted text begins and ends.
 
     It is a hash of those texts: the same each time, so that answers can be cached, and not to be guessed by whoever writes a text,
-    because it would have to contain its own hash.
+    because it would have to contain its own hash; 128 bits, so that nobody can search for such a text.
     """
-    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
