@@ -69,14 +69,14 @@ def precision(folder: Path) -> None:
     found: dict[str, list[tuple[LabelledResponse, str, str]]] = {"dev": [], "dev_ood": []}
     allowed: dict[str, bool] = {}
     for name, system in replay.systems(folder).items():
-        fitted = Clave(system, settings=Settings(int8=False)).fit(replay.items(folder, "calibration", name), given_folds=True)
-        assert fitted.learnt_ is not None
-        other = in_int8(fitted.samples_, fitted.learnt_, Settings(), exact)
+        fitted = Clave(system, settings=Settings(int8=False)).fit(replay.items(folder, "calibration", name), given_folds=True).fitted
+        assert fitted is not None
+        other = in_int8(fitted.samples, fitted.learnt, Settings(), exact)
         assert other is not None
         allowed[name] = other[0].kind == "int8"
         for split, rows in found.items():
             asked = replay.items(folder, split, name)
-            said = [labels_of(learnt, encoder, asked) for learnt, encoder in ((fitted.learnt_, exact), (other[1], exact.quantised()))]
+            said = [labels_of(learnt, encoder, asked) for learnt, encoder in ((fitted.learnt, exact), (other[1], exact.quantised()))]
             own = list(zip(asked, *said, strict=True))
             rows += own
             scored(split, name, own, str(allowed[name]))
@@ -167,9 +167,8 @@ def values(place: Path, texts: list[str]) -> None:
         cpu = time.process_time()
         count = run(some, units)
         took[name] = time.process_time() - cpu
-        print(
-            f"{name}: {count} verdicts, {took[name]:.2f} CPU s, {count / took[name]:.0f} verdicts / CPU s, encoder {some.precision_.kind}"
-        )
+        kind = some.fitted.precision.kind if some.fitted else ""
+        print(f"{name}: {count} verdicts, {took[name]:.2f} CPU s, {count / took[name]:.0f} verdicts / CPU s, encoder {kind}")
     print(f"ten values cost {took['ten values'] / took['one value']:.2f} x one value")
 
 
@@ -178,7 +177,7 @@ def run(clave: Clave, units: list) -> int:
 
     async def count() -> int:
         n = 0
-        async for _ in clave.aevaluate_units(units):
+        async for _ in clave.judging.verdicts(units):
             n += 1
         return n
 

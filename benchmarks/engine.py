@@ -2,8 +2,8 @@
 
     python benchmarks/engine.py [--replay FOLDER] [--part zero-shot|calibrated|cache|memory]
 
-Against the replay server with a fixed latency: the ideal wall time is calls x latency / concurrency, whatever the machine. The bare
-client is a loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts.
+Against a server with a fixed latency: the ideal wall time is calls x latency / concurrency, whatever the machine. The bare client is a
+loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import fixed_server
 import replay
 from clave import Clave, Response, Settings
 from clave.concepts.extractor import extraction_request
@@ -53,12 +54,12 @@ def system(folder: Path) -> ValueSystem:
     return replay.systems(folder)["social_risk"]
 
 
-async def bare(url: str, requests: list[ChatRequest]) -> None:
+async def bare(url: str, requests: list[ChatRequest], concurrency: int = CONCURRENCY) -> None:
     """The same calls with nothing around them."""
     import openai
 
-    gate = asyncio.Semaphore(CONCURRENCY)
-    async with openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0) as client:
+    gate = asyncio.Semaphore(concurrency)
+    async with openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0, timeout=120) as client:
 
         async def one(request: ChatRequest) -> None:
             messages = [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}]
@@ -88,20 +89,25 @@ def write(responses: list[Response], path: Path) -> Path:
     return path
 
 
-def zero_shot(folder: Path, place: Path, n: int = 1500, latency: float = 0.5) -> None:
-    """Wall time against the ideal, and CPU per call against the bare loop."""
-    rows = texts(n, 1)
+def zero_shot(folder: Path, place: Path) -> None:
+    """Wall time against the ideal, and CPU per call against the bare loop, with few connections and with many."""
+    for n, concurrency in ((1_500, 64), (6_000, 512)):
+        one_zero_shot(folder, place, n, concurrency)
+
+
+def one_zero_shot(folder: Path, place: Path, n: int, concurrency: int, latency: float = 0.5) -> None:
+    rows = texts(n, concurrency)
     value = system(folder)[VALUE]
     requests = [extraction_request(r, value, None, ()) for r in rows]
-    source = Source(str(write(rows, place / "rows.jsonl")))
-    ideal = n * latency / CONCURRENCY
-    with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
-        clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=CONCURRENCY, cache=place / "zero.sqlite")
+    source = Source(str(write(rows, place / f"rows-{concurrency}.jsonl")))
+    ideal = n * latency / concurrency
+    with fixed_server.server(latency) as url:
+        clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache=place / f"zero-{concurrency}.sqlite")
         asyncio.run(bare(url, requests[:1]))  # openai imports parts of itself at the first call: neither side is to pay for that
-        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "zero.jsonl")))
-        bare_wall, bare_cpu = timed(lambda: asyncio.run(bare(url, requests)))
-    print(f"zero-shot, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
-    print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal; bare loop {bare_wall:.2f} s = {bare_wall / ideal:.2f} x ideal")
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / f"zero-{concurrency}.jsonl")))
+        bare_wall, bare_cpu = timed(lambda: asyncio.run(bare(url, requests, concurrency)))
+    print(f"zero-shot, {n} evaluations, latency {latency} s, concurrency {concurrency}: ideal {ideal:.2f} s")
+    print(f"  wall: clave {wall:.2f} s = {wall / ideal:.3f} x ideal; bare loop {bare_wall:.2f} s = {bare_wall / ideal:.3f} x ideal")
     print(f"  CPU per call: clave {1000 * cpu / n:.2f} ms; bare loop {1000 * bare_cpu / n:.2f} ms; ratio {cpu / bare_cpu:.2f}")
 
 
@@ -111,7 +117,7 @@ def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
     fill(folder, rows, cache)
     source = Source(str(write(rows, place / "warm-rows.jsonl")))
     clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
-    wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "warm.jsonl")))
+    wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "warm.jsonl")))
     print(f"warm cache, {n} evaluations: {n / wall:,.0f} verdicts/s ({n / cpu:,.0f} per CPU second)")
 
 
@@ -135,9 +141,9 @@ def calibrated(folder: Path, place: Path, n: int = 600, latency: float = 2.0) ->
     value, ideal = clave.system[VALUE], n * latency / CONCURRENCY
     with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
         clave = Clave.load(place / "evaluator", base_url=url, concurrency=CONCURRENCY, cache=cache)
-        loading, _ = timed(clave._encoder.ready)
-        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave, source, place / "calibrated.jsonl")))
-        requests = [extraction_request(r, value, clave.guidelines_[VALUE], ()) for r in rows]
+        loading, _ = timed(clave.judging.encoder.ready)
+        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "calibrated.jsonl")))
+        requests = [extraction_request(r, value, clave.fitted.guidelines[VALUE], ()) for r in rows]
         bare_wall, _ = timed(lambda: asyncio.run(bare(url, requests)))
     print(f"calibrated, {n} evaluations, latency {latency} s, concurrency {CONCURRENCY}: ideal {ideal:.2f} s")
     print(f"  wall: clave {wall:.2f} s = {wall / ideal:.2f} x ideal (and {loading:.1f} s to load the encoder before); CPU {cpu:.1f} s")
@@ -164,7 +170,7 @@ def memory(folder: Path, place: Path) -> None:
 
 def memory_run(folder: Path, rows: Path, cache: Path) -> None:
     clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
-    asyncio.run(evaluate_file(clave, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
+    asyncio.run(evaluate_file(clave.judging, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -75,7 +75,7 @@ def limits(folder: Path, place: Path, concurrency: int, rows: int = 600) -> None
     source = engine.write(engine.texts(rows, 1), place / "limits.jsonl")
     with replay.server(folder, "--error", "0.1", "--truncate", "0.05", "--rate", "100", "--unknown", "fixed") as url:
         clave = Clave(engine.system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache="")
-        asyncio.run(evaluate_file(clave, Source(str(source)), place / f"limits-{concurrency}.jsonl"))
+        asyncio.run(evaluate_file(clave.judging, Source(str(source)), place / f"limits-{concurrency}.jsonl"))
         counts = replay.stats(url)
     limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
     requests = sum(counts.values()) + limited

@@ -21,7 +21,8 @@ from rich.table import Table
 import replay
 from clave import Clave, Label, LabelledResponse, Response, Settings, ValueSystem, Verdict
 from clave.records import LABELS
-from clave.scoring.metrics import accuracy, calibration_error, macro_f1
+from clave.scoring.metrics import accuracy, macro_f1
+from clave.scoring.reliability import calibration_error
 
 SPLITS = ("dev", "dev_ood")
 MODEL = "replay/recorded"

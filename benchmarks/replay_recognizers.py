@@ -22,7 +22,8 @@ from rich.table import Table
 
 import replay
 from clave import Clave, Response, Settings
-from clave.scoring.metrics import accuracy, accuracy_difference, calibration_error
+from clave.scoring.metrics import accuracy, accuracy_difference
+from clave.scoring.reliability import calibration_error
 from clave.settings import Training
 
 MODEL = "replay/recorded"
@@ -85,7 +86,7 @@ def evaluate(name: str, given: str, settings: Settings, system: str, folder: Pat
     training = replay.items(folder, "calibration", system)
     clave = Clave(replay.systems(folder)[system], settings=settings, base_url=url, cache=cache, concurrency=16)
     clave.fit(training, given_folds=True)
-    assert clave.learnt_ is not None
+    assert clave.fitted is not None
     seconds = round(time.process_time() - begun)
     out: list[dict[str, object]] = []
     for split in SPLITS:
@@ -104,7 +105,7 @@ def evaluate(name: str, given: str, settings: Settings, system: str, folder: Pat
             "system": system,
             "split": "fit",
             "seconds": seconds,
-            "report": clave.learnt_.recognizer.report_,
+            "report": clave.fitted.learnt.recognizer.report_,
         },
     ]
 

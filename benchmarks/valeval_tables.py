@@ -53,7 +53,7 @@ def leaders(board: Sequence[LeaderboardRow], split: str) -> None:
     head(f"{split} (n = {whole[0].rows:,})", "tier", "judge", "accuracy", "to the best", "p (Holm)", "macro-F1", "ECE", *heads)
     for r in whole:
         each = [text(by[r.judge, s].accuracy) for s in systems]
-        p = "" if r.p_holm is None else f"{r.p_holm:.3f}"
+        p = "" if r.p_adjusted is None else f"{r.p_adjusted:.3f}"
         line(r.tier, r.judge, text(r.accuracy), text(r.to_best), p, text(r.macro_f1, False), text(r.calibration_error, False), *each)
 
 

@@ -47,7 +47,7 @@ def test_the_student_makes_no_call_and_knows_what_the_teacher_knew(teacher, tmp_
     found.student.save(tmp_path / "student")
     loaded = Clave.load(tmp_path / "student")
     assert {v.id: v.probabilities for v in loaded.evaluate(rows)} == {i: v.probabilities for i, v in verdicts.items()}
-    assert loaded.manifest_["distilled"]["verdicts"] == found.labelled
+    assert loaded.fitted.provenance.distilled.verdicts == found.labelled
     with pytest.raises(EvaluatorError, match="distil again"):
         loaded.refit()
 
@@ -115,7 +115,7 @@ def test_the_loss_is_on_rows_where_both_gave_a_verdict(teacher):
         LabelledResponse(id=f"x{i}", scenario=f"hard {i}", response=f"nobody knows, helped by {i}", value="care", label="oppose")
         for i in range(6)
     ]
-    shy = clave.on(FakeChat({"nobody knows": refusal, "helped": "adhere", "hurt": "oppose"}))
+    shy = clave.with_chat(FakeChat({"nobody knows": refusal, "helped": "adhere", "hurt": "oppose"}))
     found = distill(shy, unlabelled(60), calls=60, held_out=labelled(12, "h") + hard, most_loss=0.05)
     assert (found.teacher.n, found.teacher.failed) == (12, 6)
     assert found.loss == pytest.approx(0)
@@ -125,5 +125,5 @@ def test_the_loss_is_on_rows_where_both_gave_a_verdict(teacher):
 def test_a_budget_that_ends_before_the_calls_do_is_told(teacher):
     clave, _ = teacher
     spent = Failure(status="failed", kind="budget", reason="the budget of $1 is used up")
-    poor = clave.on(FakeChat(lambda request: spent if "day 20" in request.user.rpartition("<response")[2] else "adhere"))
+    poor = clave.with_chat(FakeChat(lambda request: spent if "day 20" in request.user.rpartition("<response")[2] else "adhere"))
     assert "the budget of $1 is used up" in distill(poor, unlabelled(30), calls=30).summary()

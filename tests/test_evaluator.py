@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from clave import Clave, InputError, LabelledResponse, ModelError, Response, Settings, ValueSystem
+from clave import Clave, EvaluatorError, InputError, LabelledResponse, ModelError, Response, Settings, ValueSystem
+from clave.concepts.prompts import template
 from clave.evaluating.verdicts import stance_probabilities
 from clave.records import LABELS, Failure, Label
 from clave.testing import FakeChat
@@ -76,7 +79,7 @@ def test_guidelines_and_examples_stand_in_the_prompt_and_never_the_responses_own
     extractions = [r for r in chat.requests if "stance" in r.schema["properties"]]
     assert len(extractions) == 36
     assert all("Label by what the response does." in r.system for r in extractions)
-    fold_of = {s.labelled.response: s.fold for s in clave.samples_}
+    fold_of = {s.labelled.response: s.fold for s in clave.fitted.samples}
     for request in extractions:
         shown = [text for text in fold_of if text in request.user]
         own = max(shown, key=request.user.rindex)
@@ -104,7 +107,7 @@ def test_failures_are_statuses_with_reasons_and_never_labels(fitted):
     }
     rows = [Response(id=word, response=f"Please {word} now") for word in ("refuse", "break", "stall")]
     rows.append(Response(id="empty", response="  \n "))
-    verdicts = {v.id: v for v in fitted.on(FakeChat(trouble)).evaluate(rows) if v.value == "care"}
+    verdicts = {v.id: v for v in fitted.with_chat(FakeChat(trouble)).evaluate(rows) if v.value == "care"}
     assert {i: v.status for i, v in verdicts.items()} == {"refuse": "refused", "break": "failed", "stall": "failed", "empty": "failed"}
     assert all(v.label is None and v.probabilities is None and v.reason for v in verdicts.values())
     assert "empty" in verdicts["empty"].reason
@@ -120,9 +123,9 @@ def test_abstention_by_confidence_and_by_coverage():
     rules = {"helped": {"concepts": ["Helping"], "evidence": "", "stance": "adhere", "confidence": 0.95}, **RULES}
     unsure = {word: {"concepts": ["Acting"], "evidence": "", "stance": label, "confidence": 0.34} for word, label in RULES.items()}
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
-    sure = list(clave.on(FakeChat(rules)).evaluate(RESPONSES, min_confidence=0.4))
+    sure = list(clave.with_chat(FakeChat(rules)).evaluate(RESPONSES, min_confidence=0.4))
     assert {v.status for v in sure} == {"ok"}
-    verdicts = list(clave.on(FakeChat(unsure)).evaluate(RESPONSES, min_confidence=0.99))
+    verdicts = list(clave.with_chat(FakeChat(unsure)).evaluate(RESPONSES, min_confidence=0.99))
     assert {v.status for v in verdicts} == {"abstained"}
     assert all(v.label is None and v.probabilities is not None and "below" in v.reason for v in verdicts)
     with pytest.raises(InputError, match="coverage"):
@@ -211,13 +214,13 @@ def test_annotators_are_joined_by_majority_and_ties_left_out():
     rows = [r.model_copy(update={"annotator": a}) for r in labelled() for a in ("ann", "bob")]
     rows[1] = rows[1].model_copy(update={"label": "oppose"})
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(rows)
-    assert (clave.manifest_["labels"], clave.manifest_["disputed"]) == (35, 1)
+    assert (clave.fitted.provenance.labels, clave.fitted.provenance.disputed) == (35, 1)
 
 
 def test_six_labels_of_each_value_are_enough():
     clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled(per_label=2))
     assert all(v.label == LABELS[int(v.id[1:]) % 3] for v in clave.evaluate(RESPONSES))
-    assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).samples_}) == 3
+    assert len({s.fold for s in Clave(SYSTEM).fit(labelled(per_label=2)).fitted.samples}) == 3
 
 
 @pytest.mark.parametrize("chat", [None, FakeChat(RULES)], ids=["text only", "large model"])
@@ -229,7 +232,7 @@ def test_fitting_again_forgets_the_first_fit(chat):
     assert {v.id: v.probabilities for v in twice.evaluate(RESPONSES)} == {v.id: v.probabilities for v in once.evaluate(RESPONSES)}
     if chat is not None:
         known = {row.id for row in other}
-        assert all(set(concept.samples) <= known for concept in twice.learnt_.pool.concepts)
+        assert all(set(concept.samples) <= known for concept in twice.fitted.learnt.pool.concepts)
 
 
 def test_zero_shot_evaluators_of_other_definitions_have_another_name():
@@ -296,3 +299,73 @@ def test_a_fit_whose_budget_ends_is_no_fit_on_what_there_is():
     answered = []
     with pytest.raises(ModelError, match="the budget of .1 is used up.*2 of 36.*go on"):
         Clave(SYSTEM, chat=FakeChat(answer)).fit(labelled())
+
+
+def test_two_models_are_one_too_many_and_settings_may_leave_the_model_out():
+    assert Clave(SYSTEM, chat=FakeChat(model="fake/a"), settings=Settings(examples=2)).settings == Settings(model="fake/a", examples=2)
+    with pytest.raises(InputError, match="two large models are named, 'ollama/b' and 'ollama/a'"):
+        Clave(SYSTEM, model="ollama/b", settings=Settings(model="ollama/a"))
+
+
+def test_what_cannot_be_fitted_is_refused_before_a_call():
+    with pytest.raises(InputError, match="there is no recognizer 'haed' \\(did you mean head\\?\\)"):
+        Clave(SYSTEM, settings=Settings(recognizer="haed"))
+    with pytest.raises(ValueError, match="stance"):
+        Settings(features=("stanse",))
+
+
+def test_a_fit_that_fails_leaves_the_evaluator_as_it_was():
+    clave = Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled())
+    before = clave.fitted
+    with pytest.raises(InputError, match="needs at least 6"):
+        clave.fit(labelled()[:3])
+    assert clave.fitted is before
+
+
+def test_another_prompt_is_another_evaluator_and_the_fitted_one_is_refused(fitted, tmp_path, monkeypatch):
+    zero_shot = Clave(SYSTEM, chat=FakeChat(RULES)).name
+    folder = fitted.save(tmp_path / "e")
+    monkeypatch.setattr(template("extract"), "source", template("extract").source + "\nBe strict.")
+    assert Clave(SYSTEM, chat=FakeChat(RULES)).name != zero_shot
+    with pytest.raises(EvaluatorError, match="calibrated with another prompt 'extract' .* calibrate again, or put the prompt back"):
+        Clave.load(folder, chat=FakeChat(RULES))
+    assert Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled()).name != fitted.name
+
+
+def test_an_encoder_that_gives_other_vectors_is_refused(fitted, monkeypatch):
+    class Other:
+        name, dim = "other", 384
+
+        def encode(self, texts):
+            return np.eye(384, dtype=np.float32)[[i % 384 for i, _ in enumerate(texts)]]
+
+    monkeypatch.setattr("clave.fitting.fitted.load_encoder", lambda name, int8: Other())
+    with pytest.raises(EvaluatorError, match="gives other vectors than when"):
+        list(Clave.of(fitted.fitted, chat=FakeChat(RULES)).evaluate(RESPONSES))
+
+
+def test_overlapping_evaluations_and_threads_share_one_evaluator(fitted, chat_server):
+    chat_server.script = lambda body: chat_server.says(
+        json.dumps({"concepts": ["c"], "evidence": "", "stance": "adhere", "confidence": 0.9})
+    )
+    clave = Clave(SYSTEM, model="fake/m", base_url=chat_server.url, cache="", max_retries=0)
+
+    async def overlapping():
+        async with clave:
+            return await asyncio.gather(*(collected(clave.aevaluate(RESPONSES)) for _ in range(8)))
+
+    async def collected(verdicts):
+        return [v async for v in verdicts]
+
+    assert all([v.status for v in run] == ["ok"] * 18 for run in asyncio.run(overlapping()))
+    with ThreadPoolExecutor(4) as pool:
+        assert all([v.status for v in run] == ["ok"] * 18 for run in pool.map(lambda _: list(clave.evaluate(RESPONSES)), range(4)))
+
+
+def test_why_a_run_stopped_is_told_by_the_run():
+    spent = Failure(status="failed", kind="budget", reason="the budget of $1 is used up")
+    clave = Clave(SYSTEM, chat=FakeChat(lambda request: spent if "case 3" in request.user else "adhere"))
+    first, second = clave.evaluate(RESPONSES), clave.evaluate(RESPONSES[:3])
+    assert len(list(first)) < 18
+    assert len(list(second)) == 6
+    assert (first.stopped, second.stopped) == ("the budget of $1 is used up", "")

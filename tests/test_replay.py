@@ -51,14 +51,14 @@ def test_a_calibrated_evaluator_agrees_with_people_on_new_responses(fitted, rows
 
 
 def test_the_guidelines_were_cross_fitted(fitted):
-    assert set(fitted.guidelines_) == {"care", "loyalty"}
-    assert {s.fold for s in fitted.samples_} == {0, 1}
-    scores = fitted.manifest_["scores"]["all"]["accuracy"]
-    assert scores["n"] == 120
-    assert 0.6 < scores["value"] < 0.9
+    assert set(fitted.fitted.guidelines) == {"care", "loyalty"}
+    assert {s.fold for s in fitted.fitted.samples} == {0, 1}
+    scores = fitted.fitted.provenance.scores["all"].accuracy
+    assert scores.n == 120
+    assert 0.6 < scores.value < 0.9
 
 
 def test_fitting_again_pays_for_nothing(fitted):
     calls = fitted.ledger.calls
-    fitted.fit([s.labelled for s in fitted.samples_], given_folds=True)
+    fitted.fit([s.labelled for s in fitted.fitted.samples], given_folds=True)
     assert fitted.ledger.calls == calls

@@ -9,7 +9,7 @@ from test_evaluator import RESPONSES, RULES, SYSTEM, labelled
 
 from clave import Clave, EvaluatorError, InputError
 from clave.cascade import Cascade
-from clave.saving import load, refit
+from clave.saving import load, refit_folder
 from clave.testing import FakeChat
 
 
@@ -84,10 +84,10 @@ def test_a_damaged_file_is_named(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(EvaluatorError, match=name):
-        load(folder, offline=True)
+        load(folder)
     path.unlink()
     with pytest.raises(EvaluatorError, match=name):
-        load(folder, offline=True)
+        load(folder)
 
 
 @pytest.mark.parametrize("name", ["vectors.safetensors", "recognizer/head.safetensors", "samples.jsonl", "calibration.json", "config.json"])
@@ -98,7 +98,7 @@ def test_one_flipped_bit_is_found(folder, name):
     data[at] ^= 1
     path.write_bytes(data)
     with pytest.raises(EvaluatorError, match=f"{name} is damaged"):
-        load(folder, offline=True)
+        load(folder)
 
 
 def test_a_manifest_without_hashes_is_refused(folder):
@@ -106,7 +106,7 @@ def test_a_manifest_without_hashes_is_refused(folder):
     del manifest["files"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(EvaluatorError, match="states no hashes"):
-        load(folder, offline=True)
+        load(folder)
 
 
 def test_loaded_evaluators_make_a_cascade(fitted, folder, tmp_path):
@@ -130,16 +130,16 @@ def test_out_of_fold_probabilities_that_an_older_folder_lacks_come_with_a_refit(
     assert len(verdicts(older)) == 18
     with pytest.raises(EvaluatorError, match="run clave refit"):
         Cascade(older, fitted)
-    assert Cascade(refit(folder), fitted).guarantee_.scenarios > 0
+    assert Cascade(Clave.of(refit_folder(folder)), fitted).guarantee_.scenarios > 0
 
 
 def test_other_versions_and_other_folders_are_refused(folder, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
     with pytest.raises(EvaluatorError, match="schema version 99"):
-        load(folder, offline=True)
+        load(folder)
     with pytest.raises(EvaluatorError, match="not a saved evaluator"):
-        load(tmp_path, offline=True)
+        load(tmp_path)
 
 
 def test_a_deleted_concept_is_gone_after_a_refit_that_makes_no_call(folder):
@@ -148,15 +148,15 @@ def test_a_deleted_concept_is_gone_after_a_refit_that_makes_no_call(folder):
     gone = json.loads(lines[0])["text"]
     path.write_text("".join(line for line in lines if json.loads(line)["text"] != gone))
     with pytest.raises(EvaluatorError, match="clave refit"):
-        load(folder, offline=True)
-    refit(folder)
+        load(folder)
+    refit_folder(folder)
     found = list(Clave.load(folder, chat=FakeChat(RULES)).evaluate(RESPONSES))
     assert all(concept.pool != gone for verdict in found for concept in verdict.concepts)
 
 
 def test_an_edited_guideline_stands_in_the_prompt_after_a_refit(folder):
     (folder / "guidelines" / "care.md").write_text("Kindness to plants counts, too.\n")
-    refit(folder)
+    refit_folder(folder)
     chat = FakeChat(RULES)
     list(Clave.load(folder, chat=chat).evaluate([RESPONSES[0].model_copy(update={"value": "care"})]))
     assert "Kindness to plants counts, too." in chat.requests[-1].system
@@ -164,12 +164,7 @@ def test_an_edited_guideline_stands_in_the_prompt_after_a_refit(folder):
 
 def test_a_copied_folder_is_an_evaluator(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert load(copy, offline=True).name == load(folder, offline=True).name
-
-
-def test_an_evaluator_loaded_offline_makes_no_call(folder):
-    with pytest.raises(Exception, match="loaded offline"):
-        list(load(folder, offline=True).evaluate(RESPONSES))
+    assert load(copy).name == load(folder).name
 
 
 def test_an_unfitted_evaluator_cannot_be_saved(tmp_path):

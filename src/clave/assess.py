@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clave.errors import InputError
-from clave.evaluating.stream import StopStreamError, stream
+from clave.evaluating.stream import StopStreamError, Stream
 from clave.io import read_responses, read_rows
 from clave.io.rows import good_rows
 from clave.llm.chat import ChatModel, ChatRequest
@@ -136,8 +136,7 @@ async def generate(
         request = ChatRequest(system, scenario.text, None, _not_empty, max_tokens, temperature, seed + k)
         answer = await chat.complete(request)
         if isinstance(answer, Failure) and answer.kind == "budget":
-            made.stopped = answer.reason
-            raise StopStreamError
+            raise StopStreamError(answer.reason)
         if isinstance(answer, Failure):
             return [Unanswered(id=identity, scenario=scenario.text, status=answer.status, reason=answer.reason)]
         return [Response(id=identity, scenario=scenario.text, response=_said(answer.text), metadata={"model": chat.model, "sample": k})]
@@ -145,7 +144,8 @@ async def generate(
     path.parent.mkdir(parents=True, exist_ok=True)
     todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
     with path.open("ab", buffering=0) as file:
-        async for found in stream(todo, ask, int(getattr(chat, "width", 16))):
+        answers = Stream(todo, ask, chat.width)
+        async for found in answers:
             if isinstance(found, Unanswered):
                 made.unanswered.append(found)
             else:
@@ -154,6 +154,7 @@ async def generate(
                 made.new += 1
                 made.responses += 1
             tick(made.responses + len(made.unanswered), len(wanted))
+    made.stopped = answers.stopped
     _write_unanswered(unanswered_path(path), made.unanswered)
     return made
 

@@ -14,8 +14,7 @@ independent trials. The guarantee holds for responses that are like the labelled
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -23,9 +22,8 @@ from numpy.typing import NDArray
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluating.stream import iter_sync, stream
+from clave.evaluating.stream import Stream, SyncStream
 from clave.evaluator import Clave
-from clave.fitting.learn import Learnt
 from clave.llm.ledger import Ledger
 from clave.records import LABELS, Record, Response, Verdict
 from clave.settings import Settings
@@ -112,16 +110,18 @@ class Cascade:
     """
 
     def __init__(self, small: Clave, large: Clave, *, risk: float = 0.1, confidence: float = 0.9) -> None:
-        if small.learnt_ is None or small.settings.calls:
+        fitted = small.fitted
+        if fitted is None or small.settings.calls:
             raise InputError("the small evaluator of a cascade must be calibrated, and without a large model (--model none)")
         if small.system.hash != large.system.hash:
             raise InputError(
                 f"the evaluators of a cascade must share a value system: {small.system.id} and {large.system.id} are not the same"
             )
-        self.small, self.large = small, large
-        y = np.array([LABELS.index(s.labelled.label) for s in small.samples_])
-        groups = [s.labelled.group for s in small.samples_]
-        calibrated = small.learnt_.calibration.apply(small.learnt_.out_of_fold())
+        self.large = large
+        self._small, self._large = small.judging, large.judging
+        y = np.array([LABELS.index(s.labelled.label) for s in fitted.samples])
+        groups = [s.labelled.group for s in fitted.samples]
+        calibrated = fitted.learnt.calibration.apply(fitted.learnt.out_of_fold())
         self.guarantee_ = choose_threshold(calibrated, y, groups, risk=risk, confidence=confidence, seed=small.settings.seed)
         self.counts_ = Counter[str]()
         """Verdicts of the last evaluation by who gave them: small, large."""
@@ -138,71 +138,49 @@ class Cascade:
         return self.large.settings
 
     @property
-    def learnt_(self) -> Learnt | None:
-        """Of the large one."""
-        return self.large.learnt_
-
-    @property
     def ledger(self) -> Ledger:
         """What the large one spent."""
         return self.large.ledger
 
     @property
-    def stopped(self) -> str:
-        """Why the last evaluation ended before its responses did."""
-        return self.large.stopped
-
-    @property
-    def values(self) -> list[str]:
+    def values(self) -> tuple[str, ...]:
         """The values it evaluates when none is named."""
         return self.large.values
 
     def values_of(self, response: Response) -> tuple[Value, ...]:
-        """See `Clave.values_of`."""
-        return self.large.values_of(response)
+        """See `Judging.values_of`."""
+        return self._large.values_of(response)
 
-    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Iterator[Verdict]:
+    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> SyncStream[Verdict]:
         """See `Clave.evaluate`."""
-        return iter_sync(partial(self.aevaluate, responses, min_confidence=min_confidence, coverage=coverage))
+        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
+        return SyncStream(verdicts, self._large.leave)
 
-    async def aevaluate(
-        self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0
-    ) -> AsyncIterator[Verdict]:
+    def aevaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
         """`evaluate`, async."""
         units = ((response, self.values_of(response)) for response in responses)
-        async with aclosing(self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage)) as verdicts:
-            async for verdict in verdicts:
-                yield verdict
+        return self.verdicts(units, min_confidence=min_confidence, coverage=coverage)
 
-    async def aevaluate_units(
-        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0
-    ) -> AsyncGenerator[Verdict, None]:
-        """Evaluate (response, values) pairs; `coverage` bears on the large evaluator's verdicts."""
-        floor = self.large.floor(min_confidence, coverage)
+    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+        """See `Judging.verdicts`; `coverage` bears on the large evaluator's verdicts."""
+        floor = self._large.floor(min_confidence, coverage)
         self.counts_.clear()
-        self.large.stopped = ""
-        try:
-            judge = partial(self._judge, min_confidence=min_confidence, floor=floor)
-            async with aclosing(stream(units, judge, _WORKERS)) as verdicts:
-                async for verdict in verdicts:
-                    yield verdict
-        finally:
-            await self.large.close()
+        return Stream(units, partial(self._judge, min_confidence=min_confidence, floor=floor), _WORKERS)
 
     async def _judge(self, unit: Unit, min_confidence: float, floor: float) -> list[Verdict]:
         response, values = unit
         threshold = self.guarantee_.threshold
         out, rest = list[Verdict](), list[Value]()
         for value in values:
-            known = threshold is not None and value.id in self.small.values
-            found = (await self.small.judge((response, (value,)), min_confidence))[0] if known else None
+            known = threshold is not None and value.id in self._small.values
+            found = (await self._small.judge((response, (value,)), min_confidence))[0] if known else None
             if found is None or found.probabilities is None or found.label is None or max(found.probabilities.values()) < (threshold or 1):
                 rest.append(value)  # also where it abstains: it is not sure enough for who asks
             else:
                 out.append(found.model_copy(update={"evaluator": self.name, "flags": (*found.flags, SMALL)}))
         self.counts_["small"] += len(out)
-        for part in self.large.split([(response, tuple(rest))] if rest else []):
-            answers = await self.large.judge(part, floor)
+        for part in self._large.split([(response, tuple(rest))] if rest else []):
+            answers = await self._large.judge(part, floor)
             self.counts_["large"] += len(answers)
             out += [verdict.model_copy(update={"evaluator": self.name}) for verdict in answers]
         return out

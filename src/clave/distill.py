@@ -17,17 +17,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from clave.calibration import Calibration, cross_calibrated
 from clave.concepts.cases import CaseIndex, encoded_text
+from clave.encoder import load_encoder
+from clave.encoder.precision import Precision
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
-from clave.fitting.gather import Progress
+from clave.fitting.cross_fitting import Progress
+from clave.fitting.fitted import Cost, Distillation, Fitted
 from clave.fitting.learn import Learnt, scores_of
 from clave.fitting.samples import check_apart
 from clave.recognizers.observation import Observation
@@ -58,6 +60,8 @@ class Distilled:
     """How far the student falls behind the teacher where both gave a verdict; None where they never did."""
     most: float
     """The loss up to which it is offered."""
+    human: int
+    """Human labels it learnt from."""
     labelled: int
     """Soft verdicts it learnt from."""
     failed: int
@@ -74,7 +78,7 @@ class Distilled:
         loss = "not known" if self.loss is None else f"{self.loss:.3f}"
         return (
             f"The small model learnt from {self.labelled:,} soft verdicts ({self.calls:,} calls, {self.failed} failed) and "
-            f"{self.student.manifest_['labels']:,} human labels. {early}On {self.judged_on} it is {self.accuracy} accurate; without the "
+            f"{self.human:,} human labels. {early}On {self.judged_on} it is {self.accuracy} accurate; without the "
             f"soft verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss}, "
             f"and at most {self.most:g} was allowed."
         )
@@ -109,16 +113,17 @@ def distill(
         InputError: The teacher is not fitted or makes no calls, it learnt from a held-out row, or there is nothing to learn from.
         ModelError: The large model cannot be used.
     """
-    if teacher.learnt_ is None or not teacher.settings.calls:
+    fitted = teacher.fitted
+    if fitted is None or not teacher.settings.calls:
         raise InputError("only a calibrated evaluator with a large model can be distilled")
     if calls < 1:
         raise InputError("distilling takes at least one call: raise --calls")
     if held_out:
-        check_apart((s.labelled for s in teacher.samples_), held_out)
+        check_apart((s.labelled for s in fitted.samples), held_out)
         judged = {row.group for row in held_out}
         responses = (r for r in responses if r.group not in judged)  # the student must not learn the teacher's verdicts on them
     else:
-        teacher.learnt_.out_of_fold()  # what it will be judged on must be there before anything is spent
+        fitted.learnt.out_of_fold()  # what it will be judged on must be there before anything is spent
     settings = Settings(
         model=NO_MODEL,
         recognizer=recognizer,
@@ -132,26 +137,34 @@ def distill(
     units = _diverse(teacher, responses, calls, seed, progress)
     if not units:
         raise InputError("there is no response to learn from")
-    soft, failed = run_sync(_ask(teacher, units, progress))
-    spent, stopped = sum(verdict.usage.calls for _, verdict in soft), teacher.stopped
+    soft, failed, stopped = run_sync(_ask(teacher, units, progress))
+    spent = sum(verdict.usage.calls for _, verdict in soft)
     if not soft:
         raise InputError(f"the large model gave none of {failed} verdicts: there is nothing to learn from")
-    student, alone = (_learn(teacher, settings, rows, seed, progress) for rows in (soft, []))
-    student.manifest_["distilled"] = {"from": teacher.name, "verdicts": len(soft), "failed": failed, "digest": _digest(soft)}
-    student.name = f"clave-{student.system.id}-{_digest(soft, student.name)}"
+    student, alone = (_learn(fitted, settings, rows, seed, progress) for rows in (soft, []))
     if held_out:
         judged_on = f"{len(held_out)} held-out labels"
         gold, groups = [r.label for r in held_out], [r.group for r in held_out]
-        said = [_labels_of(clave, held_out) for clave in (teacher, alone, student)]
+        said = [_labels_of(clave, held_out) for clave in (teacher, Clave.of(alone), Clave.of(student))]
     else:
-        judged_on = f"{len(teacher.samples_)} labels, cross-validated by scenario,"
-        gold, groups = [s.labelled.label for s in teacher.samples_], [s.labelled.group for s in teacher.samples_]
-        said = [_out_of_fold(clave) for clave in (teacher, alone, student)]
+        judged_on = f"{len(fitted.samples)} labels, cross-validated by scenario,"
+        gold, groups = [s.labelled.label for s in fitted.samples], [s.labelled.group for s in fitted.samples]
+        said = [_out_of_fold(one) for one in (fitted, alone, student)]
     of_teacher, of_alone, of_student = (accuracy(gold, labels, groups) for labels in said)
     loss = accuracy_difference(gold, said[0], said[2], groups).value
-    student.manifest_["distilled"] |= {"accuracy": of_student.model_dump(), "teacher": of_teacher.model_dump(), "loss": loss}
+    learnt_from = Distillation(
+        source=teacher.name,
+        verdicts=len(soft),
+        failed=failed,
+        digest=_digest(soft),
+        accuracy=of_student,
+        teacher=of_teacher,
+        loss=loss,
+    )
+    name = f"clave-{student.system.id}-{_digest(soft, student.name)}"
     return Distilled(
-        student=student,
+        student=Clave.of(student.renamed(name, learnt_from)),
+        human=len(student.samples),
         offered=loss is not None and loss <= most_loss + 1e-12,
         teacher=of_teacher,
         alone=of_alone,
@@ -174,12 +187,13 @@ def _diverse(teacher: Clave, responses: Iterable[Response], calls: int, seed: in
     twice = [i for i, n in Counter(r.id for r in distinct.values() if r.value is None).items() if n > 1]
     if twice:
         raise InputError(f"id {twice[0]!r} stands for different texts: give each response an id of its own")
-    rows = [(r, teacher.values_of(r)) for r in distinct.values()]
-    cost = [len(list(teacher.split([unit]))) for unit in rows]
+    judging = teacher.judging
+    rows = [(r, judging.values_of(r)) for r in distinct.values()]
+    cost = [len(list(judging.split([unit]))) for unit in rows]
     if sum(cost) <= calls:
         return rows
     progress("embeddings", 0, 1)
-    vectors = teacher.encode([encoded_text(r) for r, _ in rows])
+    vectors = judging.encoder.encode_now([encoded_text(r) for r, _ in rows])
     progress("embeddings", 1, 1)
     k = max(1, min(len(rows), int(calls / (sum(cost) / len(cost)))))
     found = MiniBatchKMeans(k, n_init=1, random_state=seed).fit(vectors)
@@ -196,28 +210,30 @@ def _diverse(teacher: Clave, responses: Iterable[Response], calls: int, seed: in
     return chosen
 
 
-async def _ask(teacher: Clave, units: Sequence[Unit], progress: Progress) -> tuple[list[tuple[Response, Verdict]], int]:
-    """The teacher's verdicts with probabilities, and how many it could not give."""
+async def _ask(teacher: Clave, units: Sequence[Unit], progress: Progress) -> tuple[list[tuple[Response, Verdict]], int, str]:
+    """The teacher's verdicts with probabilities, how many it could not give, and why it was stopped early, if it was."""
     by_id = {(r.id, v.id): r for r, values in units for v in values}
     found, failed = list[tuple[Response, Verdict]](), 0
-    async for verdict in teacher.aevaluate_units(units):
-        if verdict.probabilities is None:
-            failed += 1
-        else:
-            found.append((by_id[verdict.id, verdict.value], verdict))
-        progress("verdicts", len(found) + failed, len(by_id))
-    return sorted(found, key=lambda pair: (pair[1].id, pair[1].value)), failed
+    async with teacher:
+        verdicts = teacher.judging.verdicts(units)
+        async for verdict in verdicts:
+            if verdict.probabilities is None:
+                failed += 1
+            else:
+                found.append((by_id[verdict.id, verdict.value], verdict))
+            progress("verdicts", len(found) + failed, len(by_id))
+    return sorted(found, key=lambda pair: (pair[1].id, pair[1].value)), failed, verdicts.stopped
 
 
-def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Verdict]], seed: int, progress: Progress) -> Clave:
+def _learn(teacher: Fitted, settings: Settings, soft: Sequence[tuple[Response, Verdict]], seed: int, progress: Progress) -> Fitted:
     """A student from human labels and soft verdicts; calibrated on the human ones, out of fold."""
-    student = Clave(teacher.system, settings=settings)
-    samples = tuple(s.model_copy(update={"extraction": None}) for s in teacher.samples_)
-    vectors = student.encode([encoded_text(s.labelled) for s in samples])
+    encoder = load_encoder(settings.encoder)
+    samples = tuple(s.model_copy(update={"extraction": None}) for s in teacher.samples)
+    vectors = encoder.encode([encoded_text(s.labelled) for s in samples])
     observations = [Observation(s.labelled.value, s.labelled, v) for s, v in zip(samples, vectors, strict=True)]
     labels: list[Label] = [s.labelled.label for s in samples]
     groups, weights = [s.labelled.group for s in samples], [1.0] * len(samples)
-    texts = student.encode([encoded_text(r) for r, _ in soft]) if soft else vectors[:0]
+    texts = encoder.encode([encoded_text(r) for r, _ in soft]) if soft else vectors[:0]
     for (response, verdict), vector in zip(soft, texts, strict=True):
         for label, share in (verdict.probabilities or {}).items():
             if share >= _LEAST:
@@ -233,15 +249,13 @@ def _learn(teacher: Clave, settings: Settings, soft: Sequence[tuple[Response, Ve
     calibration = Calibration.fit(oof, y)
     cases = CaseIndex([s.labelled for s in samples], vectors, [s.fold for s in samples])
     scores = scores_of(samples, cross_calibrated(oof, y, groups[: len(samples)], seed=seed))
-    student.take(Learnt(cases, None, recognizer, calibration, scores, oof), samples, vectors)
-    kept: dict[str, Any] = {k: teacher.manifest_.get(k) for k in ("labels", "disputed", "failed", "unseen_labels")}
-    student.manifest_ |= kept | {"served_by": []}
-    return student
+    learnt = Learnt(cases, None, recognizer, calibration, scores, oof)
+    provenance = teacher.provenance.model_copy(update={"served_by": (), "cost": Cost()})
+    return Fitted.of(teacher.system, settings, samples, vectors, {}, Precision(), learnt, provenance)
 
 
-def _out_of_fold(clave: Clave) -> list[Label | None]:
-    assert clave.learnt_ is not None
-    return [LABELS[i] for i in clave.learnt_.out_of_fold().argmax(axis=1)]
+def _out_of_fold(fitted: Fitted) -> list[Label | None]:
+    return [LABELS[i] for i in fitted.learnt.out_of_fold().argmax(axis=1)]
 
 
 def _labels_of(clave: Clave, rows: Sequence[LabelledResponse]) -> list[Label | None]:

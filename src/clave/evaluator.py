@@ -4,49 +4,38 @@
     for verdict in clave.evaluate(read_responses("responses.jsonl")):
         print(clave.explain(verdict))
     clave.save("evaluator")
-    Clave.load("evaluator")
 
 Without labels, `Clave(system, model=…).evaluate(…)` gives the large model's own stance, flagged `uncalibrated`; without a model,
-`Clave(system).fit(…)` learns from the text alone and makes no call.
+`Clave(system).fit(…)` learns from the text alone and makes no call. One evaluator serves any number of evaluations at once, from several
+event loops and threads. Async code ends the connections of its loop by `async with Clave.load(…) as clave`, or `aclose`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import copy
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from types import TracebackType
+from typing import Self, Unpack
 
-import numpy as np
-
-from clave.concepts.cases import encoded_text
-from clave.concepts.pool import Concept
 from clave.encoder import BatchingEncoder, load_encoder
-from clave.encoder.encoder import Vectors
-from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError
-from clave.evaluating.judging import Judging, Unit
-from clave.evaluating.naming import fitted_name, zero_shot_name
-from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
+from clave.evaluating.judging import Judging
+from clave.evaluating.stream import Stream, SyncStream, run_sync
 from clave.evaluating.verdicts import explained
-from clave.fitting.gather import Gathered, Progress, gather
-from clave.fitting.learn import Learnt, learn
-from clave.fitting.precision import in_int8
-from clave.fitting.samples import Sample, dealt_samples, unseen_labels
-from clave.llm.cached import CachedChat
+from clave.fitting.cross_fitting import Progress
+from clave.fitting.fit import fit, refit
+from clave.fitting.fitted import Fitted
+from clave.llm.cached import CachedChat, cached
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
-from clave.recognizers.training import Context, checkpoints
+from clave.recognizers.registry import check_usable
 from clave.records import LabelledResponse, Response, Verdict
-from clave.settings import Settings
-from clave.values import Value, ValueSystem
-
-_ENCODING = 32
-"""Responses under way beyond the calls, so that the encoder has the next ones ready."""
+from clave.saving import fetch, load, push, save
+from clave.settings import NO_MODEL, Settings
+from clave.values import ValueSystem
 
 
 class Clave:
@@ -54,13 +43,14 @@ class Clave:
 
     Args:
         system: A value system, or the name or file of one.
-        model: The large model, `provider/model`; `none` makes no calls.
-        settings: All choices at once; `model` is taken from it.
+        model: The large model, `provider/model`; None or `none` makes no calls.
+        settings: All choices at once; they may leave the model out where `model` or `chat` names it.
         chat: A chat model of your own, in place of `model` and the options.
         **options: How calls are made: base_url, concurrency, max_retries, timeout, budget, prices, cache.
 
     Raises:
-        InputError: There is no such value system.
+        InputError: There is no such value system or recognizer, or two models are named.
+        MissingExtraError: The recognizer needs a package that is not installed.
         ModelError: The model string cannot be resolved.
     """
 
@@ -68,44 +58,85 @@ class Clave:
         self,
         system: ValueSystem | str | Path,
         *,
-        model: str = "none",
+        model: str | None = None,
         settings: Settings | None = None,
         chat: ChatModel | None = None,
         **options: Unpack[ChatOptions],
     ) -> None:
-        self.system = system if isinstance(system, ValueSystem) else ValueSystem.load(system)
-        self.settings = settings or Settings(model=chat.model if chat is not None else model)
-        self._chat: CachedChat | None = None
-        if chat is not None:
-            self._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
-        elif self.settings.calls:
-            self._chat = open_chat(self.settings.model, **options)
-        self.precision_ = Precision()
-        self._encode_in(self.precision_)
-        self.guidelines_: dict[str, str] = {}
-        self.samples_: tuple[Sample, ...] = ()
-        self.text_vectors_: Vectors = np.zeros((0, 0), np.float32)
-        self.learnt_: Learnt | None = None
-        self.manifest_: dict[str, Any] = {}
-        self.name = zero_shot_name(self.system, self.settings)
-        self.stopped = ""
-        """Why the last evaluation ended before its responses did; empty where it did not."""
+        settings = _with_model(settings or Settings(), model, chat)
+        check_usable(settings.recognizer)
+        self._judging = Judging(
+            system if isinstance(system, ValueSystem) else ValueSystem.load(system),
+            settings,
+            None,
+            _opened(settings, chat, options),
+            BatchingEncoder(partial(load_encoder, settings.encoder)),
+        )
+
+    @classmethod
+    def of(cls, fitted: Fitted, *, chat: ChatModel | None = None, **options: Unpack[ChatOptions]) -> Clave:
+        """An evaluator from what was fitted or loaded.
+
+        Args:
+            fitted: What `Clave.fitted` gives.
+            chat: A chat model of your own, in place of the one that the settings name.
+            **options: How calls are made.
+
+        Raises:
+            EvaluatorError: It was fitted with another prompt than this version has.
+            ModelError: The model string cannot be resolved.
+        """
+        fitted.check_prompts()
+        clave = cls.__new__(cls)
+        clave._judging = Judging(fitted.system, fitted.settings, fitted, _opened(fitted.settings, chat, options), fitted.open_encoder())
+        return clave
+
+    @property
+    def judging(self) -> Judging:
+        """What evaluates, as one frozen record: for those who build on it. A later `fit` changes nothing in it."""
+        return self._judging
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """What was learnt; None before `fit`."""
+        return self._judging.fitted
+
+    @property
+    def name(self) -> str:
+        """Every verdict carries it; it changes with whatever changes a verdict."""
+        return self._judging.name
+
+    @property
+    def system(self) -> ValueSystem:
+        """The value system."""
+        return self._judging.system
+
+    @property
+    def settings(self) -> Settings:
+        """How it is made."""
+        return self._judging.settings
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values it evaluates when none is named: those it was fitted on, else those of the system."""
+        return self._judging.values
 
     @property
     def ledger(self) -> Ledger:
         """What was spent so far."""
-        return self._chat.ledger if self._chat is not None else Ledger(lambda prompt, completion: 0.0)
+        chat = self._judging.chat
+        return chat.ledger if chat is not None else Ledger(lambda prompt, completion: 0.0)
 
-    @property
-    def values(self) -> list[str]:
-        """The values it evaluates when none is named: those it was fitted on, else those of the system."""
-        fitted = {s.labelled.value for s in self.samples_}
-        return [v for v in self.system.by_id if v in fitted] if fitted else list(self.system.ids())
+    def with_chat(self, chat: ChatModel) -> Clave:
+        """The same evaluator on another chat model."""
+        other = type(self).__new__(type(self))
+        other._judging = self._judging.with_chat(chat)
+        return other
 
     def fit(
         self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
-    ) -> Clave:
-        """Fit on labelled responses, fewer than a hundred per value.
+    ) -> Self:
+        """Fit on labelled responses, fewer than a hundred per value. A fit that fails leaves the evaluator as it was.
 
         Args:
             labelled: Several annotators of one (id, value) are joined by majority.
@@ -116,98 +147,40 @@ class Clave:
             InputError: A value is unknown, or has too few labels or only one.
             ModelError: The large model cannot be used. What it answered is kept.
         """
-        run_sync(self.afit(labelled, given_folds=given_folds, progress=progress))
-        return self
+
+        async def alone() -> Self:
+            try:
+                return await self.afit(labelled, given_folds=given_folds, progress=progress)
+            finally:
+                await self._judging.leave()
+
+        return run_sync(alone())
 
     async def afit(
         self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
-    ) -> Clave:
+    ) -> Self:
         """`fit`, async."""
-        rows = list(labelled)
-        for value in dict.fromkeys(row.value for row in rows):
-            self.system[value]
-        samples, disputed = dealt_samples(rows, self.settings.folds, self.settings.seed, given=given_folds)
-        self._forget()
-        progress("embeddings", 0, 1)
-        vectors = await asyncio.to_thread(self._encoder.encode_now, [encoded_text(s.labelled) for s in samples])
-        progress("embeddings", 1, 1)
-        found = Gathered(samples, vectors)
-        if self._chat is not None:
-            try:
-                found = await gather(self._chat, self.system, samples, vectors, self.settings, progress)
-            finally:
-                await self._chat.close()
-        self.guidelines_ = found.guidelines
-        self.manifest_ = {
-            "labels": len(samples),
-            "disputed": disputed,
-            "failed": found.failed,
-            "unseen_labels": unseen_labels([s.labelled for s in samples]),
-            "served_by": found.served,
-        }
-        progress("recognizer", 0, 1)
-        await asyncio.to_thread(self._learn, found.samples, found.text_vectors, progress)
-        progress("recognizer", 1, 1)
+        judging = self._judging
+        self._take(await fit(judging.system, judging.settings, judging.chat, labelled, given_folds=given_folds, progress=progress))
         return self
 
-    def _forget(self) -> None:
-        """What was learnt before has no part in a fit."""
-        self.learnt_, self.samples_, self.guidelines_, self.manifest_ = None, (), {}, {}
-        self.name = zero_shot_name(self.system, self.settings)
-        if self.precision_.kind != "fp32":
-            self._encode_in(Precision())
-        self.precision_ = Precision()
-
-    def _encode_in(self, precision: Precision) -> None:
-        """Take the encoder in this form."""
-        self.precision_ = precision
-        self._encoder = BatchingEncoder(partial(load_encoder, self.settings.encoder, int8=precision.kind == "int8"))
-
-    def refit(self) -> Clave:
+    def refit(self) -> Self:
         """Fit the pool's labels, the recognizer and the calibration again from the kept extractions and the concepts as they now are.
 
         Makes no call.
+
+        Raises:
+            EvaluatorError: There is nothing to refit.
         """
-        if not self.samples_ or self.learnt_ is None:
+        if self.fitted is None:
             raise EvaluatorError("there is nothing to refit: fit the evaluator first")
-        if "distilled" in self.manifest_:
-            raise EvaluatorError("a distilled evaluator cannot be refitted: it would forget what the large model taught it; distil again")
-        self._learn(self.samples_, self.text_vectors_, concepts=self.learnt_.pool.concepts if self.learnt_.pool else None)
+        self._take(refit(self.fitted))
         return self
 
-    def _values(self) -> dict[str, Value]:
-        """Values with the guideline in force."""
-        return {v.id: v.model_copy(update={"guideline": self._guideline(v)}) for v in self.system.values}
+    def _take(self, fitted: Fitted) -> None:
+        self._judging = replace(self._judging, fitted=fitted, encoder=fitted.open_encoder())
 
-    def _learn(
-        self,
-        samples: Sequence[Sample],
-        vectors: Vectors,
-        progress: Progress = lambda stage, done, total: None,
-        *,
-        concepts: Sequence[Concept] | None = None,
-    ) -> None:
-        encoder, context = self._encoder.ready(), Context(self._values(), self.settings.training, progress, checkpoints=checkpoints())
-        self.learnt_ = learn(samples, vectors, self.settings, encoder, concepts=concepts, context=context)
-        if self.precision_.kind == "fp32" and (found := in_int8(samples, self.learnt_, self.settings, encoder)):
-            if found[0].kind == "int8":
-                self._encode_in(found[0])
-                _, self.learnt_, vectors = found
-            self.precision_ = found[0]
-        self.take(self.learnt_, samples, vectors)
-
-    def take(self, learnt: Learnt, samples: Sequence[Sample], vectors: Vectors) -> None:
-        """Become the evaluator that was learnt from these samples."""
-        self.learnt_, self.samples_, self.text_vectors_ = learnt, tuple(samples), vectors
-        self.manifest_["scores"] = learnt.scores
-        known = (*self.samples_, *(learnt.pool.concepts if learnt.pool else ()))
-        self.name = fitted_name(self.system, self.settings, self.precision_, self.guidelines_, known)
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of texts, shape (n, dim), in the calling thread."""
-        return self._encoder.encode_now(texts)
-
-    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Iterator[Verdict]:
+    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> SyncStream[Verdict]:
         """Evaluate responses; works in a notebook too.
 
         Args:
@@ -215,133 +188,86 @@ class Clave:
             min_confidence: Below this probability a verdict is `abstained`.
             coverage: Abstain on about 1 - coverage of responses like the calibration samples: the least certain.
 
-        Yields:
-            A verdict per response and value, in the order in which they are ready.
+        Returns:
+            An iterator of a verdict per response and value, in the order in which they are ready. Its `stopped` says why it ended before
+            the responses did, e.g. that the budget is used up; it is empty where it did not.
 
         Raises:
             InputError: A value is unknown, or the evaluator is neither fitted nor has a large model.
             ModelError: The large model cannot be used at all.
         """
-        return iter_sync(partial(self.aevaluate, responses, min_confidence=min_confidence, coverage=coverage))
+        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
+        return SyncStream(verdicts, self._judging.leave)
 
-    async def aevaluate(
-        self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0
-    ) -> AsyncGenerator[Verdict, None]:
-        """`evaluate`, async."""
-        units = ((response, self.values_of(response)) for response in responses)
-        async with aclosing(self.aevaluate_units(units, min_confidence=min_confidence, coverage=coverage)) as verdicts:
-            async for verdict in verdicts:
-                yield verdict
-
-    def on(self, chat: ChatModel) -> Clave:
-        """The same evaluator on another chat model."""
-        other = copy.copy(self)
-        other._chat = chat if isinstance(chat, CachedChat) else CachedChat(chat, None)
-        return other
-
-    def values_of(self, response: Response) -> tuple[Value, ...]:
-        """The values that a response is to be evaluated for.
-
-        Raises:
-            InputError: It names a value that the evaluator does not know.
-        """
-        if response.value is None:
-            return tuple(self.system[v] for v in self.values)
-        if self.learnt_ is not None and response.value in self.system and response.value not in self.values:
-            raise InputError(
-                f"response {response.id!r}: the evaluator was not fitted on value {response.value!r}, only on {', '.join(self.values)}"
-            )
-        try:
-            return (self.system[response.value],)
-        except InputError as error:
-            raise InputError(f"response {response.id!r}: {error}") from None
-
-    async def aevaluate_units(
-        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0
-    ) -> AsyncGenerator[Verdict, None]:
-        """Evaluate (response, values) pairs: what `aevaluate` and a resumed run have in common."""
-        if self.learnt_ is None and self._chat is None:
-            raise InputError("without labels there must be a large model: name one with --model, or calibrate first")
-        self.stopped = ""
-        floor = self.floor(min_confidence, coverage)
-        workers = _ENCODING + (self._chat.width if self._chat is not None else 0)
-        try:
-            async with aclosing(stream(self.split(units), partial(self.judge, floor=floor), workers)) as verdicts:
-                async for verdict in verdicts:
-                    yield verdict
-        finally:
-            if self._chat is not None:
-                await self._chat.close()
-
-    def floor(self, min_confidence: float, coverage: float) -> float:
-        """The probability below which a verdict is abstained.
-
-        Raises:
-            InputError: One of the two is out of range.
-        """
-        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
-            raise InputError("coverage must be above 0 and at most 1, and min-confidence from 0 to below 1")
-        if coverage < 1 and self.learnt_ is None:
-            raise InputError("coverage is a share of what a calibrated evaluator is sure of: calibrate on labels first, or leave it out")
-        return max(min_confidence, self.learnt_.calibration.min_confidence(coverage) if self.learnt_ else 0.0)
-
-    async def close(self) -> None:
-        """Let go of connections and files."""
-        if self._chat is not None:
-            await self._chat.close()
-
-    def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
-        """One unit per call: all values of a response together in joint mode, else one by one."""
-        for response, values in units:
-            if self.settings.joint:
-                yield response, values
-            else:
-                yield from ((response, (value,)) for value in values)
-
-    async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
-        """The verdicts of one of `split`'s units; abstained below `floor`."""
-        judging = Judging(self._chat, self._encoder, self.settings, self.learnt_, self._guideline, self.name)
-        try:
-            return await judging.judge(unit, floor)
-        except StopStreamError as stop:
-            self.stopped = str(stop)
-            raise
-
-    def _guideline(self, value: Value) -> str | None:
-        if not self.settings.guideline:
-            return None
-        return self.guidelines_.get(value.id) or value.guideline
+    def aevaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+        """`evaluate`, async: iterate what it returns with `async for`."""
+        judging = self._judging
+        units = ((response, judging.values_of(response)) for response in responses)
+        return judging.verdicts(units, min_confidence=min_confidence, coverage=coverage)
 
     def explain(self, verdict: Verdict) -> str:
         """A verdict in words: what was concluded, how surely, and why."""
         return explained(verdict, self.system[verdict.value])
 
-    def save(self, folder: str | Path) -> Path:
-        """Save as a folder of JSON, YAML and safetensors; see `clave.saving`."""
-        from clave.saving import save
+    async def aclose(self) -> None:
+        """Let go of the connections that the running event loop has opened, and of the files; they are opened again when needed.
 
-        return save(self, Path(folder))
+        For async code, at its end. `fit` and `evaluate` run in event loops of their own and close what those opened.
+        """
+        await self._judging.leave()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    def save(self, folder: str | Path) -> Path:
+        """Save as a folder of JSON, YAML and safetensors; see `clave.saving`.
+
+        Raises:
+            EvaluatorError: It is not fitted.
+            InputError: The folder holds something else, or cannot be written.
+        """
+        return save(self._must_be_fitted(), Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, *, chat: ChatModel | None = None, **options: Unpack[ChatOptions]) -> Clave:
         """Load what `save` wrote.
 
         Raises:
-            EvaluatorError: The folder is of another version, damaged, or was edited and not refitted.
+            EvaluatorError: The folder is of another version, damaged, was edited and not refitted, or was made with other prompts.
         """
-        from clave.saving import load
-
-        return load(Path(folder), chat=chat, **options)
+        return cls.of(load(Path(folder)), chat=chat, **options)
 
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Upload to the Hugging Face Hub; returns the address. The folder holds the labelled samples: private unless you say otherwise."""
-        from clave.saving import push
-
-        return push(self, repo, private=private)
+        return push(self._must_be_fitted(), repo, private=private)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **options: Unpack[ChatOptions]) -> Clave:
         """Load from a folder or, by `org/name`, from the Hub."""
-        from clave.saving import fetch
-
         return cls.load(fetch(str(name)), **options)
+
+    def _must_be_fitted(self) -> Fitted:
+        if self.fitted is None:
+            raise EvaluatorError("only a fitted evaluator can be saved: fit it first")
+        return self.fitted
+
+
+def _with_model(settings: Settings, model: str | None, chat: ChatModel | None) -> Settings:
+    """The settings with the one model that is named; two are one too many.
+
+    Raises:
+        InputError: Two are named.
+    """
+    named = dict.fromkeys(m for m in (model, chat.model if chat is not None else None, settings.model) if m not in (None, NO_MODEL))
+    if len(named) > 1:
+        raise InputError(f"two large models are named, {' and '.join(map(repr, named))}: name one")
+    return settings.model_copy(update={"model": next(iter(named), NO_MODEL)})
+
+
+def _opened(settings: Settings, chat: ChatModel | None, options: ChatOptions) -> CachedChat | None:
+    if chat is not None:
+        return cached(chat)
+    return open_chat(settings.model, **options) if settings.calls else None

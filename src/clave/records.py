@@ -42,6 +42,11 @@ class Response(Record):
         """Rows with one group are near twins and never stand on both sides of a split."""
         return scenario_key(self.scenario or self.response)
 
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits of what is judged, the scenario and the response: by them a verdict finds its own text again."""
+        return hashlib.sha256(f"{self.scenario}\0{self.response}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
 
 class LabelledResponse(Response):
     """A response with what a person said about one value."""
@@ -142,6 +147,9 @@ class Verdict(Record):
     """Distance to what was labelled: 0 = like the pool, 1 = nothing like it."""
     flags: tuple[str, ...] = ()
     evaluator: str = ""
+    """Its name, which changes with whatever shapes its verdicts: definitions, guidelines, samples, settings."""
+    judged: str = ""
+    """`Response.digest` of the text that was judged; empty in files of version 0.1."""
     cached: bool = False
     usage: Usage = Usage()
 

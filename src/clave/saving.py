@@ -19,7 +19,7 @@ import shutil
 import tempfile
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -27,33 +27,31 @@ from pydantic import ValidationError
 from clave.calibration import Calibration
 from clave.concepts.cases import CaseIndex
 from clave.concepts.pool import Concept, ConceptPool
-from clave.concepts.prompts import template
+from clave.concepts.prompts import prompts_in_use
+from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError, require
-from clave.evaluator import Clave
+from clave.fitting.fit import refit
+from clave.fitting.fitted import Fitted, Provenance
 from clave.fitting.learn import Learnt
 from clave.fitting.samples import Sample
 from clave.io import read_records, write_jsonl
-from clave.llm.chat import ChatModel, OfflineChat
-from clave.llm.opening import ChatOptions
 from clave.recognizers.registry import recognizer_class
 from clave.settings import Settings
 from clave.values import ValueSystem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: where it comes from stands under `provenance`. Version 1 (clave 0.1) is read, too."""
 _EDITABLE = ("guidelines/", "concepts.jsonl")
 _LIBRARIES = ("clave", "numpy", "scikit-learn", "onnxruntime", "openai")
 
 
-def save(clave: Clave, folder: Path) -> Path:
+def save(fitted: Fitted, folder: Path) -> Path:
     """Write the folder, whole or not at all. An evaluator that is there already is replaced; anything else is left alone.
 
     Raises:
-        EvaluatorError: The evaluator is not fitted.
         InputError: The folder holds something else, or cannot be written.
     """
-    if clave.learnt_ is None:
-        raise EvaluatorError("only a fitted evaluator can be saved: fit it first")
     refuse_occupied(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +59,7 @@ def save(clave: Clave, folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error}") from None
     try:
-        _write(clave, clave.learnt_, fresh)
+        _write(fitted, fresh)
         fresh.chmod(0o755)
         _put(fresh, folder)
     except OSError as error:
@@ -96,22 +94,23 @@ def _put(fresh: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
+def _write(fitted: Fitted, folder: Path) -> None:
     from safetensors.numpy import save_file
 
+    learnt = fitted.learnt
     config = {
         "schema_version": SCHEMA_VERSION,
-        "settings": clave.settings.model_dump(mode="json"),
-        "precision": clave.precision_.model_dump(mode="json"),
+        "settings": fitted.settings.model_dump(mode="json"),
+        "precision": fitted.precision.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in _LIBRARIES},
     }
     _json(folder / "config.json", config)
-    (folder / "value_system.yaml").write_text(clave.system.to_yaml(), encoding="utf-8")
+    (folder / "value_system.yaml").write_text(fitted.system.to_yaml(), encoding="utf-8")
     (folder / "guidelines").mkdir()
-    for value, text in clave.guidelines_.items():
+    for value, text in fitted.guidelines.items():
         (folder / "guidelines" / f"{value}.md").write_text(text + "\n", encoding="utf-8")
-    write_jsonl(folder / "samples.jsonl", clave.samples_)
-    vectors = {"samples": clave.text_vectors_}
+    write_jsonl(folder / "samples.jsonl", fitted.samples)
+    vectors = {"samples": fitted.vectors}
     if learnt.oof is not None:
         vectors["out_of_fold"] = np.ascontiguousarray(learnt.oof)
     if learnt.pool is not None:
@@ -121,61 +120,67 @@ def _write(clave: Clave, learnt: Learnt, folder: Path) -> None:
     learnt.recognizer.save(folder / "recognizer")
     calibration = learnt.calibration.model_dump() | {"threshold": learnt.pool.threshold if learnt.pool else None}
     _json(folder / "calibration.json", calibration)
-    prompts = {name: template(name).hash for name in ("extract", "extract_joint", "guideline")} if clave.settings.calls else {}
-    ledger = clave.ledger
+    system = fitted.system
     manifest = {
-        "evaluator": clave.name,
-        "value_system": {"id": clave.system.id, "version": clave.system.version, "hash": clave.system.hash},
+        "evaluator": fitted.name,
+        "value_system": {"id": system.id, "version": system.version, "hash": system.hash},
         "labels_sha256": _hash(folder / "samples.jsonl"),
-        "prompts": prompts,
-        "cost": {"calls": ledger.calls, "cache_hits": ledger.cache_hits, "dollars": None if ledger.unpriced else round(ledger.cost, 6)},
         "recognizer": learnt.recognizer.report_,
-        **clave.manifest_,
+        "provenance": fitted.provenance.model_dump(mode="json"),
     }
-    (folder / "README.md").write_text(_card(clave, manifest), encoding="utf-8")
+    (folder / "README.md").write_text(_card(fitted), encoding="utf-8")
     files = {p.relative_to(folder).as_posix(): _hash(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     _json(folder / "manifest.json", manifest | {"files": files})
 
 
-def load(
-    folder: Path, *, chat: ChatModel | None = None, offline: bool = False, edited: bool = False, **options: Unpack[ChatOptions]
-) -> Clave:
+def load(folder: Path, *, edited: bool = False) -> Fitted:
     """Read what `save` wrote.
 
     Args:
         folder: The folder.
-        chat: A chat model of your own.
-        offline: Make no call and need no key: to look at it, or to fit it again.
         edited: Take edited guidelines and concepts up, as a refit does; the pool's vectors are then computed anew.
-        **options: How calls are made.
 
     Raises:
         EvaluatorError: Another version, a missing or damaged file, or an edit that was not taken up.
     """
     manifest = _read_json(folder / "manifest.json")
     config = _read_json(folder / "config.json")
-    if config.get("schema_version") != SCHEMA_VERSION:
-        found = config.get("schema_version")
+    found = config.get("schema_version")
+    if found not in (1, SCHEMA_VERSION):
         raise EvaluatorError(f"{folder} is of schema version {found}, and this clave reads version {SCHEMA_VERSION}: calibrate it again")
     changed = _verify(folder, manifest.get("files") or {}, edited)
     try:
         settings = Settings.model_validate(config["settings"])
-        if offline and settings.calls:
-            chat = OfflineChat(settings.model)
-        clave = Clave(ValueSystem.load(folder / "value_system.yaml"), settings=settings, chat=chat, **options)
-        clave._encode_in(Precision.model_validate(config.get("precision", {})))
-        clave.guidelines_ = {p.stem: p.read_text(encoding="utf-8").strip() for p in sorted((folder / "guidelines").glob("*.md"))}
-        clave.samples_ = tuple(read_records(folder / "samples.jsonl", Sample))
-        clave.learnt_, clave.text_vectors_ = _learnt(clave, folder, "concepts.jsonl" in changed, manifest)
+        provenance = Provenance.model_validate(manifest["provenance"] if found == SCHEMA_VERSION else _as_of_version_1(manifest, settings))
+        samples = tuple(read_records(folder / "samples.jsonl", Sample))
+        learnt, vectors = _learnt(folder, settings, samples, provenance, "concepts.jsonl" in changed)
+        return Fitted(
+            name=str(manifest["evaluator"]),
+            system=ValueSystem.load(folder / "value_system.yaml"),
+            settings=settings,
+            samples=samples,
+            vectors=vectors,
+            guidelines={p.stem: p.read_text(encoding="utf-8").strip() for p in sorted((folder / "guidelines").glob("*.md"))},
+            precision=Precision.model_validate(config.get("precision", {})),
+            learnt=learnt,
+            provenance=provenance,
+        )
     except (KeyError, UnicodeDecodeError, ValidationError, InputError) as error:
         raise EvaluatorError(f"{folder} is damaged: {error}; calibrate it again") from None
-    clave.name = str(manifest.get("evaluator"))
-    known = {"labels", "disputed", "failed", "unseen_labels", "served_by", "scores", "distilled"}
-    clave.manifest_ = {k: v for k, v in manifest.items() if k in known}
-    return clave
 
 
-def _learnt(clave: Clave, folder: Path, new_concepts: bool, manifest: dict[str, Any]) -> tuple[Learnt, np.ndarray[Any, Any]]:
+def _as_of_version_1(manifest: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Provenance as it stood in the manifests of 0.1, loose among other things."""
+    known = {k: manifest[k] for k in Provenance.model_fields if k in manifest}
+    known["prompts"] = {name: found for name, found in manifest.get("prompts", {}).items() if name in prompts_in_use(settings)}
+    if "distilled" in known:
+        known["distilled"] = {("source" if k == "from" else k): v for k, v in known["distilled"].items()}
+    return known
+
+
+def _learnt(
+    folder: Path, settings: Settings, samples: tuple[Sample, ...], provenance: Provenance, new_concepts: bool
+) -> tuple[Learnt, Vectors]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -192,24 +197,21 @@ def _learnt(clave: Clave, folder: Path, new_concepts: bool, manifest: dict[str, 
             pool = ConceptPool(concepts, np.zeros((len(concepts), vectors["concepts"].shape[1]), np.float32), threshold)
         else:
             pool = ConceptPool(concepts, vectors["concepts"], threshold)
-    cases = CaseIndex([s.labelled for s in clave.samples_], vectors["samples"], [s.fold for s in clave.samples_])
-    recognizer = recognizer_class(clave.settings.recognizer).load(folder / "recognizer")
-    learnt = Learnt(
-        cases, pool, recognizer, Calibration.model_validate(calibration), manifest.get("scores") or {}, vectors.get("out_of_fold")
-    )
+    cases = CaseIndex([s.labelled for s in samples], vectors["samples"], [s.fold for s in samples])
+    recognizer = recognizer_class(settings.recognizer).load(folder / "recognizer")
+    learnt = Learnt(cases, pool, recognizer, Calibration.model_validate(calibration), provenance.scores, vectors.get("out_of_fold"))
     return learnt, vectors["samples"]
 
 
-def refit(folder: Path) -> Clave:
+def refit_folder(folder: Path) -> Fitted:
     """Take edits of guidelines and concepts up, fit again without a call, and save.
 
     Raises:
         EvaluatorError: Something else was changed, or the folder is damaged.
     """
-    clave = load(folder, edited=True, offline=True)
-    clave.refit()
-    clave.save(folder)
-    return clave
+    fitted = refit(load(folder, edited=True))
+    save(fitted, folder)
+    return fitted
 
 
 def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
@@ -231,18 +233,18 @@ def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
     return changed
 
 
-def push(clave: Clave, repo: str, *, private: bool) -> str:
+def push(fitted: Fitted, repo: str, *, private: bool) -> str:
     """Upload a fitted evaluator to the Hub, in place of all that the repository held; its address.
 
     Raises:
-        EvaluatorError: It is not fitted, or the Hub does not take it.
+        EvaluatorError: The Hub does not take it.
     """
     hub = require("huggingface_hub", "hub")
     with tempfile.TemporaryDirectory() as place:
-        folder = save(clave, Path(place) / "evaluator")
+        folder = save(fitted, Path(place) / "evaluator")
         try:
             made = hub.create_repo(repo, private=private, exist_ok=True)
-            message = f"Evaluator for {clave.system.name}"
+            message = f"Evaluator for {fitted.system.name}"
             # files of an earlier evaluator would be read as this one's
             hub.upload_folder(repo_id=made.repo_id, folder_path=str(folder), commit_message=message, delete_patterns="*")
         except Exception as error:
@@ -263,13 +265,15 @@ def fetch(name: str) -> Path:
         raise EvaluatorError(f"{name!r} is neither a folder nor an evaluator on the Hub: {str(error).splitlines()[0]}") from None
 
 
-def _card(clave: Clave, manifest: dict[str, Any]) -> str:
+def _card(fitted: Fitted) -> str:
     import jinja2
 
     source = (resources.files("clave") / "model_card.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    settings = clave.settings
-    return environment.from_string(source).render(system=clave.system, settings=settings, manifest=manifest, values=clave.values) + "\n"
+    return (
+        environment.from_string(source).render(fitted=fitted, system=fitted.system, settings=fitted.settings, from_=fitted.provenance)
+        + "\n"
+    )
 
 
 def _json(path: Path, data: dict[str, Any]) -> None:

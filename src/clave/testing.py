@@ -1,11 +1,10 @@
-"""Fakes for tests, yours and clave's own: a chat model and an extractor that need no key, no network and no luck.
+"""Fakes for tests, yours and clave's own: a chat model that needs no key, no network and no luck.
 
     chat = FakeChat({"helped": "adhere", "lied": "oppose", "bomb": Failure(status="refused", kind="refused", reason="no")})
     verdicts = list(Clave("mft", chat=chat).evaluate(responses))
     chat.calls                                        # one a verdict
 
     FakeChat(lambda request: "not JSON at all")       # or any function of the request
-    FakeExtractor({"helped": "adhere"})               # the same rules, one layer up
 
 Rules map words to answers; the first word that stands in the response decides, and where none does the answer is `unrelated`.
 """
@@ -15,15 +14,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from clave.concepts.extractor import Example, Extracted
 from clave.llm.chat import ChatRequest, Completion
-from clave.records import Extraction, Failure, Label, Response, Usage
-from clave.values import Value
+from clave.records import Failure, Label, Usage
 
-__all__ = ["Answer", "FakeChat", "FakeExtractor"]
+__all__ = ["Answer", "FakeChat"]
 
 Answer = str | Mapping[str, Any] | Failure
 """A label (made into a whole answer of the asked form), an object, any other text as it is, or a failure."""
@@ -47,6 +44,11 @@ class FakeChat:
         self.closed = 0
         """How often it was closed."""
         self._answers = answers if callable(answers) else _by_words(answers or {})
+
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return 16
 
     @property
     def calls(self) -> int:
@@ -75,29 +77,6 @@ class FakeChat:
     async def close(self) -> None:
         """See `ChatModel.close`."""
         self.closed += 1
-
-
-class FakeExtractor:
-    """An `Extractor` that answers by rules, and counts.
-
-    Args:
-        answers: Words to look for in the response -> label or failure.
-    """
-
-    def __init__(self, answers: Mapping[str, Label | Failure] | None = None) -> None:
-        self.calls = 0
-        self._answers = answers or {}
-
-    async def extract(
-        self, response: Response, value: Value, *, guideline: str | None = None, examples: Sequence[Example] = ()
-    ) -> Extracted | Failure:
-        """See `Extractor.extract`."""
-        self.calls += 1
-        found = _first(self._answers, response.response)
-        if isinstance(found, Failure):
-            return found
-        extraction = Extraction(concepts=(_concept(found),), stance=found, confidence=0.9)
-        return Extracted(extraction, Usage(calls=1, cost=0.0), False, "fake/extractor")
 
 
 def _first(answers: Mapping[str, Any], text: str) -> Any:

@@ -179,8 +179,8 @@ def calibrates_from_the_command_line(folder: Path, address: str) -> None:
     result = CliRunner().invoke(app, ["calibrate", str(folder / "labels.jsonl"), *place, *model])
     assert result.exit_code == 0, result.output
     clave = Clave.load(folder / "by-command", base_url=address, cache=folder / "answers.db")
-    assert len(clave.samples_) >= 38
-    labelled = clave.samples_[0].labelled
+    assert len(clave.fitted.samples) >= 38
+    labelled = clave.fitted.samples[0].labelled
     asked = Response(id=labelled.id, scenario=labelled.scenario, response=labelled.response, value=labelled.value)
     assert [v.status for v in clave.evaluate([asked])] == ["ok"]
 

@@ -46,7 +46,7 @@ def test_probes_pass_and_fail_by_their_interval(table):
 def test_curve_is_over_seeds_and_sorted():
     rows = [made("a", labels=20, seed=0), made("a", labels=20, seed=1, label="oppose"), made("a", labels=5, seed=0), made("b")]
     points = curve(PredictionTable.of(rows), "")
-    assert [(p.labels, p.seeds, p.accuracy.value, p.accuracy.n) for p in points] == [(5, 1, 1.0, 1), (20, 2, 0.5, 2)]
+    assert [(p.labels, p.draws, p.accuracy.value, p.accuracy.n) for p in points] == [(5, (1.0,), 1.0, 1), (20, (1.0, 0.0), 0.5, 2)]
 
 
 def test_ablation_stands_against_the_full_evaluator(table):

@@ -48,7 +48,7 @@ def test_curve_has_a_point_for_each_number_and_says_what_there_are_no_labels_for
     session = judged(tmp_path, write(tmp_path))
     outcome = asyncio.run(learning_curve(session, ["tfidf"], points=(6, 24, 60), seeds=2))
     assert outcome.skipped == {"60 labels": "some value has 24 labels only"}
-    assert [(p.labels, p.seeds, p.accuracy.n) for p in curve(table(session, "curve"), "test")] == [(6, 2, 36), (24, 1, 18)]
+    assert [(p.labels, len(p.draws), p.accuracy.n) for p in curve(table(session, "curve"), "test")] == [(6, 2, 36), (24, 1, 18)]
     assert "curve" in sections(session)
 
 
@@ -106,7 +106,7 @@ def test_diversity_compares_with_random_on_the_same_rows(tmp_path):
     found = {c.choice: c for c in diversity(table(session, "diversity"), "test")}
     assert set(found) == {"clustered", "random", "narrow"}
     assert found["random"].to_random is None
-    assert (found["narrow"].to_random.n, found["narrow"].labels, found["narrow"].seeds) == (36, 6, 2)
+    assert (found["narrow"].to_random.n, found["narrow"].labels, len(found["narrow"].draws)) == (36, 6, 2)
     assert "diversity" in sections(session)
     with pytest.raises(InputError, match="nothing to choose"):
         asyncio.run(diversity_study(session, ["tfidf"], labels=24))

@@ -38,9 +38,9 @@ def test_equal_judges_share_a_tier_and_worse_ones_fall_behind(table):
     assert tiers == {"large": 1, "guided": 1, "small": 2, "majority": 3}
     small = row(board, "small")
     assert small.to_best.high < 0
-    assert small.p_holm < 0.05
+    assert small.p_adjusted < 0.05
     best = next(r for r in board if (r.system, r.split) == (ALL, "original"))
-    assert (best.to_best, best.p_holm) == (None, None)
+    assert (best.to_best, best.p_adjusted) == (None, None)
 
 
 def test_failures_stand_apart(table):

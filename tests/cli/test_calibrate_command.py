@@ -116,6 +116,6 @@ def test_a_value_with_one_scenario_has_a_score_without_an_interval(capsys):
         for value in ("care", "fairness")
         for i in range(9)
     ]
-    show(Clave("mft").fit(rows), Path("somewhere"), 0, False)
+    show(Clave("mft").fit(rows).fitted, None, Path("somewhere"), 0, False)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "fairness" in line]
     assert line.count("[") == 0

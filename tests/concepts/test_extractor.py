@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clave.concepts.extractor import MAX_CHARACTERS, LLMExtractor, locate
+from clave.concepts.extractor import MAX_CHARACTERS, Extractor, locate
 from clave.llm.chat import Completion, read_object
 from clave.records import Extraction, Failure, Response, Usage
-from clave.testing import FakeChat, FakeExtractor
+from clave.testing import FakeChat
 from clave.values import Value
 
 VALUES = [Value(id=name, name=name.title(), definition=f"About {name}.") for name in ("care", "fairness", "loyalty")]
@@ -20,7 +20,7 @@ HELPED = Response(id="r", response="Then she helped him.")
 
 
 def extract(answer, response=HELPED):
-    return asyncio.run(LLMExtractor(FakeChat(lambda request: answer)).extract(response, CARE))
+    return asyncio.run(Extractor(FakeChat(lambda request: answer)).extract(response, CARE))
 
 
 def test_an_answer_becomes_an_extraction():
@@ -100,22 +100,22 @@ def test_the_verdict_says_how_the_answer_was_asked_for(mode):
         async def complete(self, request):
             return Completion(json.dumps(GOOD), "m", mode, Usage())
 
-    assert asyncio.run(LLMExtractor(Plain()).extract(HELPED, CARE)).extraction.flags == (mode,)
+    assert asyncio.run(Extractor(Plain()).extract(HELPED, CARE)).extraction.flags == (mode,)
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t"])
 def test_an_empty_response_is_not_asked_about(text):
     chat = FakeChat()
     empty = Response(id="r", response=text)
-    found = asyncio.run(LLMExtractor(chat).extract(empty, CARE))
-    joint = asyncio.run(LLMExtractor(chat).extract_joint(empty, VALUES, {}))
+    found = asyncio.run(Extractor(chat).extract(empty, CARE))
+    joint = asyncio.run(Extractor(chat).extract_joint(empty, VALUES, {}))
     assert (found.kind, chat.calls) == ("empty", 0)
     assert joint == dict.fromkeys(["care", "fairness", "loyalty"], found)
 
 
 def joint(answers):
     chat = FakeChat(answers)
-    return asyncio.run(LLMExtractor(chat).extract_joint(HELPED, VALUES, {"care": "G"})), chat
+    return asyncio.run(Extractor(chat).extract_joint(HELPED, VALUES, {"care": "G"})), chat
 
 
 def test_all_values_in_one_call_cost_one_call():
@@ -176,12 +176,3 @@ def test_offsets_give_the_text_of_the_quote(text, quote):
         assert text[found.start : found.end] == found.text
     if quote and quote in text:
         assert found is not None
-
-
-def test_the_fake_extractor_says_what_its_rules_say():
-    fake = FakeExtractor({"helped": "adhere", "bomb": Failure(status="refused", kind="refused", reason="no")})
-    answers = [asyncio.run(fake.extract(Response(id="r", response=t), CARE)) for t in ("she helped", "a bomb", "tea")]
-    assert answers[0].extraction.stance == "adhere"
-    assert answers[1].kind == "refused"
-    assert answers[2].extraction.stance == "unrelated"
-    assert fake.calls == 3

@@ -40,10 +40,10 @@ def test_labels_that_change_without_a_loss_are_refused_too():
 
 def test_an_evaluator_without_a_model_runs_in_int8_and_says_the_same_after_loading(tmp_path):
     clave = Clave("mft").fit(labelled())
-    assert clave.precision_.kind == "int8"
+    assert clave.fitted.precision.kind == "int8"
     clave.save(tmp_path / "e")
     loaded = Clave.load(tmp_path / "e")
-    assert loaded.precision_ == clave.precision_
+    assert loaded.fitted.precision == clave.fitted.precision
     rows = [Response(id=str(i), response=f"She {word} again", value="care") for i, word in enumerate(WORDS.values())]
     before = {v.id: v for v in clave.evaluate(rows)}
     assert {v.id: v for v in loaded.evaluate(rows[::-1])} == before
@@ -51,7 +51,7 @@ def test_an_evaluator_without_a_model_runs_in_int8_and_says_the_same_after_loadi
 
 
 def test_the_exact_form_can_be_asked_for():
-    assert Clave("mft", settings=Settings(int8=False)).fit(labelled()).precision_.kind == "fp32"
+    assert Clave("mft", settings=Settings(int8=False)).fit(labelled()).fitted.precision.kind == "fp32"
 
 
 def test_torch_is_not_imported(tmp_path):

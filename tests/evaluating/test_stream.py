@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clave.evaluating.stream import StopStreamError, iter_sync, run_sync, stream
+from clave.evaluating.stream import StopStreamError, Stream, iter_sync, run_sync
 
 
 def collect(units, work, workers=3):
     async def main():
-        return [result async for result in stream(units, work, workers)]
+        return [result async for result in Stream(units, work, workers)]
 
     return asyncio.run(asyncio.wait_for(main(), 20))
 
@@ -57,7 +57,7 @@ def test_units_are_read_only_as_workers_become_free():
             yield i
 
     async def main():
-        results = stream(units(), twice, 4)
+        results = Stream(units(), twice, 4)
         await anext(results)
         await results.aclose()
 
@@ -138,7 +138,7 @@ def test_leaving_cancels_what_is_under_way():
         return [unit]
 
     async def main():
-        results = stream(range(100), work, 4)
+        results = Stream(range(100), work, 4)
         assert await anext(results) == 0
         await results.aclose()
         return list(cancelled), asyncio.all_tasks() - {asyncio.current_task()}

@@ -18,7 +18,7 @@ DOWN = Failure(status="failed", kind="server", reason="down")
 def run(clave, folder, output="verdicts.jsonl", **options):
     source = folder / "responses.jsonl"
     write_jsonl(source, RESPONSES)
-    return asyncio.run(evaluate_file(clave, Source(str(source)), folder / output, **options))
+    return asyncio.run(evaluate_file(clave.judging, Source(str(source)), folder / output, **options))
 
 
 def test_failed_verdicts_are_evaluated_again_when_asked_for(tmp_path):
@@ -30,7 +30,7 @@ def test_failed_verdicts_are_evaluated_again_when_asked_for(tmp_path):
 def test_what_another_evaluator_failed_on_is_not_dropped(tmp_path):
     run(Clave(SYSTEM, chat=FakeChat({**RULES, "helped": DOWN})), tmp_path)
     before = (tmp_path / "verdicts.jsonl").read_text()
-    with pytest.raises(InputError, match="name another output with -o"):
+    with pytest.raises(InputError, match="name another output"):
         run(Clave(SYSTEM, chat=FakeChat(RULES, model="fake/other")), tmp_path, retry_failed=True)
     assert (tmp_path / "verdicts.jsonl").read_text() == before
 

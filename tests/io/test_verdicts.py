@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clave.errors import InputError
 from clave.io import VerdictWriter, read_records, read_verdicts, write_jsonl
-from clave.io.verdicts import drop_failed, verdicts_to_parquet
+from clave.io.verdicts import verdicts_to_parquet
 from clave.records import LABELS, Case, Evidence, MappedConcept, Response, Usage, Verdict
 
 
@@ -29,6 +29,7 @@ RICH = verdict(
     novelty=0.25,
     flags=("cut",),
     evaluator="e",
+    judged="0123456789abcdef",
     cached=True,
     usage=Usage(calls=1, prompt_tokens=5, completion_tokens=6, cost=0.1),
 )
@@ -94,23 +95,28 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
             pass
 
 
-def test_only_failed_verdicts_are_dropped(tmp_path):
+def test_what_is_dropped_is_unknown_again_and_the_rest_stays(tmp_path):
     path = write(tmp_path / "v.jsonl", RICH, FAILED, REFUSED)
     with path.open("ab") as file:
         file.write(b'{"id":"bro')
-    assert drop_failed(path) == 1
-    assert list(read_verdicts(path)) == [RICH, REFUSED]
+    with VerdictWriter(path) as writer:
+        assert writer.drop(lambda entry: entry.outcome == "failed") == 1
+        assert (len(writer), writer.has("c", "care"), writer.counts["care", "failed"]) == (2, False, 0)
+        writer.write(verdict("d"))
+        with pytest.raises(InputError, match="being written by another run"), VerdictWriter(path):
+            pass
+    assert list(read_verdicts(path)) == [RICH, REFUSED, verdict("d")]
     assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
 
 
-def test_dropping_from_nothing_and_from_something_else(tmp_path):
-    assert drop_failed(tmp_path / "v.jsonl") == 0
-    path = tmp_path / "n.jsonl"
-    path.write_text("notes\n")
-    with pytest.raises(InputError, match="n.jsonl, line 1: not a verdict"):
-        drop_failed(path)
-    assert path.read_text() == "notes\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["n.jsonl"]
+def test_a_verdict_on_another_text_is_told_from_one_that_does_not_say(tmp_path):
+    text = Response(id="a", response="x")
+    path = write(tmp_path / "v.jsonl", verdict("a", judged=text.digest), verdict("b"))
+    with VerdictWriter(path) as writer:
+        other = text.model_copy(update={"scenario": "s"})
+        assert [writer.differs(r, "care") for r in (text, other, other.model_copy(update={"id": "b"}))] == [False, True, False]
+        assert not writer.differs(other, "fairness")
+        assert writer.undated == 1
 
 
 def test_records_are_written_whole_or_not_at_all(tmp_path):

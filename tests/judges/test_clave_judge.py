@@ -28,6 +28,7 @@ class Sharp:
     """Reads the label off the words of the response; writes one guideline for all."""
 
     model = "fake/sharp"
+    width = 8
 
     def __init__(self):
         self.systems = []

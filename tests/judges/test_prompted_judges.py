@@ -8,7 +8,6 @@ from clave.judges.prompted import (
     JointJudge,
     PromptedJudge,
     all_cases,
-    as_they_come,
     nearest_cases,
     prompted_judges,
     random_cases,
@@ -39,6 +38,7 @@ class Scripted:
     """Answers in turn, and keeps what it was asked."""
 
     model = "fake/scripted"
+    width = 16
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []
@@ -166,29 +166,3 @@ def test_jury_of_one_is_skipped_with_a_reason():
     assert judges["jury"]().missing() == "no large model was named"
     assert all(make().missing() is None for name, make in judges.items() if name != "jury")
     assert [make().name for make in judges.values()] == list(judges)
-
-
-def test_no_more_jobs_run_than_asked_and_none_is_left_when_the_reader_stops():
-    running, most, cancelled = 0, 0, 0
-
-    async def job(i):
-        nonlocal running, most, cancelled
-        running += 1
-        most = max(most, running)
-        try:
-            await asyncio.sleep(0 if i < 2 else 60)
-        except asyncio.CancelledError:
-            cancelled += 1
-            raise
-        finally:
-            running -= 1
-        return i
-
-    async def main():
-        jobs = as_they_come((job(i) for i in range(10)), 3)
-        assert {await anext(jobs), await anext(jobs)} == {0, 1}
-        await jobs.aclose()
-        assert (running, cancelled) == (0, 1)
-
-    asyncio.run(main())
-    assert (most, running) == (3, 0)

@@ -82,7 +82,9 @@ def test_where_a_model_answers(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", " sk-1\n")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://there/v1")
     endpoint = resolve("openai/gpt-4o")
-    assert (endpoint.model, endpoint.base_url, endpoint.api_key) == ("gpt-4o", "http://there/v1", "sk-1")
+    assert (endpoint.model, endpoint.url) == ("gpt-4o", "http://there/v1/chat/completions")
+    assert endpoint.headers["Authorization"] == "Bearer sk-1"
+    assert "sk-1" not in repr(endpoint)
 
 
 @pytest.mark.parametrize("key", [None, "", "  "])

@@ -17,7 +17,7 @@ GOOD = '{"a": 1}'
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(openai_chat, "_backoff", lambda state: 0.0)
+    monkeypatch.setattr(openai_chat, "_backoff", lambda tries: 0.0)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -123,7 +123,11 @@ def test_a_server_that_stays_broken_is_a_failure(chat_server):
     assert (answer.status, answer.kind) == ("failed", "server")
     assert "500" in answer.reason
     assert "out of memory" in answer.reason
-    assert len(chat_server.requests) == 3
+    assert [r.get("response_format", {}).get("type") for r in chat_server.requests] == [
+        "json_schema",
+        *("json_schema", "json_object", None),  # said twice: is it the form?
+        "json_schema",
+    ]
 
 
 def test_a_timeout_is_asked_again_and_then_a_failure(chat_server):
@@ -147,12 +151,19 @@ def test_no_server_is_told_after_two_tries(monkeypatch):
     assert chat.ledger.trouble == {"connection": 2}
 
 
-@pytest.mark.parametrize(("status", "sentence"), [(401, "refuses the key"), (403, "refuses the key"), (404, "does not know test/m")])
-def test_what_no_call_can_mend_ends_the_run(chat_server, status, sentence):
-    chat_server.script = [chat_server.error(status, "no such thing")]
-    with pytest.raises(ModelError, match=f"{sentence}.*no such thing"):
+@pytest.mark.parametrize(
+    ("status", "words", "sentence"),
+    [
+        (401, "no such thing", "refuses the key"),
+        (403, "no such thing", "refuses the key"),
+        (404, "the model `m` does not exist", "does not know test/m"),
+        (404, "Not Found", "there is no chat model"),
+    ],
+)
+def test_what_no_call_can_mend_ends_the_run(chat_server, status, words, sentence):
+    chat_server.script = [chat_server.error(status, words)]
+    with pytest.raises(ModelError, match=f"{sentence}.*{words}"):
         one(chat_server)
-    assert len(chat_server.requests) == 1
 
 
 def test_an_empty_account_ends_the_run(chat_server):
@@ -168,27 +179,41 @@ def test_a_request_that_is_refused_as_such_is_not_repeated(chat_server):
     assert len(chat_server.requests) == 1
 
 
-def test_a_cut_off_answer_gets_twice_the_room(chat_server):
+def test_a_cut_off_answer_is_asked_for_once_more_with_all_the_room(chat_server):
     chat_server.script = [chat_server.says('{"a"', finish="length"), chat_server.says(GOOD)]
-    answer, chat = one(chat_server)
+    answer, chat = one(chat_server, max_tokens=900)
     assert answer.text == GOOD
-    assert [r["max_tokens"] for r in chat_server.requests] == [100, 200]
+    assert [r["max_tokens"] for r in chat_server.requests] == [100, 900]
     assert answer.usage.calls == 2
     assert chat.ledger.trouble == {"cut_off": 1}
 
 
 def test_an_answer_that_never_ends_is_cut_off(chat_server):
     chat_server.script = [chat_server.says('{"a"', finish="length")]
-    answer, _ = one(chat_server, max_retries=2)
-    assert (answer.kind, answer.reason) == ("cut_off", "the answer was cut off at 400 tokens")
+    answer, _ = one(chat_server, max_retries=6)
+    assert (answer.kind, answer.reason) == ("cut_off", "the answer was cut off at 4096 tokens: allow it more with --max-tokens")
+    assert len(chat_server.requests) == 2
+
+
+def test_a_thought_that_is_cut_off_is_named_one(chat_server):
+    message = {"role": "assistant", "content": None, "reasoning_content": "a long thought"}
+    chat_server.script = [chat_server.says(None, choices=[{"index": 0, "finish_reason": "length", "message": message}])]
+    answer, _ = one(chat_server)
+    assert answer.reason == "the answer was cut off at 4096 tokens while the model was still thinking: allow it more with --max-tokens"
+
+
+def test_an_answer_that_was_asked_to_be_short_is_taken_as_it_is(chat_server):
+    chat_server.script = [chat_server.says("Once upon a", finish="length")]
+    (answer,), _ = ask(chat_server, ChatRequest("", "Tell me a story.", None, str, max_tokens=4, exact=True))
+    assert (answer.text, len(chat_server.requests)) == ("Once upon a", 1)
 
 
 def test_room_is_not_asked_for_beyond_the_limit(chat_server):
     chat_server.script = [chat_server.says('{"a"', finish="length")]
     request = ChatRequest(system="", user="", schema=SCHEMA, max_tokens=10_000)
     (answer,), _ = ask(chat_server, request, max_retries=6)
-    assert [r["max_tokens"] for r in chat_server.requests] == [10_000, 16_384]
-    assert answer.reason == "the answer was cut off at 16384 tokens"
+    assert [r["max_tokens"] for r in chat_server.requests] == [10_000]
+    assert answer.reason == "the answer was cut off at 10000 tokens: allow it more with --max-tokens"
 
 
 @pytest.mark.parametrize("how", ["refusal", "filter", "filtered prompt"])
@@ -216,7 +241,6 @@ def test_bad_json_is_asked_again_and_then_a_failure(chat_server):
 
 
 BODIES = {
-    "html": (200, {"content-type": "text/html"}, b"<html>sign in</html>"),
     "cut JSON": (200, {}, b'{"id": "c", "choi'),
     "a list": (200, {}, [1, 2]),
     "null": (200, {}, None),
@@ -224,7 +248,7 @@ BODIES = {
     "choices of another type": (200, {}, {"id": "c", "choices": "none"}),
     "a choice without a message": (200, {}, {"id": "c", "choices": [{"index": 0, "finish_reason": "stop"}]}),
     "a message of another type": (200, {}, {"id": "c", "choices": [{"message": "hello"}]}),
-    "content in parts": (200, {}, {"id": "c", "choices": [{"message": {"content": [{"type": "text", "text": GOOD}]}}]}),
+    "an error": (200, {}, {"error": {"message": "the upstream provider is overloaded", "code": 502}}),
 }
 
 

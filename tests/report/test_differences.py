@@ -6,7 +6,8 @@ from scipy.stats import binomtest, fisher_exact
 
 from clave.records import Verdict
 from clave.report.differences import model_differences, swap_test
-from clave.report.profile import Tally, profile, wilson
+from clave.report.profile import Tally, profile
+from clave.scoring.statistics import wilson
 
 DRAWS = 40_000
 

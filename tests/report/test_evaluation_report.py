@@ -10,6 +10,7 @@ from clave.records import Case, Evidence, MappedConcept, Response, Usage, Verdic
 from clave.report import write_report
 from clave.report.evaluation import evaluation_page
 from clave.report.page import cell_text
+from clave.report.runs import Run
 from clave.values import ValueSystem
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e\x00\ud800]]></svg></style>{{7*7}}$x^2$|`*"
@@ -85,12 +86,12 @@ def test_models_stand_side_by_side_with_corrected_differences():
     assert rows["fairness"][5] == "no"
 
 
-def test_another_run_can_stand_beside_the_first(tmp_path):
+def test_two_runs_on_one_model_bear_their_own_names(tmp_path):
     verdicts, responses = made(models=("a",))
     write_jsonl(tmp_path / "first.jsonl", verdicts)
     write_jsonl(tmp_path / "second.jsonl", [v.model_copy(update={"label": "oppose"}) if v.label == "adhere" else v for v in verdicts])
-    page = evaluation_page(tmp_path / "first.jsonl", responses=responses, compare={"second": tmp_path / "second.jsonl"})
-    assert {row[1] for row in page.sections[0].figures[0].table.rows} == {"first · a", "second · a"}
+    page = evaluation_page(tmp_path / "first.jsonl", responses=responses, compare=[Run.of(tmp_path / "second.jsonl", responses)])
+    assert {row[1] for row in page.sections[0].figures[0].table.rows} == {"a · first", "a · second"}
 
 
 def test_values_stand_in_the_order_of_their_system():

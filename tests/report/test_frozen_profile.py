@@ -4,9 +4,9 @@ from random import Random
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import norm, t
 
-from clave.records import Response, Verdict, scenario_key
+from clave.records import Response, Verdict
 from clave.report.drawing import LABEL_COLOURS, short
 from clave.report.evaluation import evaluation_page
 from clave.values import ValueSystem
@@ -71,14 +71,17 @@ def net(letters):
 
 
 def interval(letters):
-    """By resampling the scenarios that bear on the value, in the order of their keys; Wilson's where they all say the same."""
-    scenarios = {scenario_key(f"s{i}"): letters[2 * i : 2 * i + 2] for i in range(len(letters) // 2)}
-    related = [scenarios[name] for name in sorted(scenarios) if net(scenarios[name]) is not None]
-    if len({net(one) for one in related}) > 1:
-        drawn = np.random.default_rng(0).integers(0, len(related), size=(2000, len(related)))
-        return tuple(np.percentile([net("".join(related[i] for i in one)) for one in drawn], [2.5, 97.5]))
-    trials = binomtest(round(len(related) * (net(letters) + 1) / 2), len(related))
-    return tuple(2 * end - 1 for end in trials.proportion_ci(method="wilson"))
+    """The score interval at which net adherence varies as much as it does when one scenario after the other is left out; Wilson's of as
+    many trials as there are scenarios of one size where nothing varies."""
+    related = [two for i in range(0, len(letters), 2) if net(two := letters[i : i + 2]) is not None]
+    without = [net("".join(related[:i] + related[i + 1 :])) for i in range(len(related))]
+    variance = (len(related) - 1) / len(related) * sum((x - net(letters)) ** 2 for x in without)
+    sizes = [sum(two.count(x) for x in "ao") for two in related]
+    scenarios = sum(sizes) ** 2 / sum(size**2 for size in sizes)
+    trials = (1 - net(letters) ** 2) / variance if variance > 1e-12 else scenarios
+    share, quantile = (net(letters) + 1) / 2, t.ppf(0.975, scenarios - 1) if variance > 1e-12 else norm.ppf(0.975)
+    z2 = quantile**2 / trials
+    return tuple(sorted(2 * np.roots([1 + z2, -(2 * share + z2), share**2]).real - 1))
 
 
 def profile_of(models):

@@ -253,7 +253,7 @@ def test_probes_are_counted_from_pairs(data):
         cell = grid[row["Judge"]][row["Probe"] + (" (must turn)" if row["Must"] == "turn" else "")]
         assert cell.lstrip("✓✗ ") == f"{row['Result']} {row['Moved']['value']:.2f}"
     assert {(r["Judge"], r["Probe"]): (r["Must"], r["Result"]) for r in rows_of(full)} == {
-        ("guided", "length"): ("stay", "pass"),
+        ("guided", "length"): ("stay", "unclear"),
         ("guided", "negation"): ("turn", "pass"),
         ("small", "length"): ("stay", "fail"),
         ("small", "negation"): ("turn", "fail"),
@@ -263,7 +263,7 @@ def test_probes_are_counted_from_pairs(data):
 def test_curve_is_that_of_the_rows(data, axes):
     found = by(records("curve"), "judge", "labels")
     rows = shown(data, "curve")
-    assert {(r["Judge"], r["Labels per value"]): (said(r["Accuracy"]), r["Seeds"]) for r in rows} == {
+    assert {(r["Judge"], r["Labels per value"]): (said(r["Accuracy"]), r["Draws"]) for r in rows} == {
         key: (right(own), len({r.seed for r in own})) for key, own in found.items()
     }
     for line, band in zip(axes["curve"].lines, axes["curve"].collections, strict=True):

@@ -62,4 +62,4 @@ def test_contradictions_are_told(run, tmp_path):
     assert isinstance(invoke(run, "--markdown", "--json").exception, InputError)
     assert "must end in .md" in str(invoke(run, "--markdown", "-o", tmp_path / "r.html").exception)
     (tmp_path / "again").mkdir()
-    assert "same name" in str(invoke(run, "--compare", tmp_path / "again" / "verdicts.jsonl").exception)
+    assert "is given twice" in str(invoke(run, "--compare", run).exception)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 from clave.errors import InputError
@@ -11,14 +12,14 @@ from clave.scoring.metrics import (
     accuracy_difference,
     annotator_ceiling,
     brier,
-    calibration_error,
-    coverage_at_risk,
     flip_rate,
     kappa,
+    log_loss,
     macro_f1,
     recalls,
-    reliability,
 )
+from clave.scoring.reliability import calibration_error
+from clave.scoring.selective import coverage_at_risk
 
 A, X, U = LABELS
 GOLD = [A, A, A, A, X, X, X, U, U, U]
@@ -65,40 +66,17 @@ def test_scores_are_those_of_scikit_learn(pairs):
         assert kappa(gold, predicted).value == pytest.approx(cohen_kappa_score(gold, predicted))
 
 
-def test_calibration_error_by_hand():
-    """Two rows at .9 of which one is right (gap .4), two at .6 of which both are (gap .4): .4 in all; a fifth at 1, right."""
-    chances = [[0.9, 0.1, 0.0], [0.9, 0.1, 0.0], [0.2, 0.6, 0.2], [0.2, 0.6, 0.2], [0.0, 0.0, 1.0]]
-    gold = [A, X, X, X, U]
-    assert calibration_error(gold, chances).value == pytest.approx((2 * 0.4 + 2 * 0.4 + 0) / 5)
-    assert reliability(gold, chances) == [(pytest.approx(0.6), 1.0, 2), (pytest.approx(0.9), 0.5, 2), (1.0, 1.0, 1)]
-
-
-def test_gaps_within_a_bin_cancel_and_across_bins_do_not():
-    """.67 and .73 share the bin (10/15, 11/15]; .66 stands in the one below."""
-    right, wrong = [0.67, 0.33, 0], [0.73, 0.27, 0]
-    assert calibration_error([A, X], [right, wrong]).value == pytest.approx(abs(1 - 1.40) / 2)
-    assert calibration_error([A, X], [[0.66, 0.34, 0], wrong]).value == pytest.approx((0.34 + 0.73) / 2)
-
-
 def test_brier_by_hand():
     chances = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
     assert brier([A, X], chances).value == pytest.approx(((0.25 + 0.09 + 0.04) + 2) / 2)
     assert brier([A, X, U], [[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], None]).failed == 1
 
 
-def test_coverage_at_risk_by_hand():
-    """Surest first: right, right, wrong, right, wrong. With a quarter allowed wrong, four of five can be answered."""
-    sure = [0.95, 0.9, 0.8, 0.7, 0.6]
-    chances = [[s, 1 - s, 0] for s in sure]
-    gold = [A, A, X, A, X]
-    assert coverage_at_risk(gold, chances, risk=0.25).value == pytest.approx(0.8)
-    assert coverage_at_risk(gold, chances, risk=0.1).value == pytest.approx(0.4)
-    assert coverage_at_risk([X, A], [[0.9, 0.1, 0], [0.6, 0.4, 0]], risk=0.1).value == 0
-
-
-def test_rows_of_one_confidence_are_answered_together():
-    chances = [[0.8, 0.2, 0]] * 2
-    assert coverage_at_risk([A, X], chances, risk=0.1).value == coverage_at_risk([X, A], chances, risk=0.1).value == 0
+def test_log_loss_is_that_of_scikit_learn():
+    rng = np.random.default_rng(2)
+    chances, codes = rng.dirichlet([1, 1, 1], size=50), rng.integers(0, 3, 50)
+    assert log_loss([LABELS[i] for i in codes], chances).value == pytest.approx(metrics.log_loss(codes, chances, labels=[0, 1, 2]))
+    assert log_loss([A], [[0.0, 1.0, 0.0]]).value == pytest.approx(-np.log(1e-9))
 
 
 def test_flip_rate_counts_pairs():
@@ -135,6 +113,7 @@ def test_row_order_changes_no_score():
         (accuracy, predicted),
         (kappa, predicted),
         (brier, chances),
+        (log_loss, chances),
         (calibration_error, chances),
         (coverage_at_risk, chances),
     ):

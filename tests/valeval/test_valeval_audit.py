@@ -9,7 +9,7 @@ from clave.errors import InputError
 from clave.records import LABELS, Label, Verdict
 from clave.valeval.audit import Finding, SourceError, audit, collect_verdicts, thresholds
 from clave.valeval.audit_page import audit_page
-from clave.valeval.quality import READ, share_text, wilson
+from clave.valeval.quality import READ, share_text
 from clave.valeval.row import Row
 from clave.valeval.sources.registry import BUILTIN
 
@@ -81,13 +81,7 @@ def test_the_page_escapes_texts_and_loads_nothing() -> None:
     assert 'value="drop"' in page
 
 
-def test_wilson_interval_of_a_known_case() -> None:
-    low, high = wilson(27, 30)
-    assert (round(low, 3), round(high, 3)) == (0.744, 0.965)
-    assert wilson(0, 10)[0] == 0.0
-    assert wilson(10, 10)[1] == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="no interval"):
-        wilson(0, 0)
+def test_a_share_is_told_with_its_interval() -> None:
     assert share_text(27, 30) == "27 of 30 (.74-.97)"
 
 

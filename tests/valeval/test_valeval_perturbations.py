@@ -163,6 +163,7 @@ class FakeChat:
     """Answers in turn what it was given."""
 
     model = "fake/one"
+    width = 16
 
     def __init__(self, *answers: str | Failure) -> None:
         self.answers = list(answers)

@@ -71,7 +71,7 @@ class Calibrating:
             system = guided(store)
             clave = Clave(system, model=self.model, **self.options).fit(usable(store))
             clave.save(self.out)
-            for value, text in clave.guidelines_.items():
+            for value, text in (clave.fitted.guidelines if clave.fitted else {}).items():
                 if not system[value].guideline:
                     store.set(f"induced:{value}", text)
             spent = clave.ledger

@@ -41,12 +41,14 @@ class Flips(Record):
 
 
 class CurvePoint(Record):
-    """Accuracy with so many labels per value, over all seeds."""
+    """Accuracy with so many labels per value, over all draws of labels."""
 
     judge: str
     labels: int
-    seeds: int
     accuracy: Estimate
+    """Its interval is over scenarios, with these draws of labels."""
+    draws: tuple[float, ...]
+    """Accuracy with each draw of labels: how far they lie apart, the interval does not tell."""
 
 
 class Ablation(Record):
@@ -87,8 +89,9 @@ class Chosen(Record):
     judge: str
     choice: str
     labels: int | None
-    seeds: int
     accuracy: Estimate
+    draws: tuple[float, ...]
+    """Accuracy with each draw of labels."""
     to_random: Difference | None
     """On the same rows and seeds; None for the random choice itself."""
     p_holm: float | None
@@ -139,13 +142,18 @@ def flips(table: PredictionTable) -> list[Flips]:
 
 
 def curve(table: PredictionTable, split: str) -> list[CurvePoint]:
-    """Accuracy against labels per value; rows of all seeds count, resampled by scenario."""
+    """Accuracy against labels per value; rows of all draws of labels count."""
     points = [
-        CurvePoint(judge=judge, labels=labels, seeds=len(part.distinct("seed")), accuracy=score(part, accuracy))
+        CurvePoint(judge=judge, labels=labels, accuracy=score(part, accuracy), draws=_draws(part))
         for (judge, labels), part in table.where(split=split).groups("judge", "labels")
         if labels is not None
     ]
     return sorted(points, key=lambda p: (p.judge, p.labels))
+
+
+def _draws(part: PredictionTable) -> tuple[float, ...]:
+    found = (score(own, accuracy).value for _, own in part.groups("seed"))
+    return tuple(value for value in found if value is not None)
 
 
 def ablation(table: PredictionTable, full: str) -> list[Ablation]:
@@ -182,8 +190,8 @@ def diversity(table: PredictionTable, split: str) -> list[Chosen]:
             judge=judge,
             choice=choice,
             labels=part["labels"][0],
-            seeds=len(part.distinct("seed")),
             accuracy=score(part, accuracy),
+            draws=_draws(part),
             to_random=compared.get((judge, choice)),
             p_holm=adjusted.get((judge, choice)),
         )

@@ -48,10 +48,8 @@ class WithinBudget:
 
     @property
     def width(self) -> int:
-        """How many requests can be under way at once."""
-        return int(getattr(self._chat, "width", 16))
-
-    concurrency = width
+        """See `ChatModel.width`."""
+        return self._chat.width
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`.

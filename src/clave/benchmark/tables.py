@@ -10,6 +10,7 @@ failed, by status. A judge that was not asked about every row of its cell is hal
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,21 +18,25 @@ import numpy as np
 from clave.benchmark.predictions import PredictionTable
 from clave.errors import InputError
 from clave.records import Label, Record
+from clave.scoring.comparing import pairwise
 from clave.scoring.metrics import (
     accuracy,
     accuracy_difference,
     accuracy_of,
     brier,
-    calibration_error,
     confusion_sums,
-    coverage_at_risk,
     kappa,
+    label_codes,
+    log_loss,
     macro_f1,
     recalls,
-    reliability,
 )
-from clave.scoring.statistics import Array, Difference, Estimate, bootstrap, holm
+from clave.scoring.reliability import CalibrationError, calibration_error, reliability
+from clave.scoring.selective import coverage_at_risk
+from clave.scoring.statistics import Array, Difference, Estimate, estimate, group_index
 
+LEVEL = 0.05
+"""Judges are told apart below this adjusted p-value."""
 ALL = "all"
 """Stands for all systems, or all splits, together."""
 
@@ -62,15 +67,17 @@ class LeaderboardRow(Record):
     macro_f1: Estimate
     kappa: Estimate
     recalls: dict[Label, Estimate]
-    calibration_error: Estimate
     brier: Estimate
+    log_loss: Estimate
+    calibration_error: CalibrationError
     coverage: Estimate
-    """Share of rows that can be answered with at most 10 % of the answers wrong."""
+    """Share of rows that can be answered so that, with 90 % confidence, at most 10 % of the answers are wrong."""
     to_best: Difference | None = None
     """Accuracy minus that of the best judge of this system and split, on shared rows; None for the best itself."""
-    p_holm: float | None = None
+    p_adjusted: float | None = None
+    """That it is as good as the best, adjusted for all pairs of judges of this system and split, see `clave.scoring.comparing`."""
     tier: int | None = None
-    """1 = the best and all that cannot be told from it at 5 % after Holm's correction; the best of the rest opens the next tier."""
+    """1 = the best and all that cannot be told from it at 5 % so adjusted; the best of the rest opens the next tier."""
     price: Price
 
 
@@ -85,7 +92,7 @@ class Cell(Record):
 
 
 class ReliabilityBin(Record):
-    """One of fifteen bins of confidence: what was promised and what was kept."""
+    """One of at most fifteen bins of confidence with about equally many rows: what was promised and what was kept."""
 
     judge: str
     split: str
@@ -106,7 +113,7 @@ class Drop(Record):
 
 def score(table: PredictionTable, metric: Any) -> Estimate:
     """A metric over the labels, or the probabilities, of a table's rows."""
-    over = table.probabilities if metric in (calibration_error, brier, coverage_at_risk) else list(table["label"])
+    over = table.probabilities if metric in (brier, log_loss, coverage_at_risk) else list(table["label"])
     result: Estimate = metric(list(table["gold"]), over, list(table["group"]))
     return result
 
@@ -131,19 +138,35 @@ def _ranked(cell: PredictionTable, system: str, split: str) -> list[LeaderboardR
     missing = {judge: len(wanted - set(_row_keys(part))) for judge, part in judges.items()}
     rows = [_row(part, judge, system, split, missing[judge]) for judge, part in judges.items()]
     rows.sort(key=lambda r: (r.missing == 0, -1.0 if r.accuracy.value is None else r.accuracy.value, r.macro_f1.value or 0.0), reverse=True)
-    to_best, p_holm, tiers = dict[str, Difference](), dict[str, float](), dict[str, int]()
-    rest, tier = [r.judge for r in rows if r.accuracy.value is not None and not r.missing], 0
-    while rest:
-        tier += 1
-        best, *others = rest
-        differences = {name: compare(judges[name], judges[best]) for name in others}
-        adjusted = dict(zip(others, holm([1.0 if d.p is None else d.p for d in differences.values()]), strict=True))
-        if tier == 1:
-            to_best, p_holm = differences, adjusted
-        tied = {best, *(name for name in others if adjusted[name] >= 0.05)}
-        tiers.update(dict.fromkeys(tied, tier))
-        rest = [name for name in rest if name not in tied]
-    return [r.model_copy(update={"to_best": to_best.get(r.judge), "p_holm": p_holm.get(r.judge), "tier": tiers.get(r.judge)}) for r in rows]
+    ranked = [r.judge for r in rows if r.accuracy.value is not None and not r.missing]
+    adjusted = _pairwise([judges[name] for name in ranked])
+    more: dict[str, dict[str, Any]] = {name: {"tier": tier} for name, tier in zip(ranked, _tiers(adjusted), strict=True)}
+    for i, name in enumerate(ranked[1:], 1):
+        more[name] |= {"to_best": compare(judges[name], judges[ranked[0]]), "p_adjusted": float(adjusted[0, i])}
+    return [r.model_copy(update=more.get(r.judge, {})) for r in rows]
+
+
+def _pairwise(judges: Sequence[PredictionTable]) -> Array:
+    """Adjusted p-values of every two judges, shape (judges, judges)."""
+    group_of = {key: group for part in judges for key, group in zip(_row_keys(part), part["group"], strict=True)}
+    place = {key: i for i, key in enumerate(group_of)}
+    right = np.full((len(place), len(judges)), np.nan)
+    for column, part in enumerate(judges):
+        said = label_codes(list(part["label"]))
+        hit = np.where(said < 0, np.nan, said == label_codes(list(part["gold"])))
+        right[[place[key] for key in _row_keys(part)], column] = hit
+    return pairwise(right, group_index(list(group_of.values()), len(group_of)))
+
+
+def _tiers(adjusted: Array) -> list[int]:
+    """Of judges from the best down: a tier is the best that is left and all that cannot be told from it."""
+    tiers, tier = [0] * len(adjusted), 0
+    while 0 in tiers:
+        tier, best = tier + 1, tiers.index(0)
+        for i, p in enumerate(adjusted[best]):
+            if not tiers[i] and (i == best or p >= LEVEL):
+                tiers[i] = tier
+    return tiers
 
 
 def _row(part: PredictionTable, judge: str, system: str, split: str, missing: int) -> LeaderboardRow:
@@ -158,8 +181,9 @@ def _row(part: PredictionTable, judge: str, system: str, split: str, missing: in
         macro_f1=score(part, macro_f1),
         kappa=score(part, kappa),
         recalls=recalls(list(part["gold"]), list(part["label"]), list(part["group"])),
-        calibration_error=score(part, calibration_error),
         brier=score(part, brier),
+        log_loss=score(part, log_loss),
+        calibration_error=calibration_error(list(part["gold"]), part.probabilities, list(part["group"])),
         coverage=score(part, coverage_at_risk),
         price=price(part),
     )
@@ -241,4 +265,4 @@ def _drop(origin: PredictionTable, target: PredictionTable) -> Estimate:
     def formula(total: Array) -> Array:
         return accuracy_of(total[..., : a.shape[1]]) - accuracy_of(total[..., a.shape[1] :])
 
-    return bootstrap(sums, groups, formula, failed=int((~known_a).sum() + (~known_b).sum()))
+    return estimate(sums, groups, formula, bounds=(-1.0, 1.0), failed=int((~known_a).sum() + (~known_b).sum()))

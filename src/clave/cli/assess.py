@@ -114,10 +114,12 @@ def assess(
         _tell(made[-1], chat)
         left = None if left is None else max(0.0, left - chat.ledger.cost)
     clave = Clave.from_pretrained(evaluator, **calls(evaluator_base_url, left))
-    stopped = next((m.stopped for m in made if m.stopped), "")
-    for one in (m for m in made if m.responses):
-        summary = asyncio.run(evaluate_file(clave, Source(str(one.path)), _verdicts(one)))
-        stopped = stopped or summary.stopped
+
+    async def evaluate_all() -> list[str]:
+        async with clave:
+            return [(await evaluate_file(clave.judging, Source(str(m.path)), _verdicts(m))).stopped for m in made if m.responses]
+
+    stopped = next(filter(None, (*(m.stopped for m in made), *asyncio.run(evaluate_all()))), "")
     files = [m for m in made if m.responses and _verdicts(m).is_file()]
     if not files:
         raise InputError("no model answered a scenario: see the reasons in the files *.unanswered.jsonl")

@@ -108,8 +108,8 @@ def curve(
     wanted = [_number("--labels", p) for p in _names(points) or ()]
     outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
     found = points_of(predictions_of(session, "curve", outcome), session.original)
-    rows = [(p.judge, str(p.labels), str(p.seeds), p.accuracy) for p in found]
-    finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "seeds", "accuracy"), rows)
+    rows = [(p.judge, str(p.labels), str(len(p.draws)), p.accuracy) for p in found]
+    finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "draws", "accuracy"), rows)
 
 
 @app.command()
@@ -152,8 +152,8 @@ def diversity(
     session = _opened(folder, concurrency, budget, prices, cache)
     outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
     found = compared(predictions_of(session, "diversity", outcome), session.original)
-    rows = [(c.judge, c.choice, str(c.seeds), c.accuracy, difference_cell(c.to_random, c.p_holm)) for c in found]
-    finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "seeds", "accuracy", "to random"), rows)
+    rows = [(c.judge, c.choice, str(len(c.draws)), c.accuracy, difference_cell(c.to_random, c.p_holm)) for c in found]
+    finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "draws", "accuracy", "to random"), rows)
 
 
 @app.command()

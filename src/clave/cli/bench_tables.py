@@ -77,7 +77,7 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
         return
     together = [r for r in board if r.system in (ALL, board[0].system)]
     rows = [
-        (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, difference_cell(r.to_best, r.p_holm))
+        (r.judge, r.split, "unfinished" if r.missing else str(r.tier or ""), r.accuracy, difference_cell(r.to_best, r.p_adjusted))
         for r in together
     ]
     notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]

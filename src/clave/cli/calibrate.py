@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,12 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.errors import InputError
+
+if TYPE_CHECKING:
+    from clave.fitting.fitted import Fitted
+    from clave.llm.ledger import Ledger
+    from clave.scoring.statistics import Estimate
+    from clave.settings import Feature
 
 pool_app = typer.Typer(no_args_is_help=True, help="The concept pool of an evaluator.")
 
@@ -73,7 +79,9 @@ def calibrate(
     with stages(clave.ledger) as tick:
         clave.fit(rows, given_folds=fold_column is not None, progress=tick)
     clave.save(output)
-    show(clave, output, skipped, as_json)
+    fitted = clave.fitted
+    assert fitted is not None
+    show(fitted, clave.ledger, output, skipped, as_json)
 
 
 def read(
@@ -95,52 +103,48 @@ def read(
     return loaded, kept, skipped.count
 
 
-def feature_names(text: str) -> tuple[str, ...]:
+def feature_names(text: str) -> tuple[Feature, ...]:
     """`"stance,concepts"` as a tuple."""
-    from clave.recognizers.observation import FEATURES
+    from clave.settings import FEATURES
 
     names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
-    for name in names or ("",):
-        opt.one_of("--features", name, *FEATURES)
-    return names
+    return tuple(opt.one_of("--features", name, *FEATURES) for name in names or ("",))
 
 
-def show(clave: Any, folder: Path, skipped: int, as_json: bool) -> None:
+def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_json: bool) -> None:
     """Cross-validated scores, and what to do next."""
+    came = fitted.provenance
     if as_json:
-        typer.echo(json.dumps({"evaluator": clave.name, "folder": str(folder), "skipped_rows": skipped, **clave.manifest_}))
+        typer.echo(json.dumps({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")}))
         return
-    title = f"{clave.name}: cross-validated on the labels, by scenario; 95 % intervals"
+    title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
     for column, side in (("value", "left"), ("labels", "right"), ("accuracy", "right"), ("macro-F1", "right"), ("ECE", "right")):
         table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    for value, scores in clave.manifest_["scores"].items():
-        cells = [Text(_interval(scores[name])) for name in ("accuracy", "macro_f1", "ece")]
-        table.add_row(value, str(scores["accuracy"]["n"]), *cells, end_section=value == "all")
+    for value, scores in came.scores.items():
+        cells = [Text(_interval(score)) for score in (scores.accuracy, scores.macro_f1, scores.ece)]
+        table.add_row(value, str(scores.accuracy.n), *cells, end_section=value == "all")
     console = Console()
     console.print(table)
     notes = []
-    if clave.manifest_["disputed"]:
-        notes.append(f"{clave.manifest_['disputed']} samples left out: their annotators disagree without a majority")
+    if came.disputed:
+        notes.append(f"{came.disputed} samples left out: their annotators disagree without a majority")
     if skipped:
         notes.append(f"{skipped} bad rows skipped")
-    failed = clave.manifest_["failed"]
-    if failed:
-        notes.append(
-            f"{sum(failed.values())} samples left out: the large model failed ({', '.join(f'{n} {k}' for k, n in failed.items())})"
-        )
-    notes += [f"{value}: no sample is labelled {' or '.join(labels)}" for value, labels in clave.manifest_["unseen_labels"].items()]
-    ledger = clave.ledger
-    if clave.settings.calls:
+    if came.failed:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in came.failed.items())
+        notes.append(f"{sum(came.failed.values())} samples left out: the large model failed ({kinds})")
+    notes += [f"{value}: no sample is labelled {' or '.join(labels)}" for value, labels in came.unseen_labels.items()]
+    if ledger is not None and fitted.settings.calls:
         notes.append(money(ledger))
     for note in notes:
         console.print(Text(note))
     console.print(Text(f"Saved to {folder}. Next: clave evaluate responses.jsonl --evaluator {folder} -o verdicts.jsonl"))
 
 
-def _interval(score: dict[str, Any]) -> str:
+def _interval(score: Estimate) -> str:
     """A score and its interval; samples of one scenario have none."""
-    return f"{score['value']:.2f}" + ("" if score["low"] is None else f" [{score['low']:.2f}, {score['high']:.2f}]")
+    return f"{score.value:.2f}" + ("" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]")
 
 
 def money(ledger: Any) -> str:
@@ -153,9 +157,9 @@ def money(ledger: Any) -> str:
 
 def refit(folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")], as_json: opt.Json = False) -> None:
     """Take edits of guidelines and concepts.jsonl up and fit again, without a call."""
-    from clave.saving import refit as refit_folder
+    from clave.saving import refit_folder
 
-    show(refit_folder(folder), folder, 0, as_json)
+    show(refit_folder(folder), None, folder, 0, as_json)
 
 
 @pool_app.command("show")
@@ -168,10 +172,10 @@ def pool_show(
     from clave.records import LABELS
     from clave.saving import load
 
-    clave = load(folder, offline=True)
+    fitted = load(folder)
     if value is not None:
-        clave.system[value]
-    pool = clave.learnt_.pool if clave.learnt_ else None
+        fitted.system[value]
+    pool = fitted.learnt.pool
     if pool is None:
         raise InputError(f"{folder} was made without a large model and has no concepts")
     concepts = sorted((c for c in pool.concepts if value in (None, c.value)), key=lambda c: (c.value, -sum(c.labels.values()), c.text))

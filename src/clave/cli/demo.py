@@ -50,7 +50,8 @@ def demo(
     key = [json.loads(line) for line in (data / "responses_key.jsonl").read_text(encoding="utf-8").splitlines()]
     right = sum(v.label == k["label"] for v in verdicts for k in key if (v.id, v.value) == (k["id"], k["value"]))
     usual = sum(k["label"] == "unrelated" for k in key)
-    scores = clave.manifest_["scores"]["all"]["accuracy"]
+    assert clave.fitted is not None
+    accuracy = clave.fitted.provenance.scores["all"].accuracy
     console.print(Text("Verdicts on unseen responses, with their probabilities:", style="bold"))
     found = {(v.id, v.value): v for v in verdicts}
     for response in responses:
@@ -71,8 +72,8 @@ def demo(
     console.print(Text(clave.explain(surest)))
     console.print(
         Text(
-            f"\nCross-validated accuracy on the examples: {scores['value']:.2f} [{scores['low']:.2f}, {scores['high']:.2f}] "
-            f"(n = {scores['n']}; chance is 1/3). {right} of the {len(key)} verdicts above are the authors' own labels; always saying "
+            f"\nCross-validated accuracy on the examples: {accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}] "
+            f"(n = {accuracy.n}; chance is 1/3). {right} of the {len(key)} verdicts above are the authors' own labels; always saying "
             f"unrelated would be right {usual} times. With a large model it is better: see the README.\n"
             f"The page with all verdicts and reasons: {page}"
         )

@@ -18,6 +18,7 @@ from clave.cli import options as opt
 if TYPE_CHECKING:
     from clave.evaluator import Clave
     from clave.files.evaluating import Summary
+    from clave.fitting.cross_fitting import Progress
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
@@ -59,10 +60,11 @@ def evaluate(
 
     clave = opened(evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
-    with stages(clave.ledger) as tick:
-        summary = asyncio.run(
-            evaluate_file(
-                both or clave,
+
+    async def run(tick: Progress) -> Summary:
+        async with clave:
+            return await evaluate_file(
+                both or clave.judging,
                 source(responses, mapping, on_error),
                 output,
                 min_confidence=min_confidence,
@@ -70,7 +72,9 @@ def evaluate(
                 retry_failed=retry_failed,
                 tick=lambda done, total: tick("verdicts", done, total),
             )
-        )
+
+    with stages(clave.ledger) as tick:
+        summary = asyncio.run(run(tick))
     show(clave, summary, output, as_json)
     if not as_json:
         texts = [] if responses == "-" else ["--responses", responses, *(part for pair in mapping or () for part in ("--map", pair))]
@@ -131,6 +135,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
             "values": per_value,
             "skipped_rows": summary.skipped.count,
             "stopped": summary.stopped,
+            "notes": summary.notes,
             **spent,
         }
         typer.echo(json.dumps(data))
@@ -145,13 +150,15 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     console.print(table)
     if clave.settings.calls:
         console.print(Text(money(ledger)))
-    if clave.learnt_ is None:
+    if clave.fitted is None:
         console.print(
             Text("These verdicts are zero-shot and uncalibrated: calibrate on labels with `clave calibrate` to know how far to trust them.")
         )
     failed = sum(counts["failed"] for counts in per_value.values())
     if failed:
         console.print(Text(f"{failed} verdicts failed; their reasons stand in the file. Run again with --retry-failed."))
+    for note in summary.notes:
+        console.print(Text(note))
     if summary.skipped.count:
         console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {summary.skipped.reasons[0]}"))
     if summary.stopped:
@@ -179,7 +186,9 @@ def estimate(
 ) -> None:
     """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
     from clave.errors import InputError
+    from clave.evaluator import Clave
     from clave.files.estimating import Estimate, estimate_calibration, estimate_evaluation
+    from clave.llm.chat import OfflineChat
     from clave.llm.opening import open_chat
     from clave.saving import fetch, load
     from clave.settings import Settings
@@ -197,8 +206,9 @@ def estimate(
         result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
     else:
         if evaluator is not None:
-            clave = load(fetch(evaluator), offline=True)
-            model = clave.settings.model
+            fitted = load(fetch(evaluator))
+            model = fitted.settings.model
+            clave = Clave.of(fitted, chat=OfflineChat(model) if fitted.settings.calls else None)
         else:
             clave = opened(None, system, model, joint, options)
         chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Concept extraction: the large model says what a response does that bears on a value, and where it stands.
 
-extractor = LLMExtractor(chat)
+extractor = Extractor(chat)
 found = await extractor.extract(response, value, guideline="…", examples=cases)
 found.extraction.concepts     # ("Advising against actions that intentionally harm others",)
 """
@@ -57,18 +57,8 @@ class Extracted:
     served_by: str
 
 
-class Extractor(Protocol):
-    """Finds concepts and a stance in a response."""
-
-    async def extract(
-        self, response: Response, value: Value, *, guideline: str | None = None, examples: Sequence[Example] = ()
-    ) -> Extracted | Failure:
-        """Extract for one value; what goes wrong comes back as a Failure."""
-        ...
-
-
-class LLMExtractor:
-    """The extractor on a chat model."""
+class Extractor:
+    """Finds concepts and a stance in a response, by asking a chat model."""
 
     def __init__(self, chat: ChatModel) -> None:
         self._chat = chat
@@ -76,7 +66,7 @@ class LLMExtractor:
     async def extract(
         self, response: Response, value: Value, *, guideline: str | None = None, examples: Sequence[Example] = ()
     ) -> Extracted | Failure:
-        """See `Extractor.extract`."""
+        """Extract for one value; what goes wrong comes back as a Failure."""
         empty = _nothing_to_judge(response)
         if empty is not None:
             return empty

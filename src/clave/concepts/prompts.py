@@ -13,10 +13,14 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from clave.settings import Settings
+
 if TYPE_CHECKING:
     import jinja2
 
 _MARK = "=== user ===\n"
+RENDERING = 1
+"""Of the code that fills the templates: raise it when a change of that code changes what a model reads."""
 
 
 class Template:
@@ -34,8 +38,9 @@ class Template:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits of the file."""
-        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
+        """Twelve hex digits of the file, and of how it is filled."""
+        rendering = f"\0{RENDERING}" if RENDERING > 1 else ""
+        return hashlib.sha256(f"{self.source}{rendering}".encode()).hexdigest()[:12]
 
     def system(self, **variables: Any) -> str:
         """The part that many calls share."""
@@ -50,6 +55,14 @@ class Template:
 def template(name: str, package: str = "clave.concepts") -> Template:
     """A prompt by the name of its file, and the package whose folder prompts/ it is in."""
     return Template(name, package)
+
+
+def prompts_in_use(settings: Settings) -> dict[str, str]:
+    """Name -> hash of the prompts that verdicts of such an evaluator rest on; a joint answer that lacks a value is asked for singly."""
+    if not settings.calls:
+        return {}
+    names = ("extract_joint", "extract") if settings.joint else ("extract",)
+    return {name: template(name).hash for name in names}
 
 
 def token_for(*texts: str) -> str:

@@ -1,6 +1,6 @@
-"""One step of an evaluation: from a response and the values it is asked for to their verdicts.
+"""An evaluation: from responses and the values they are asked for to verdicts.
 
-    await Judging(chat, encoder, settings, learnt, guideline, "clave-mft-1a2b3c4d").judge((response, (value,)), floor=0.0)
+    async for verdict in clave.judging.verdicts([(response, (value,))]): ...
 
 The large model extracts, the pool maps, the recognizer concludes. Without a large model the recognizer reads the text's vector; without
 labels the large model's stance is the verdict.
@@ -9,26 +9,33 @@ labels the large model's stance is the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clave.concepts.cases import encoded_text
-from clave.concepts.extractor import Extracted, LLMExtractor
+from clave.concepts.extractor import Extracted, Extractor
 from clave.encoder import BatchingEncoder
 from clave.encoder.encoder import Vectors
-from clave.evaluating.stream import StopStreamError
+from clave.errors import InputError
+from clave.evaluating.stream import StopStreamError, Stream
 from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
+from clave.fitting.fitted import Fitted
 from clave.fitting.learn import Learnt
-from clave.llm.cached import CachedChat
+from clave.fitting.naming import zero_shot_name
+from clave.llm.cached import CachedChat, cached
+from clave.llm.chat import ChatModel
 from clave.recognizers.observation import Observation
 from clave.records import Case, Failure, Response, Verdict
 from clave.settings import Settings
-from clave.values import Value
+from clave.values import Value, ValueSystem
 
 _SHOWN_CASES = 3
+_ENCODING = 32
+"""Responses under way beyond the calls, so that the encoder has the next ones ready."""
 
 Unit = tuple[Response, tuple[Value, ...]]
 """A response and the values it is evaluated for."""
@@ -38,17 +45,93 @@ Unit = tuple[Response, tuple[Value, ...]]
 class Judging:
     """See the module."""
 
+    system: ValueSystem
+    settings: Settings
+    fitted: Fitted | None
     chat: CachedChat | None
     encoder: BatchingEncoder
-    settings: Settings
-    learnt: Learnt | None
-    guideline: Callable[[Value], str | None]
-    """The one in force for a value."""
-    evaluator: str
-    """Its name, for the verdicts."""
+
+    @cached_property
+    def name(self) -> str:
+        """The evaluator's, for its verdicts."""
+        return self.fitted.name if self.fitted is not None else zero_shot_name(self.system, self.settings)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """The values it judges when none is named: those it was fitted on, else those of the system."""
+        return self.fitted.values if self.fitted is not None else tuple(self.system.ids())
+
+    async def leave(self) -> None:
+        """Let go of the connections that the running event loop has opened, and of the files."""
+        if self.chat is not None:
+            await self.chat.close()
+
+    def with_chat(self, chat: ChatModel) -> Judging:
+        """The same on another chat model."""
+        return replace(self, chat=cached(chat))
+
+    def values_of(self, response: Response) -> tuple[Value, ...]:
+        """The values that a response is to be judged for.
+
+        Raises:
+            InputError: It names a value that the evaluator does not know.
+        """
+        if response.value is None:
+            return tuple(self.system[v] for v in self.values)
+        if self.fitted is not None and response.value in self.system and response.value not in self.values:
+            raise InputError(
+                f"response {response.id!r}: the evaluator was not fitted on value {response.value!r}, only on {', '.join(self.values)}"
+            )
+        try:
+            return (self.system[response.value],)
+        except InputError as error:
+            raise InputError(f"response {response.id!r}: {error}") from None
+
+    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+        """Judge (response, values) pairs.
+
+        Args:
+            units: Any number; read as workers become free.
+            min_confidence: See `Clave.evaluate`.
+            coverage: See `Clave.evaluate`.
+
+        Raises:
+            InputError: It is neither fitted nor has a large model, or one of the two is out of range.
+        """
+        if self.fitted is None and self.chat is None:
+            raise InputError("without labels there must be a large model: name one, or fit on labels first")
+        floor = self.floor(min_confidence, coverage)
+        workers = _ENCODING + (self.chat.width if self.chat is not None else 0)
+        return Stream(self.split(units), partial(self.judge, floor=floor), workers)
+
+    def floor(self, min_confidence: float, coverage: float) -> float:
+        """The probability below which a verdict is abstained.
+
+        Raises:
+            InputError: One of the two is out of range.
+        """
+        if not 0 < coverage <= 1 or not 0 <= min_confidence < 1:
+            raise InputError("coverage must be above 0 and at most 1, and the least confidence from 0 to below 1")
+        if coverage < 1 and self.fitted is None:
+            raise InputError("coverage is a share of what a calibrated evaluator is sure of: calibrate on labels first, or leave it out")
+        return max(min_confidence, self.fitted.learnt.calibration.min_confidence(coverage) if self.fitted else 0.0)
+
+    def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """One unit per call: all values of a response together in joint mode, else one by one."""
+        for response, values in units:
+            if self.settings.joint:
+                yield response, values
+            else:
+                yield from ((response, (value,)) for value in values)
+
+    def guideline(self, value: Value) -> str | None:
+        """The one in force for a value."""
+        if self.fitted is not None:
+            return self.fitted.guideline(value)
+        return value.guideline if self.settings.guideline else None
 
     async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
-        """A verdict for each of the unit's values; abstained below `floor`.
+        """A verdict for each of the unit's values, which `split` made; abstained below `floor`.
 
         Raises:
             StopStreamError: The budget is spent; the message says so.
@@ -56,11 +139,11 @@ class Judging:
         response, values = unit
         if not response.response.strip():
             failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
-            return [failed_verdict(response, value.id, failure, self.evaluator) for value in values]
+            return [failed_verdict(response, value.id, failure, self.name) for value in values]
         vector = await self._text_vector(response)
         if self.chat is None:
             return [await self._by_text(response, value, vector, floor) for value in values]
-        extractor = LLMExtractor(self.chat)
+        extractor = Extractor(self.chat)
         if self.settings.joint:
             guidelines = {v.id: self.guideline(v) for v in values}
             found = await extractor.extract_joint(response, values, guidelines)
@@ -71,17 +154,17 @@ class Judging:
         return [await self._verdict(response, value, found[value.id], vector, floor) for value in values]
 
     async def _text_vector(self, response: Response) -> Vectors | None:
-        if self.learnt is None:
+        if self.fitted is None:
             return None
-        by_text = "text" in self.learnt.recognizer.features
+        by_text = "text" in self.fitted.learnt.recognizer.features
         if not by_text and (self.settings.examples == 0 or self.settings.joint):
             return None
         return await self.encoder.encode(encoded_text(response))
 
     def _examples(self, response: Response, value: Value, vector: Vectors | None) -> list[Case]:
-        if self.learnt is None or vector is None:
+        if self.fitted is None or vector is None:
             return []
-        return self.learnt.cases.nearest(value.id, vector, self.settings.examples)
+        return self.fitted.learnt.cases.nearest(value.id, vector, self.settings.examples)
 
     async def _predict(self, learnt: Learnt, observation: Observation) -> NDArray[np.float64]:
         """Calibrated probabilities, shape (3,)."""
@@ -94,27 +177,27 @@ class Judging:
         return calibrated
 
     async def _by_text(self, response: Response, value: Value, vector: Vectors | None, floor: float) -> Verdict:
-        assert self.learnt is not None
+        assert self.fitted is not None
         assert vector is not None
         return calibrated_verdict(
             response,
             value.id,
-            await self._predict(self.learnt, Observation(value.id, response, vector)),
+            await self._predict(self.fitted.learnt, Observation(value.id, response, vector)),
             min_confidence=floor,
-            novelty=novelty_of([self.learnt.cases.similarity(value.id, vector)]),
-            cases=self.learnt.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
-            evaluator=self.evaluator,
+            novelty=novelty_of([self.fitted.learnt.cases.similarity(value.id, vector)]),
+            cases=self.fitted.learnt.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
+            evaluator=self.name,
         )
 
     async def _verdict(self, response: Response, value: Value, found: Extracted | Failure, vector: Vectors | None, floor: float) -> Verdict:
         if isinstance(found, Failure):
             if found.kind == "budget":
                 raise StopStreamError(found.reason)
-            return failed_verdict(response, value.id, found, self.evaluator)
+            return failed_verdict(response, value.id, found, self.name)
         extraction = found.extraction
-        if self.learnt is None or self.learnt.pool is None:
-            return zero_shot_verdict(response, value.id, extraction, self.evaluator, found.usage, found.cached, min_confidence=floor)
-        pool = self.learnt.pool
+        if self.fitted is None or self.fitted.learnt.pool is None:
+            return zero_shot_verdict(response, value.id, extraction, self.name, found.usage, found.cached, min_confidence=floor)
+        pool = self.fitted.learnt.pool
         concepts = extraction.concepts
         vectors = await self.encoder.encode_all(concepts) if concepts else np.zeros((0, pool.vectors.shape[1]), np.float32)
         mapped = tuple(pool.map(value.id, text, v) for text, v in zip(concepts, vectors, strict=True))
@@ -122,10 +205,10 @@ class Judging:
         return calibrated_verdict(
             response,
             value.id,
-            await self._predict(self.learnt, observation),
+            await self._predict(self.fitted.learnt, observation),
             min_confidence=floor,
             novelty=novelty_of([m.similarity for m in mapped]),
-            evaluator=self.evaluator,
+            evaluator=self.name,
             found=extraction,
             mapped=mapped,
             usage=found.usage,

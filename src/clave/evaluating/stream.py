@@ -1,6 +1,6 @@
 """Work on a stream of any length with many workers at once; results come out as they are ready, nothing piles up.
 
-async for verdict in stream(units, work, workers=64): ...
+async for verdict in Stream(units, work, workers=64): ...
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,61 +22,102 @@ class StopStreamError(Exception):
     """Raised by work to say: start nothing more, let what is under way end."""
 
 
-async def stream(units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> AsyncGenerator[R, None]:
-    """Do `work` on every unit.
+class Stream(Generic[R]):
+    """Results as they are ready, and why there are no more.
+
+        results = Stream(units, work, workers=64)
+        async for result in results: ...
+        results.stopped
 
     Args:
         units: Read one by one as workers become free.
         work: From a unit to its results. An exception ends the stream and is raised; `StopStreamError` ends it without.
         workers: Units under way at once.
-
-    Yields:
-        Results, in the order in which they are ready.
     """
-    source = iter(units)
-    results: asyncio.Queue[R | BaseException | None] = asyncio.Queue(_AHEAD)
-    stopping = False
 
-    async def worker() -> None:
-        while not stopping:
+    def __init__(self, units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> None:
+        self.stopped = ""
+        """Why it ended before its units did; empty where it did not."""
+        self._results = self._run(iter(units), work, workers)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> R:
+        return await anext(self._results)
+
+    async def aclose(self) -> None:
+        """End it: what is under way is cancelled."""
+        await self._results.aclose()
+
+    async def _run(self, source: Iterator[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> AsyncGenerator[R, None]:
+        results: asyncio.Queue[R | BaseException | None] = asyncio.Queue(_AHEAD)
+        stopping = False
+
+        async def worker() -> None:
+            while not stopping:
+                try:
+                    unit = next(source)
+                except StopIteration:
+                    return
+                for result in await work(unit):
+                    await results.put(result)
+
+        async def guarded() -> None:
+            nonlocal stopping
             try:
-                unit = next(source)
-            except StopIteration:
-                return
-            for result in await work(unit):
-                await results.put(result)
+                await worker()
+            except StopStreamError as stop:
+                stopping, self.stopped = True, str(stop)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise  # the stream is being left
+                stopping = True
+                await results.put(RuntimeError(f"work on a unit was cancelled from within: {error!r}"))
+            except BaseException as error:
+                stopping = True
+                await results.put(error)
 
-    async def guarded() -> None:
-        nonlocal stopping
+        async def all_of_them() -> None:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(guarded())
+            await results.put(None)
+
+        running = asyncio.create_task(all_of_them())
         try:
-            await worker()
-        except StopStreamError:
-            stopping = True
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise  # the stream is being left
-            stopping = True
-            await results.put(RuntimeError(f"work on a unit was cancelled from within: {error!r}"))
-        except BaseException as error:
-            stopping = True
-            await results.put(error)
+            while (result := await results.get()) is not None:
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-    async def all_of_them() -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(guarded())
-        await results.put(None)
 
-    running = asyncio.create_task(all_of_them())
-    try:
-        while (result := await results.get()) is not None:
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+class SyncStream(Generic[R]):
+    """A stream for code that is not async: iterate it, then read why it `stopped`.
+
+    Args:
+        results: Iterated in an event loop of its own, in another thread.
+        at_end: Awaited there at the end, e.g. to close that loop's connections.
+    """
+
+    def __init__(self, results: Stream[R], at_end: Callable[[], Awaitable[None]]) -> None:
+        self._results = results
+        self._items = iter_sync(lambda: _ending(results, at_end))
+
+    @property
+    def stopped(self) -> str:
+        """See `Stream.stopped`."""
+        return self._results.stopped
+
+    def __iter__(self) -> Iterator[R]:
+        return self._items
+
+    def __next__(self) -> R:
+        return next(self._items)
 
 
 def run_sync(job: Coroutine[Any, Any, R]) -> R:
@@ -83,7 +125,7 @@ def run_sync(job: Coroutine[Any, Any, R]) -> R:
     return next(iter_sync(lambda: _once(job)))
 
 
-def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
+def iter_sync(make: Callable[[], AsyncGenerator[R, None]]) -> Iterator[R]:
     """Iterate an async iterator from code that is not async, in an event loop of its own in another thread.
 
     Leaving the iteration early cancels what is under way.
@@ -94,15 +136,16 @@ def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
 
     async def pump() -> None:
         pumping.append((asyncio.get_running_loop(), asyncio.current_task()))
-        async for item in make():
-            while not left.is_set():
-                try:
-                    ready.put_nowait((item, None))
-                    break
-                except queue.Full:
-                    await asyncio.sleep(0.005)
-            if left.is_set():
-                return
+        async with aclosing(make()) as items:
+            async for item in items:
+                while not left.is_set():
+                    try:
+                        ready.put_nowait((item, None))
+                        break
+                    except queue.Full:
+                        await asyncio.sleep(0.005)
+                if left.is_set():
+                    return
 
     def main() -> None:
         end: BaseException | None = None
@@ -138,5 +181,14 @@ def iter_sync(make: Callable[[], AsyncIterator[R]]) -> Iterator[R]:
 _END = StopIteration()
 
 
-async def _once(job: Coroutine[Any, Any, R]) -> AsyncIterator[R]:
+async def _ending(results: Stream[R], at_end: Callable[[], Awaitable[None]]) -> AsyncGenerator[R, None]:
+    try:
+        async for result in results:
+            yield result
+    finally:
+        await results.aclose()
+        await at_end()
+
+
+async def _once(job: Coroutine[Any, Any, R]) -> AsyncGenerator[R, None]:
     yield await job

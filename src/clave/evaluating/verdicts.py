@@ -18,7 +18,7 @@ _SAYS: dict[Label, str] = {"adhere": "adheres", "oppose": "opposes", "unrelated"
 
 def failed_verdict(response: Response, value: str, failure: Failure, evaluator: str) -> Verdict:
     """The verdict where there is no answer."""
-    return Verdict(id=response.id, value=value, status=failure.status, reason=failure.reason, evaluator=evaluator)
+    return Verdict(id=response.id, value=value, status=failure.status, reason=failure.reason, evaluator=evaluator, judged=response.digest)
 
 
 def zero_shot_verdict(
@@ -40,6 +40,7 @@ def zero_shot_verdict(
         confidence=found.confidence,
         flags=("uncalibrated", *found.flags),
         evaluator=evaluator,
+        judged=response.digest,
         cached=cached,
         usage=usage,
     )
@@ -87,6 +88,7 @@ def calibrated_verdict(
         novelty=novelty,
         flags=found.flags if found else (),
         evaluator=evaluator,
+        judged=response.digest,
         cached=cached,
         usage=usage or Usage(),
     )

@@ -10,7 +10,7 @@ from clave.encoder import load_encoder
 from clave.evaluating.judging import Unit
 from clave.evaluator import Clave
 from clave.files.evaluating import Source
-from clave.fitting.gather import gather
+from clave.fitting.cross_fitting import cross_fit
 from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat
 from clave.llm.estimating import EstimatingChat
@@ -42,18 +42,18 @@ async def estimate_calibration(
     samples, _ = dealt_samples(labelled, settings.folds, settings.seed, given=given_folds)
     counting = EstimatingChat(chat)
     vectors = await asyncio.to_thread(load_encoder(settings.encoder).encode, [encoded_text(s.labelled) for s in samples])
-    await gather(counting, system, samples, vectors, settings, lambda stage, done, total: None)
+    await cross_fit(counting, system, samples, vectors, settings, lambda stage, done, total: None)
     return _estimate(counting, chat, len(samples), len(samples))
 
 
 async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> Estimate:
     """Count an evaluation on up to 500 verdicts, spread evenly over the file."""
-    total = sum(len(values) for _, values in source.units(clave))
+    total = sum(len(values) for _, values in source.units(clave.judging))
     if chat is None:
         return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, looked_at=total, total=total)
     step, chosen, looked_at = max(1, total // LOOKED_AT), list[Unit](), 0
     at = 0
-    for response, values in source.units(clave):
+    for response, values in source.units(clave.judging):
         picked = tuple(v for i, v in enumerate(values, at) if i % step == 0)
         at += len(values)
         if picked:
@@ -61,7 +61,7 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
             chosen.append((response, picked))
             looked_at += len(picked)
     counting = EstimatingChat(chat)
-    async for _ in clave.on(counting).aevaluate_units(chosen):
+    async for _ in clave.judging.with_chat(counting).verdicts(chosen):
         pass
     return _estimate(counting, chat, looked_at, total)
 

@@ -1,27 +1,43 @@
 """Evaluate a file into a file: checked before anything is spent, resumable, nothing lost by a kill.
 
-summary = asyncio.run(evaluate_file(clave, Source("responses.jsonl"), "verdicts.jsonl"))
+summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "verdicts.jsonl"))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluator import Clave
+from clave.evaluating.stream import Stream
+from clave.files.resuming import resume
 from clave.io import Skipped, VerdictWriter, read_responses
+from clave.io.manifest import RunManifest, responses_file, write_manifest
 from clave.io.rows import OnError
-from clave.io.verdicts import drop_failed, verdicts_to_parquet
-
-if TYPE_CHECKING:
-    from clave.cascade import Cascade
+from clave.io.verdicts import verdicts_to_parquet
+from clave.records import Response, Verdict
+from clave.values import Value, ValueSystem
 
 Tick = Callable[[int, int], None]
 """(verdicts done, verdicts in all)."""
+
+
+class Evaluates(Protocol):
+    """What a file of responses can be evaluated by: `Clave.judging`, or a cascade."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def system(self) -> ValueSystem: ...
+
+    def values_of(self, response: Response) -> tuple[Value, ...]: ...
+
+    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]: ...
 
 
 @dataclass(frozen=True)
@@ -32,14 +48,14 @@ class Source:
     mapping: Mapping[str, str] = field(default_factory=dict)
     on_error: OnError = "stop"
 
-    def units(self, clave: Clave | Cascade, skipped: Skipped | None = None) -> Iterator[Unit]:
+    def units(self, judging: Evaluates, skipped: Skipped | None = None) -> Iterator[Unit]:
         """Each response with the values it is to be evaluated for.
 
         Raises:
             InputError: A bad row, with its file and line.
         """
         for response in read_responses(self.path, mapping=self.mapping, on_error=self.on_error, skipped=skipped):
-            yield response, clave.values_of(response)
+            yield response, judging.values_of(response)
 
 
 @dataclass(frozen=True)
@@ -53,17 +69,12 @@ class Summary:
     skipped: Skipped
     stopped: str
     """Why the run ended early; empty where it did not."""
-
-
-def _only_by(name: str, writer: VerdictWriter) -> None:
-    """Refuse a file with verdicts of another evaluator, before anything in it is changed."""
-    others = writer.evaluators - {name}
-    if others:
-        raise InputError(f"{writer.path} holds verdicts of {min(others)}, and this is {name}: name another output with -o")
+    notes: tuple[str, ...] = ()
+    """What the user should know of verdicts that were there before."""
 
 
 async def evaluate_file(
-    clave: Clave | Cascade,
+    judging: Evaluates,
     source: Source,
     output: str | Path,
     *,
@@ -72,10 +83,12 @@ async def evaluate_file(
     retry_failed: bool = False,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Evaluate all responses of a file; verdicts that the output holds already are kept.
+    """Evaluate all responses of a file; verdicts that the output holds already are kept where they judge the same text in the same way.
+
+    Beside the output stands a manifest of what made it (`clave.io.manifest`).
 
     Args:
-        clave: The evaluator.
+        judging: The evaluator, as `Clave.judging` gives it, or a cascade.
         source: The responses. A stream that cannot be read twice (`-`) is not checked beforehand.
         output: A `.jsonl` file, appended to verdict by verdict, or a `.parquet` file, written from such a file at the end.
         min_confidence: As for `Clave.evaluate`.
@@ -84,7 +97,7 @@ async def evaluate_file(
         tick: Called after each verdict.
 
     Raises:
-        InputError: A bad row, an output that holds another evaluator's verdicts, an unknown ending.
+        InputError: A bad row, an output that was made by another evaluator, with other options or on other responses, an unknown ending.
         ModelError: The large model cannot be used at all.
     """
     target = Path(output)
@@ -94,29 +107,38 @@ async def evaluate_file(
     total = 0
     if source.path != "-":
         bad = Skipped()
-        total = sum(len(values) for _, values in source.units(clave, bad))
+        total = sum(len(values) for _, values in source.units(judging, bad))
         if not total:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
-    if retry_failed:
-        with VerdictWriter(lines) as writer:
-            _only_by(clave.name, writer)
-        drop_failed(lines)
+    manifest = RunManifest(
+        clave=version("clave"),
+        evaluator=judging.name,
+        system=judging.system.id,
+        values={value.id: value.name for value in judging.system.values},
+        responses=responses_file(source.path),
+        options={"min_confidence": min_confidence, "coverage": coverage},
+    )
     skipped, new = Skipped(), 0
     with VerdictWriter(lines) as writer:
-        _only_by(clave.name, writer)
+        once = source.path == "-"
+        notes = resume(writer, manifest, None if once else lambda: source.units(judging), retry_failed=retry_failed)
+        write_manifest(lines, manifest)
         tick(len(writer), total)
 
         def rest() -> Iterator[Unit]:
-            for response, values in source.units(clave, skipped):
+            for response, values in source.units(judging, skipped):
+                if once and any(writer.differs(response, v.id) for v in values):
+                    raise InputError(f"{lines} holds a verdict on another text of id {response.id!r}: name another output")
                 left = tuple(v for v in values if not writer.has(response.id, v.id))
                 if left:
                     yield response, left
 
-        async for verdict in clave.aevaluate_units(rest(), min_confidence=min_confidence, coverage=coverage):
+        verdicts = judging.verdicts(rest(), min_confidence=min_confidence, coverage=coverage)
+        async for verdict in verdicts:
             writer.write(verdict)
             new += 1
             tick(len(writer), total)
         counts = dict(writer.counts)
     if target != lines:
         verdicts_to_parquet(lines, target)
-    return Summary(counts, new, skipped, clave.stopped)
+    return Summary(counts, new, skipped, verdicts.stopped, tuple(notes))

@@ -20,9 +20,19 @@ from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities, Recognizer
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
-from clave.records import LABELS, Label
-from clave.scoring.metrics import accuracy, calibration_error, macro_f1
+from clave.records import LABELS, Label, Record
+from clave.scoring.metrics import accuracy, macro_f1
+from clave.scoring.reliability import CalibrationError, calibration_error
+from clave.scoring.statistics import Estimate
 from clave.settings import Settings
+
+
+class Scores(Record):
+    """How well verdicts agree with labels that they were not learnt from."""
+
+    accuracy: Estimate
+    macro_f1: Estimate
+    ece: CalibrationError
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Learnt:
     """None without a large model: there are no concepts then."""
     recognizer: Recognizer
     calibration: Calibration
-    scores: dict[str, Any]
+    scores: dict[str, Scores]
     """Cross-validated, over all values and per value."""
     oof: Probabilities | None
     """Out-of-fold probabilities of the samples before calibration, shape (n, 3); None in what was saved before they were kept."""
@@ -114,19 +124,19 @@ def _with_concepts(
     return pool, observations
 
 
-def scores_of(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def scores_of(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Scores]:
     """Cross-validated scores with intervals over scenarios; a value's own come with its count."""
     predicted = [LABELS[i] for i in probabilities.argmax(axis=1)]
 
-    def rows(chosen: Sequence[int]) -> dict[str, Any]:
+    def rows(chosen: Sequence[int]) -> Scores:
         gold = [samples[i].labelled.label for i in chosen]
         said = [predicted[i] for i in chosen]
         groups = [samples[i].labelled.group for i in chosen]
-        return {
-            "accuracy": accuracy(gold, said, groups).model_dump(),
-            "macro_f1": macro_f1(gold, said, groups).model_dump(),
-            "ece": calibration_error(gold, probabilities[list(chosen)], groups).model_dump(),
-        }
+        return Scores(
+            accuracy=accuracy(gold, said, groups),
+            macro_f1=macro_f1(gold, said, groups),
+            ece=calibration_error(gold, probabilities[list(chosen)], groups),
+        )
 
     by_value: defaultdict[str, list[int]] = defaultdict(list)
     for i, sample in enumerate(samples):

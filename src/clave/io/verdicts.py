@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from clave.errors import InputError, require
 from clave.io.appending import open_to_append, write_whole
 from clave.io.rows import good_rows, read_rows
-from clave.records import Record, Verdict
+from clave.records import Record, Response, Verdict
 
 T = TypeVar("T", bound=Record)
 
@@ -55,7 +55,7 @@ _NESTED = ("probabilities", "concepts", "evidence", "cases", "flags", "usage")
 class VerdictWriter:
     """Appends verdicts to a JSONL file, each with one write of a whole line, so that a kill leaves at most one broken last line.
 
-    On opening, a broken last line is cut off and `done` holds what is already there.
+    On opening, a broken last line is cut off, and what the file holds already is known.
 
         with VerdictWriter("verdicts.jsonl") as writer:
             if not writer.has("r1", "care"): writer.write(verdict)
@@ -63,11 +63,13 @@ class VerdictWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._done: set[int] = set()
+        self._judged: dict[int, int] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """(value, label or status) -> verdicts in the file."""
         self.evaluators: set[str] = set()
         """Whose verdicts the file holds."""
+        self.undated = 0
+        """Verdicts that do not say which text they judge: of version 0.1."""
 
     def __enter__(self) -> VerdictWriter:
         self._fd = open_to_append(self.path)
@@ -82,6 +84,7 @@ class VerdictWriter:
         os.close(self._fd)
 
     def _read(self) -> None:
+        self._judged, self.counts, self.evaluators, self.undated = {}, Counter(), set(), 0
         good = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -90,37 +93,74 @@ class VerdictWriter:
                     raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o")
                 if found is None or not line.endswith(b"\n"):
                     break  # a kill cut it
-                self._add(*found)
+                self._add(found)
                 good += len(line)
         os.truncate(self.path, good)
 
     def has(self, identity: str, value: str) -> bool:
         """Whether a verdict for this id and value was written, now or in an earlier run."""
-        return hash((identity, value)) in self._done
+        return hash((identity, value)) in self._judged
+
+    def differs(self, response: Response, value: str) -> bool:
+        """Whether the verdict for this id and value judges another text. One that does not say which is taken to judge this one."""
+        known = self._judged.get(hash((response.id, value)), _UNKNOWN)
+        return known not in (_UNKNOWN, hash(response.digest))
 
     def __len__(self) -> int:
-        return len(self._done)
+        return len(self._judged)
+
+    def drop(self, unwanted: Callable[[Entry], bool]) -> int:
+        """Take verdicts out of the file, so that they are asked for again; how many there were."""
+        dropped = 0
+        with self.path.open("rb") as old, _replacing(self.path) as new:
+            for line in old:
+                entry = _entry(line)
+                assert entry is not None  # the file was read whole on opening, and nobody else writes it
+                if unwanted(entry):
+                    dropped += 1
+                else:
+                    new.write(line)
+        if dropped:
+            os.close(self._fd)
+            self._fd = open_to_append(self.path)
+            self._read()
+        return dropped
 
     def write(self, verdict: Verdict) -> None:
         """Append one verdict."""
         write_whole(self._fd, verdict.model_dump_json().encode() + b"\n")
-        self._add(verdict.id, verdict.value, verdict.label or verdict.status, verdict.evaluator)
+        self._add(Entry(verdict.id, verdict.value, verdict.label or verdict.status, verdict.evaluator, verdict.judged))
 
-    def _add(self, identity: str, value: str, outcome: str, evaluator: str) -> None:
-        self._done.add(hash((identity, value)))
-        self.counts[value, outcome] += 1
-        self.evaluators.add(evaluator)
+    def _add(self, entry: Entry) -> None:
+        self._judged[hash((entry.id, entry.value))] = hash(entry.judged) if entry.judged else _UNKNOWN
+        self.counts[entry.value, entry.outcome] += 1
+        self.evaluators.add(entry.evaluator)
+        self.undated += not entry.judged
+
+
+class Entry(NamedTuple):
+    """What a writer looks at of a verdict in its file."""
+
+    id: str
+    value: str
+    outcome: str
+    """The label, or the status where there is none."""
+    evaluator: str
+    judged: str
+
+
+_UNKNOWN = 0
 
 
 _BEGINNING = b'{"id":"'
 """Of every verdict as it is written: how the rest of a verdict that a kill cut is told from another file."""
 
 
-def _entry(line: bytes) -> tuple[str, str, str, str] | None:
-    """Id, value, label or status, and evaluator of a verdict's line; None where it is none."""
+def _entry(line: bytes) -> Entry | None:
+    """What a line says of its verdict; None where it is none."""
     try:
         data = json.loads(line)
-        found = data["id"], data["value"], data["label"] or data["status"], data["evaluator"]
+        found = Entry(data["id"], data["value"], data["label"] or data["status"], data["evaluator"], data.get("judged", ""))
     except (ValueError, KeyError, TypeError):
         return None
     return found if all(isinstance(part, str) for part in found) else None
@@ -132,24 +172,6 @@ def _is_json(line: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def drop_failed(path: str | Path) -> int:
-    """Take verdicts that failed out of a JSONL file, so that a new run tries them again; how many there were."""
-    path, dropped = Path(path), 0
-    if not path.exists():
-        return 0
-    with path.open("rb") as old, _replacing(path) as new:
-        for number, line in enumerate(old, 1):
-            if not line.endswith(b"\n"):
-                break
-            if _entry(line) is None:
-                raise InputError(f"{path}, line {number}: not a verdict: name another output file with -o")
-            if json.loads(line)["status"] == "failed":
-                dropped += 1
-            else:
-                new.write(line)
-    return dropped
 
 
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:

@@ -88,10 +88,11 @@ class ClaveJudge:
     async def _fitted(self, system: ValueSystem, rows: Sequence[LabelledResponse]) -> Clave:
         clave = Clave(system, settings=self._settings, chat=self._chat)
         await clave.afit(rows, given_folds=self._given_folds)
-        if self._cross_fitted or not clave.guidelines_:
+        guidelines = clave.fitted.guidelines if clave.fitted is not None else {}
+        if self._cross_fitted or not guidelines:
             return clave
         # A guideline that stands in the value system is shown with every sample: here it is the one that has seen them all.
-        written = tuple(v.model_copy(update={"guideline": clave.guidelines_.get(v.id)}) for v in system.values)
+        written = tuple(v.model_copy(update={"guideline": guidelines.get(v.id)}) for v in system.values)
         shown = ValueSystem(id=system.id, name=system.name, version=system.version, values=written)
         leaking = Clave(shown, settings=self._settings, chat=self._chat)
         return await leaking.afit(rows, given_folds=self._given_folds)
@@ -105,7 +106,7 @@ class ClaveJudge:
         rows_of = {rows[0].id: rows for rows in texts.values()}
         units: list[Unit] = [(rows[0].model_copy(update={"value": None}), values) for rows in texts.values()]
         unpaid: defaultdict[str, Usage] = defaultdict(Usage)
-        async for verdict in clave.aevaluate_units(units):
+        async for verdict in clave.judging.verdicts(units):
             unpaid[verdict.id] += verdict.usage  # also for a value that the task does not ask for
             for row in rows_of[verdict.id]:
                 if row.value == verdict.value:

@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Literal
 
 import numpy as np
 
 from clave.concepts.cases import encoded_text
 from clave.concepts.extractor import MAX_CHARACTERS
 from clave.concepts.prompts import template, token_for
+from clave.evaluating.stream import Stream
 from clave.judges.classical import Encode, default_encode
 from clave.judges.protocol import Probabilities, Task, scored, without_label
 from clave.llm.chat import ChatModel, ChatRequest, read_object
 from clave.records import LABELS, Failure, Label, LabelledResponse, Response, Usage, Verdict
 from clave.values import Value
 
-T = TypeVar("T")
 Form = Literal["label", "reasons", "yes_no", "score"]
 Pick = Callable[[Sequence[LabelledResponse], Sequence[Response]], list[list[LabelledResponse]]]
 """Chooses the labelled cases that stand in the prompt of each response."""
@@ -101,11 +102,15 @@ class PromptedJudge:
         """See `Judge.evaluate`."""
         for value, calibration, responses in task.by_value():
             cases = await asyncio.to_thread(self._pick, calibration, responses)
-            jobs = (self._judge(value, r, c) for r, c in zip(responses, cases, strict=True))
-            async for verdict in as_they_come(jobs, _width(self._chats)):
-                yield verdict
+            units = ((value, r, c) for r, c in zip(responses, cases, strict=True))
+            async with aclosing(Stream(units, self._judge, min(chat.width for chat in self._chats))) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict
 
-    async def _judge(self, value: Value, response: Response, cases: Sequence[LabelledResponse]) -> Verdict:
+    async def _judge(self, unit: tuple[Value, Response, Sequence[LabelledResponse]]) -> list[Verdict]:
+        return [await self._verdict(*unit)]
+
+    async def _verdict(self, value: Value, response: Response, cases: Sequence[LabelledResponse]) -> Verdict:
         if not response.response.strip():
             return without_label(self.name, response, "failed", "the response is empty: there is nothing to judge")
         asked: dict[int, int] = {}
@@ -141,11 +146,13 @@ class JointJudge:
         for response in task.responses:
             texts.setdefault((response.scenario, response.response), []).append(response)
         values = list(task.values.values())
-        async for verdicts in as_they_come((self._judge(values, rows) for rows in texts.values()), _width([self._chat])):
-            for verdict in verdicts:
+        units = ((values, rows) for rows in texts.values())
+        async with aclosing(Stream(units, self._judge, self._chat.width)) as verdicts:
+            async for verdict in verdicts:
                 yield verdict
 
-    async def _judge(self, values: Sequence[Value], rows: Sequence[Response]) -> list[Verdict]:
+    async def _judge(self, unit: tuple[Sequence[Value], Sequence[Response]]) -> list[Verdict]:
+        values, rows = unit
         answer = await self._chat.complete(request_for(values, rows[0], "joint", ()))
         if isinstance(answer, Failure):
             return [without_label(self.name, r, answer.status, answer.reason) for r in rows]
@@ -221,30 +228,6 @@ def read_ballot(data: dict[str, Any], form: Form) -> Probabilities:
 
 def _one_hot(label: Label) -> Probabilities:
     return np.array([float(label == other) for other in LABELS])
-
-
-def _width(chats: Sequence[ChatModel]) -> int:
-    return max(1, min((int(getattr(chat, "width", 16)) for chat in chats), default=16))
-
-
-async def as_they_come(jobs: Iterable[Coroutine[Any, Any, T]], width: int) -> AsyncIterator[T]:
-    """Results of jobs in the order in which they end, at most `width` at a time; nothing is left running when the reader stops."""
-    waiting: set[asyncio.Task[T]] = set()
-    try:
-        for job in jobs:
-            waiting.add(asyncio.ensure_future(job))
-            if len(waiting) >= width:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def prompted_judges(chat: ChatModel, jury: Sequence[ChatModel] = ()) -> dict[str, Callable[[], PromptedJudge | JointJudge]]:

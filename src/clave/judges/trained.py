@@ -47,8 +47,7 @@ class TrainedJudge:
 
     def missing(self) -> str | None:
         """See `Judge.missing`."""
-        wanted = ("torch", "peft", "transformers") if self._kind is Lora else ("torch", "sentence_transformers")
-        absent = next((p for p in wanted if importlib.util.find_spec(p) is None), None)
+        absent = next((p for p in self._kind.needs if importlib.util.find_spec(p) is None), None)
         if absent is not None:
             return f"{absent} is not installed: pip install 'clave[train]'"
         base = self._training.base

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -33,12 +34,13 @@ class CachedChat:
         self.ledger = ledger or Ledger(lambda prompt, completion: None)
         self.tells_first_usage = False
         """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
-        self._under_way: dict[bytes, asyncio.Future[Completion | Failure]] = {}
+        self._under_way: dict[bytes, Future[Completion | Failure]] = {}
+        """Futures that event loops in several threads can wait for."""
 
     @property
     def width(self) -> int:
-        """How many requests can be under way at once; asking for more only makes a queue."""
-        return int(getattr(self.chat, "concurrency", 64))
+        """See `ChatModel.width`."""
+        return self.chat.width
 
     def kept(self, request: ChatRequest) -> Completion | Failure | None:
         """The answer that is kept, if there is one; nothing is asked."""
@@ -51,17 +53,17 @@ class CachedChat:
         if kept is not None:
             self.ledger.cache_hits += 1
             return kept
-        while (other := self._under_way.get(key)) is not None:
-            await asyncio.wait([other])  # does not cancel it where this one is cancelled
-            if other.cancelled():
+        future: Future[Completion | Failure] = Future()
+        while (other := self._under_way.setdefault(key, future)) is not future:
+            waited = asyncio.wrap_future(other)
+            await asyncio.wait([waited])  # does not cancel it where this one is cancelled
+            if waited.cancelled():
                 continue  # who asked was cancelled: ask in its place
-            answer = other.result()
+            answer = waited.result()
             if isinstance(answer, Failure):
                 return answer
             self.ledger.cache_hits += 1
             return replace(answer, usage=Usage(), cached=True)
-        future: asyncio.Future[Completion | Failure] = asyncio.get_running_loop().create_future()
-        self._under_way[key] = future
         try:
             answer = await self.chat.complete(request)
             self._keep(key, answer)
@@ -69,7 +71,6 @@ class CachedChat:
             return answer
         except BaseException as error:
             future.set_exception(error) if isinstance(error, Exception) else future.cancel()
-            future.exception() if isinstance(error, Exception) else None  # nobody else may be waiting: mark it as seen
             raise
         finally:
             del self._under_way[key]
@@ -110,3 +111,8 @@ class CachedChat:
 
 
 _NOTHING = Usage()
+
+
+def cached(chat: ChatModel) -> CachedChat:
+    """A chat model as the pipeline takes it; one without a cache keeps nothing."""
+    return chat if isinstance(chat, CachedChat) else CachedChat(chat, None)

@@ -33,6 +33,8 @@ class ChatRequest:
     """JSON Schema of the answer, an object; None asks for plain text."""
     check: Callable[[str], object] = field(default=json.loads, compare=False)
     max_tokens: int = 1024
+    exact: bool = field(default=False, kw_only=True)
+    """Whether `max_tokens` is a wish and not a guard: an answer that is cut off there is an answer, and is not asked for again."""
     temperature: float | None = 0.0
     seed: int | None = None
     """Set it to get several samples of one request: it is part of the cache key."""
@@ -66,6 +68,11 @@ class ChatModel(Protocol):
     model: str
     """`provider/model`: part of every cache key."""
 
+    @property
+    def width(self) -> int:
+        """How many requests can be under way at once; asking for more only makes a queue."""
+        ...
+
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """Answer one request; what goes wrong with it comes back as a Failure.
 
@@ -75,7 +82,7 @@ class ChatModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Let go of the connections that the running event loop has opened, and of files; they are opened again when needed."""
         ...
 
 
@@ -84,6 +91,11 @@ class OfflineChat:
 
     def __init__(self, model: str) -> None:
         self.model = model
+
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return 1
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """Refuse."""

@@ -30,6 +30,11 @@ class EstimatingChat:
         self.prompt_tokens = 0
         self.completion_tokens = 0
 
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return self._chat.width
+
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`."""
         kept = self._chat.kept(request)

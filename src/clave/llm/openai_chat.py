@@ -1,58 +1,84 @@
-"""The one client: the openai package against any OpenAI-compatible server, with retries, pacing and structured output of our own.
+"""The one client: any OpenAI-compatible server over HTTP, with retries, pacing and structured output.
 
-chat = OpenAIChat("openai/gpt-4o-mini", concurrency=32)
-answer = await chat.complete(request)
+    chat = OpenAIChat("openai/gpt-4o-mini", concurrency=32)
+    answer = await chat.complete(request)
+
+How a call goes: `pacing` lets it in, `dialect` puts it into words that the server understands, `transport` carries it, `completions` reads
+what came back, and where that is an error `faults` says whose it is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
 
 from clave.errors import ModelError
-from clave.llm.chat import ChatRequest, Completion, Mode
+from clave.llm.chat import ChatRequest, Completion
+from clave.llm.completions import read_completion
+from clave.llm.dialect import Dialect, Sent
+from clave.llm.error_reply import one_line
+from clave.llm.faults import STOPS, Fault, fault_of
 from clave.llm.ledger import Ledger
-from clave.llm.pacing import Pace
+from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import price_of
 from clave.llm.providers import resolve
+from clave.llm.transport import NoReplyError, Reply, Transport
 from clave.records import Failure, Usage
 
-if TYPE_CHECKING:
-    import openai
-
-_MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
-_NO_STRUCTURE = re.compile(r"response_format|json_schema|json_object|structured|guided", re.IGNORECASE)
-_LONGEST = 16_384
+MAX_TOKENS = 4_096
+"""Of an answer that is asked for once more because it was cut off."""
 _UNREADABLE = 3
-"""Answers of another form than was asked for, after which a model that is asked the same again is not expected to do better."""
+"""Answers of another form than was asked for that are enough; two are where they fail in the same way."""
+_FORMS = 12
+"""Ways of asking that one call may try."""
+_LONGEST_BACKOFF = 20.0
 
 
-class _AgainError(Exception):
+@dataclass(slots=True)
+class _Call:
+    """One request on its way: what was tried, and what came of it."""
+
+    request: ChatRequest
+    limit: int
+    """Tokens of the answer, at the most."""
+    spent: Usage = field(default_factory=Usage)
+    complaints: Counter[str] = field(default_factory=Counter)
+    """What was wrong with answers that could not be read."""
+    said: tuple[int, str] | None = None
+    """The last error, to know it again."""
+    shrunk: bool = False
+    """Whether there is no room for a longer answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
     """An attempt that is worth another; the failure is what it comes to when there is none left."""
 
-    def __init__(self, failure: Failure, *, wait: bool = True, first_contact: bool = False) -> None:
-        super().__init__(failure.reason)
-        self.failure, self.wait, self.first_contact = failure, wait, first_contact
+    failure: Failure
+    wait: bool = True
+    first_contact: bool = False
 
 
 class OpenAIChat:
-    """A chat model behind an OpenAI-compatible API.
+    """A chat model behind an OpenAI-compatible API. Event loops and threads may share it; see `Transport` and `Pace`.
 
     Args:
         model: `provider/model`.
         base_url: The server, where it is not the provider's own.
         concurrency: Calls under way at once, at the most.
         max_retries: Further attempts after a 429, a server error, a timeout, a cut-off or unreadable answer.
-        timeout: Seconds for one attempt.
+        timeout: Seconds for one attempt, to its last byte.
+        max_tokens: Of an answer, thinking included, when it is asked for once more because it was cut off.
         budget: Dollars; see `Ledger`.
         prices: A price file; see `price_of`.
 
     Raises:
-        ModelError: The model string cannot be resolved, or a budget is set for a model whose price is not known.
+        ModelError: The model string cannot be resolved, the environment names a key, a proxy or certificates that cannot be used, or a
+            budget is set for a model whose price is not known.
     """
 
     def __init__(
@@ -63,244 +89,180 @@ class OpenAIChat:
         concurrency: int = 32,
         max_retries: int = 6,
         timeout: float = 120.0,
+        max_tokens: int = MAX_TOKENS,
         budget: float | None = None,
         prices: str | None = None,
     ) -> None:
         self.model = model
         self._endpoint = resolve(model, base_url)
-        self._timeout, self._max_retries = timeout, max_retries
+        self._transport = Transport(self._endpoint, timeout)
+        self._dialect = Dialect(self._endpoint.model)
+        self._max_retries, self._max_tokens = max_retries, max_tokens
         self.ledger = Ledger(price_of(model, prices), budget)
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
-        self.concurrency = concurrency
         self.pace = Pace(concurrency)
-        self._made: openai.AsyncOpenAI | None = None
-        self._mode = 0
-        self._limit_name, self._temperature = "max_tokens", True
         self._answered = False
+        """Whether the server ever answered, be it with an error."""
 
-    def _client(self) -> openai.AsyncOpenAI:
-        """Made at the first call: importing openai takes most of a second."""
-        if self._made is None:
-            import openai
-
-            self._made = openai.AsyncOpenAI(
-                api_key=self._endpoint.api_key, base_url=self._endpoint.base_url, max_retries=0, timeout=self._timeout
-            )
-        return self._made
+    @property
+    def width(self) -> int:
+        """See `ChatModel.width`."""
+        return self.pace.most
 
     async def close(self) -> None:
         """Close the connections; they are opened again when they are needed."""
-        if self._made is not None:
-            await self._made.close()
-            self._made = None
+        await self._transport.close()
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`."""
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(_AgainError),
-            stop=self._stop,
-            wait=_wait,
-            reraise=True,
-        )
-        limit, unreadable = request.max_tokens, 0
-        spent = Usage()
+        await self._transport.ready()
+        call = _Call(request, request.max_tokens)
+        tries = 0
+        while True:
+            async with self.pace.slot() as slot:
+                outcome = await self._attempt(call, slot)
+            if not isinstance(outcome, _Again):
+                return outcome
+            tries += 1
+            hopeless = outcome.first_contact and not self._answered
+            if hopeless and tries == 2:  # so that a wrong address is told at once
+                raise ModelError(f"no server answers at {self._endpoint.base_url}: {outcome.failure.reason}; is it running?")
+            if tries > self._max_retries and not hopeless:
+                return outcome.failure
+            if outcome.wait:
+                await asyncio.sleep(_backoff(tries))
+
+    async def _attempt(self, call: _Call, slot: Slot) -> Completion | Failure | _Again:
+        """One request over the wire, again at once where the server does not understand a part of it."""
+        request = call.request
+        reserved = self.ledger.reserve(len(request.system) + len(request.user))
+        if reserved is None:
+            return Failure(status="failed", kind="budget", reason=f"the budget of ${self.ledger.budget:g} is used up")
         try:
-            async for attempt in tries:
-                with attempt:
-                    answer = await self._attempt(request, limit)
-                    if isinstance(answer, Failure):
-                        return answer
-                    text, served, mode, usage, cut = answer
-                    spent = spent + usage
-                    if cut:
-                        self.ledger.trouble["cut_off"] += 1
-                        failure = Failure(status="failed", kind="cut_off", reason=f"the answer was cut off at {limit} tokens")
-                        if limit >= _LONGEST:
-                            return failure
-                        limit = min(2 * limit, _LONGEST)
-                        raise _AgainError(failure, wait=False)
-                    try:
-                        request.check(text)
-                    except ValueError as error:
-                        self.ledger.trouble["bad_answer"] += 1
-                        unreadable += 1
-                        failure = Failure(status="failed", kind="bad_answer", reason=f"the answer is not of the asked form: {error}")
-                        if unreadable == _UNREADABLE:
-                            return failure
-                        raise _AgainError(failure, wait=False) from None
-                    return Completion(text, served, mode, spent)
-        except _AgainError as error:
-            if error.first_contact and not self._answered:
-                raise ModelError(f"no server answers at {self._endpoint.base_url}: {error.failure.reason}; is it running?") from None
-            return error.failure
-        raise AssertionError("unreachable")
-
-    def _stop(self, state: RetryCallState) -> bool:
-        """A server that never answered gets two tries, so that a wrong address is told at once."""
-        error = state.outcome.exception() if state.outcome else None
-        tries = 2 if isinstance(error, _AgainError) and error.first_contact and not self._answered else self._max_retries + 1
-        return stop_after_attempt(tries)(state)
-
-    async def _attempt(self, request: ChatRequest, limit: int) -> tuple[str, str, Mode, Usage, bool] | Failure:
-        """One request over the wire, again at once where the server does not know an option."""
-        import openai
-
-        async with self.pace.slot() as slot:
-            reserved = self.ledger.reserve(len(request.system) + len(request.user))
-            if reserved is None:
-                return Failure(status="failed", kind="budget", reason=f"the budget of ${self.ledger.budget:g} is used up")
-            try:
-                for _ in range(6):
-                    mode = "text" if request.schema is None else _MODES[self._mode]
-                    arguments = self._arguments(request, limit, mode)
-                    try:
-                        return self._read(await self._client().chat.completions.create(**arguments), mode)
-                    except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                        self._answered = True
-                        if _filtered(error) or not self._adapt(str(error), arguments, mode):
-                            return self._rejected(error)
-                return Failure(status="failed", kind="rejected", reason="the server refuses every form of the request")
-            except openai.APITimeoutError:
-                slot.congested()
-                self.ledger.trouble["timeout"] += 1
-                reason = f"no answer within {self._timeout:g} s"
-                raise _AgainError(Failure(status="failed", kind="timeout", reason=reason)) from None
-            except openai.APIConnectionError as error:
-                self.ledger.trouble["connection"] += 1
-                reason = f"the connection failed ({error.__cause__ or error})"
-                raise _AgainError(Failure(status="failed", kind="server", reason=reason), first_contact=True) from None
-            except openai.RateLimitError as error:
-                if getattr(error, "code", None) == "insufficient_quota":
-                    raise ModelError(f"the account's quota for {self.model} is used up: {error.message}") from None
+            forms = 0
+            while True:
+                forms += 1
+                sent = self._dialect.request(request, call.limit)
+                try:
+                    body = json.dumps(sent.body, ensure_ascii=False, separators=(",", ":")).encode()
+                except UnicodeEncodeError:
+                    return _failed("rejected", "the text holds half a character (a lone surrogate) and cannot be sent")
+                try:
+                    reply = await self._transport.post(body)
+                except NoReplyError as error:
+                    return self._unreached(error, slot)
                 self._answered = True
-                self.ledger.trouble["429"] += 1
-                seconds = _seconds(error.response.headers.get("retry-after"))
-                slot.congested(seconds)
-                reason = "the server's rate limit (429) did not let the call through"
-                raise _AgainError(Failure(status="failed", kind="server", reason=reason), wait=seconds is None) from None
-            except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-                raise ModelError(f"the server refuses the key for {self.model}: {_message(error)}") from None
-            except openai.NotFoundError as error:
-                raise ModelError(f"the server at {self._endpoint.base_url} does not know {self.model}: {_message(error)}") from None
-            except openai.APIStatusError as error:
-                self._answered = True
-                self.ledger.trouble["server"] += 1
-                reason = f"the server answered {error.status_code}: {_message(error)}"
-                if error.status_code < 500 and error.status_code not in (408, 409):
-                    return Failure(status="failed", kind="rejected", reason=reason)
-                slot.congested() if error.status_code in (408, 503) else None
-                raise _AgainError(Failure(status="failed", kind="server", reason=reason)) from None
-            except UnicodeEncodeError:
-                reason = "the text holds half a character (a lone surrogate) and cannot be sent"
-                return Failure(status="failed", kind="rejected", reason=reason)
-            except (openai.APIError, json.JSONDecodeError) as error:  # what came back was no chat completion at all
-                self._answered = True
-                self.ledger.trouble["bad_answer"] += 1
-                raise _AgainError(
-                    Failure(status="failed", kind="server", reason=f"the server's answer is not readable: {_line(error)}")
-                ) from None
-            finally:
-                self.ledger.free(reserved)
+                fault = fault_of(reply, f"{request.system}\n{request.user}")
+                if fault is None:
+                    return self._read(reply, sent, call)
+                limit = self._dialect.adapt(fault, sent, repeated=call.said == (fault.status, fault.reason))
+                if limit is None or forms == _FORMS:
+                    return self._concluded(fault, call, slot)
+                call.shrunk = call.shrunk or limit < sent.limit
+                call.limit = min(call.limit, limit)
+        finally:
+            self.ledger.free(reserved)
 
-    def _arguments(self, request: ChatRequest, limit: int, mode: Mode) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "model": self._endpoint.model,
-            "messages": [{"role": role, "content": text} for role, text in _messages(request)],
-            self._limit_name: limit,
-        }
-        if self._temperature and request.temperature is not None:
-            arguments["temperature"] = request.temperature
-        if request.seed is not None:
-            arguments["seed"] = request.seed
-        # As an extra part of the body: openai would walk through the whole schema at each call, a fifth of the time a call takes.
-        if mode == "json_schema":
-            schema = {"name": "answer", "strict": True, "schema": request.schema}
-            arguments["extra_body"] = {"response_format": {"type": "json_schema", "json_schema": schema}}
-        elif mode == "json_object":
-            arguments["extra_body"] = {"response_format": {"type": "json_object"}}
-        return arguments
+    def _unreached(self, error: NoReplyError, slot: Slot) -> Failure | _Again:
+        """No answer came."""
+        slot.lost()
+        kind = "timeout" if error.kind == "timeout" else "connection"
+        self.ledger.trouble[kind] += 1
+        if error.kind == "timeout":
+            slot.congested()
+            return _Again(_failed("timeout", str(error)))
+        if error.kind == "hopeless":
+            if not self._answered:
+                raise ModelError(f"the server at {self._endpoint.base_url} cannot be used: {error}")
+            return _failed("server", str(error))
+        return _Again(_failed("server", str(error)), first_contact=True)
 
-    def _adapt(self, message: str, sent: Mapping[str, Any], mode: Mode) -> bool:
-        """Leave out what the server says it does not know; whether there is something else to try.
+    def _concluded(self, fault: Fault, call: _Call, slot: Slot) -> Failure | _Again:
+        """What an error comes to.
 
-        What counts is what this request sent: another one may have learnt the same meanwhile.
+        Raises:
+            ModelError: It is none of this request: no other can succeed before somebody mends it.
         """
-        if "max_completion_tokens" in message and "max_tokens" in sent:
-            self._limit_name = "max_completion_tokens"
-        elif "temperature" in message and "temperature" in sent:
-            self._temperature = False
-        elif _NO_STRUCTURE.search(message) and mode != "text":
-            self._mode = max(self._mode, _MODES.index(mode) + 1)
-        else:
-            return False
-        return True
-
-    def _rejected(self, error: openai.APIStatusError) -> Failure:
-        if _filtered(error):
+        if fault.kind in STOPS:
+            raise ModelError(_sentence(fault, self.model, self._endpoint.base_url))
+        slot.lost()
+        if fault.kind == "refused":
             self.ledger.trouble["refused"] += 1
-            return Failure(status="refused", kind="refused", reason=f"the server's content filter: {_message(error)}")
-        if "model" in str(getattr(error, "param", None) or "") or getattr(error, "code", None) == "model_not_found":
-            raise ModelError(f"the server at {self._endpoint.base_url} does not know {self.model}: {_message(error)}")
-        self.ledger.trouble["rejected"] += 1
-        return Failure(status="failed", kind="rejected", reason=f"the server rejects the request ({error.status_code}): {_message(error)}")
+            return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
+        if fault.kind == "rejected":
+            self.ledger.trouble["rejected"] += 1
+            return _failed("rejected", f"the server rejects the request ({fault.status}): {fault.reason}")
+        call.said = fault.status, fault.reason
+        self.ledger.trouble["429" if fault.status == 429 else "server"] += 1
+        if fault.kind == "busy" or fault.wait is not None:
+            slot.congested(fault.wait)
+        what = (
+            "the server's rate limit (429) did not let the call through" if fault.status == 429 else f"the server answered {fault.status}"
+        )
+        return _Again(_failed("server", f"{what}: {fault.reason}"), wait=fault.wait is None)
 
-    def _read(self, answer: Any, mode: Mode) -> tuple[str, str, Mode, Usage, bool] | Failure:
-        """Text, model, mode, usage and whether it was cut off."""
-        self._answered = True
-        used = getattr(answer, "usage", None)
-        usage = self.ledger.add(_count(used, "prompt_tokens"), _count(used, "completion_tokens"))
-        choices = getattr(answer, "choices", None)
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
-        refusal, text = getattr(message, "refusal", None), getattr(message, "content", None)
-        if refusal or finish == "content_filter":
+    def _read(self, reply: Reply, sent: Sent, call: _Call) -> Completion | Failure | _Again:
+        """A completion, if it is one, and of the form that was asked for."""
+        answer = read_completion(reply.data)
+        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens)
+        call.spent = call.spent + usage
+        if answer.refusal:
             self.ledger.trouble["refused"] += 1
-            return Failure(status="refused", kind="refused", reason=f"the model refuses: {_line(refusal or 'content filter')}")
-        if message is None or not isinstance(text, str | None):
-            self.ledger.trouble["bad_answer"] += 1
-            reason = "the server's answer holds no choice" if choice is None else "the server's answer holds no text"
-            raise _AgainError(Failure(status="failed", kind="bad_answer", reason=reason), wait=False)
-        return text or "", str(answer.model or self.model), mode, usage, finish == "length"
+            return Failure(status="refused", kind="refused", reason=f"the model refuses: {one_line(answer.refusal)}")
+        if answer.problem:
+            return self._unreadable(call, f"the server's answer holds {answer.problem}")
+        if answer.cut_off and not call.request.exact:
+            return self._cut_off(call, sent, thinking=answer.source == "reasoning" or not answer.text.strip())
+        if answer.source == "reasoning" and call.request.schema is None:
+            return self._unreadable(call, "the server's answer holds thoughts and no text")
+        try:
+            call.request.check(answer.text)
+        except ValueError as error:
+            return self._unreadable(call, f"the answer is not of the asked form: {error}")
+        self._dialect.understood(sent)
+        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent)
+
+    def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:
+        """Once more with all the room there may be; a second time it is a failure."""
+        self.ledger.trouble["cut_off"] += 1
+        while_what = " while the model was still thinking" if thinking else ""
+        failure = _failed("cut_off", f"the answer was cut off at {sent.limit} tokens{while_what}: allow it more with --max-tokens")
+        if call.shrunk or call.limit >= self._max_tokens or sent.limit < call.limit:
+            return failure
+        call.limit = self._max_tokens
+        return _Again(failure, wait=False)
+
+    def _unreadable(self, call: _Call, complaint: str) -> Failure | _Again:
+        """Once more, unless the model was told so before: every further answer is paid for."""
+        self.ledger.trouble["bad_answer"] += 1
+        call.complaints[complaint] += 1
+        failure = _failed("bad_answer", complaint)
+        if call.complaints[complaint] > 1 or call.complaints.total() >= _UNREADABLE:
+            return failure
+        return _Again(failure, wait=False)
 
 
-def _messages(request: ChatRequest) -> list[tuple[str, str]]:
-    """An empty system text is no message: a model that is asked plainly answers as it does without one."""
-    return [("system", request.system), ("user", request.user)] if request.system else [("user", request.user)]
+def _failed(kind: Literal["cut_off", "bad_answer", "timeout", "server", "rejected"], reason: str) -> Failure:
+    return Failure(status="failed", kind=kind, reason=reason)
 
 
-_backoff = wait_exponential(multiplier=0.25, max=20) + wait_random(0, 0.25)
+def _sentence(fault: Fault, model: str, base_url: str) -> str:
+    """What ends a run, in the server's own words and with the way out."""
+    match fault.kind:
+        case "key":
+            return f"the server refuses the key for {model} ({fault.status}): {fault.reason}"
+        case "credit":
+            return f"the account behind {model} has no credit or quota left ({fault.status}): {fault.reason}"
+        case "quota":
+            return f"the server lets no more calls to {model} through for now ({fault.status}): {fault.reason}; what was answered is kept"
+        case "model":
+            return f"the server at {base_url} does not know {model} ({fault.status}): {fault.reason}"
+        case _:
+            hint = "" if base_url.rstrip("/").endswith("/v1") else "; the address of most servers ends in /v1"
+            return f"at {base_url} there is no chat model ({fault.status}): {fault.reason}: check the address{hint}"
 
 
-def _wait(state: RetryCallState) -> float:
-    """Nothing after a 429 that says when (the gate keeps everybody out until then) or a bad answer; else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    return _backoff(state) if isinstance(error, _AgainError) and error.wait else 0.0
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return None if header is None else min(float(header), 300.0)
-    except ValueError:
-        return None  # a date: rare, and the exponential wait serves
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    return _line(text or error.message)
-
-
-def _filtered(error: openai.APIStatusError) -> bool:
-    return getattr(error, "code", None) == "content_filter"
-
-
-def _line(text: object) -> str:
-    """What a server says, short enough for a reason and writable as UTF-8."""
-    return " ".join(str(text).encode("utf-8", "replace").decode().split())[:300]
-
-
-def _count(usage: object, name: str) -> int:
-    """A token count; 0 where the server tells none."""
-    count = getattr(usage, name, None)
-    return count if isinstance(count, int) else 0
+def _backoff(tries: int) -> float:
+    """Seconds: exponential, with jitter."""
+    return min(0.25 * 2.0 ** (tries - 1), _LONGEST_BACKOFF) + random.uniform(0, 0.25)

@@ -17,6 +17,7 @@ class ChatOptions(TypedDict, total=False):
     concurrency: int
     max_retries: int
     timeout: float
+    max_tokens: int
     budget: float | None
     prices: str | None
     cache: str | Path | None

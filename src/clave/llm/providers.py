@@ -1,9 +1,13 @@
-"""Model strings `provider/model`, and where each provider is."""
+"""Model strings `provider/model`: where the model is, with which key, through which proxy; all of it checked before the first call."""
 
 from __future__ import annotations
 
+import base64
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from clave.errors import ModelError
 
@@ -21,15 +25,29 @@ PROVIDERS: dict[str, tuple[str, str]] = {
 }
 """provider -> (OpenAI-compatible address, environment variable of the key; "" = none is needed)."""
 
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h", "socks")
+_PATH = "/chat/completions"
+_SENDABLE = re.compile(r"[!-~]+")
+"""What a header can carry as one word."""
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model answers."""
+    """Where a model answers. What holds a secret is not part of its representation."""
 
     model: str
     """The name the server knows it by."""
     base_url: str
-    api_key: str
+    """As it may be shown: without user name and password."""
+    url: str
+    """Where requests are posted to."""
+    headers: dict[str, str] = field(repr=False)
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def proxy_shown(self) -> str:
+        """The proxy without user name and password."""
+        return _without_user(urlsplit(self.proxy)).geturl() if self.proxy else ""
 
 
 def resolve(model: str, base_url: str | None = None) -> Endpoint:
@@ -40,22 +58,108 @@ def resolve(model: str, base_url: str | None = None) -> Endpoint:
         base_url: Any OpenAI-compatible server; OPENAI_BASE_URL stands in for it with the provider `openai`.
 
     Raises:
-        ModelError: The provider is unknown and there is no address, or its key is not set.
+        ModelError: The provider is unknown and there is no address, its key is not set, or the key, the address or the proxy that the
+            environment names cannot be used.
     """
     provider, slash, name = model.partition("/")
     if not slash or not name:
         raise ModelError(f"model {model!r} must be written provider/model, e.g. openai/gpt-4o-mini")
-    known = PROVIDERS.get(provider)
-    if provider == "openai":
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if known is None and base_url is None:
+    known, where = PROVIDERS.get(provider), "--base-url"
+    if provider == "openai" and not base_url and os.environ.get("OPENAI_BASE_URL", "").strip():
+        base_url, where = os.environ["OPENAI_BASE_URL"].strip(), "OPENAI_BASE_URL"
+    if known is None and not base_url:
         raise ModelError(
             f"provider {provider!r} of model {model!r} is not known: use {', '.join(PROVIDERS)}, or name its server with --base-url"
         )
     variable = known[1] if known else "OPENAI_API_KEY"
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if not key.isascii():
-        raise ModelError(f"the key in {variable} holds characters that no key has: set it anew")
-    if not key and variable and base_url is None:
+    key = _secret(variable) if variable else ""
+    if not key and variable and not base_url:
         raise ModelError(f"model {model!r} needs a key: set {variable}, or name another server with --base-url")
-    return Endpoint(name if known else model, base_url or (known or ("", ""))[0], key or "none")
+    parts = _address(base_url or (known or ("", ""))[0], where)
+    bare = _without_user(parts)
+    return Endpoint(
+        model=name if known else model,
+        base_url=bare.geturl(),
+        url=bare._replace(path=bare.path.rstrip("/") + _PATH).geturl(),
+        headers=_headers(provider, parts, key),
+        proxy=_proxy(parts),
+    )
+
+
+def _secret(variable: str) -> str:
+    """The value of a variable that goes into a header; "" where it is not set. It never stands in a message."""
+    value = os.environ.get(variable, "").strip()
+    if value and not _SENDABLE.fullmatch(value):
+        raise ModelError(f"the key in {variable} holds a space, a line break or another character that no key has: set it anew")
+    return value
+
+
+def _headers(provider: str, parts: SplitResult, key: str) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "clave"}
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+    else:
+        headers["Authorization"] = f"Bearer {key or 'none'}"
+    if (parts.hostname or "").endswith(".azure.com"):
+        headers["api-key"] = key
+    if provider == "openai":
+        named = {"OpenAI-Organization": _secret("OPENAI_ORG_ID"), "OpenAI-Project": _secret("OPENAI_PROJECT_ID")}
+        headers |= {name: value for name, value in named.items() if value}
+    return headers
+
+
+def _address(text: str, where: str) -> SplitResult:
+    """The parts of a server's address; one that goes on to the endpoint itself is cut back to what stands before it.
+
+    Raises:
+        ModelError: It is no address of a server.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna" if not (parts.hostname or "").isascii() else "ascii").decode()
+    except ValueError as error:  # UnicodeError is one
+        why = "its port must be a number from 1 to 65535" if "ort" in str(error) else "it is no address"
+        raise ModelError(f"{where} {_shown(text)!r} cannot be used: {why}") from None
+    if parts.scheme not in ("http", "https"):
+        raise ModelError(f"{where} {_shown(text)!r} must begin with http:// or https://, e.g. http://localhost:8000/v1")
+    if not host or port == 0 or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host) or not text.isprintable() or " " in text:
+        raise ModelError(f"{where} {_shown(text)!r} cannot be used: it names no server, e.g. http://localhost:8000/v1")
+    return parts._replace(path=parts.path.rstrip("/").removesuffix(_PATH), fragment="")
+
+
+def _proxy(parts: SplitResult) -> str | None:
+    """The proxy that the environment names for a server: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY excepts the server."""
+    proxies = getproxies_environment()
+    kind = parts.scheme if proxies.get(parts.scheme) else "all"
+    proxy = proxies.get(kind, "").strip()
+    host = parts.hostname or ""
+    if not proxy or proxy_bypass_environment(host, proxies) or proxy_bypass_environment(f"{host}:{parts.port}", proxies):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    variable = f"{kind.upper()}_PROXY"
+    try:
+        found = urlsplit(proxy)
+        usable = found.port != 0 and bool(found.hostname) and proxy.isprintable() and " " not in proxy
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ModelError(f"the proxy in {variable} is no address, e.g. http://proxy:3128: correct it, or except the server with NO_PROXY")
+    if found.scheme not in PROXY_SCHEMES:
+        raise ModelError(
+            f"the proxy in {variable} is of the kind {found.scheme[:20]!r}, which is not known: use http, https or socks5, "
+            "or except the server with NO_PROXY"
+        )
+    return proxy
+
+
+def _without_user(parts: SplitResult) -> SplitResult:
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2])
+
+
+def _shown(text: str) -> str:
+    """An address as it may stand in a message."""
+    head, at, rest = text.rpartition("@")
+    return ("…@" if at else head) + rest if len(text) < 300 else text[:40] + "…" if not at else "…"

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from clave.errors import EvaluatorError, MissingExtraError
-from clave.recognizers.finetuned import FineTuned
-from clave.recognizers.head import Head
-from clave.recognizers.lora import Lora
+from clave.errors import EvaluatorError, InputError, MissingExtraError
 from clave.recognizers.observation import Observation
 from clave.recognizers.protocol import Probabilities
+from clave.recognizers.registry import check_usable, recognizer_class
 from clave.recognizers.simplest import simplest
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label
@@ -29,7 +27,7 @@ from clave.records import LABELS, Label
 if TYPE_CHECKING:
     from clave.recognizers.protocol import Recognizer
 
-_KINDS: dict[str, type[Recognizer]] = {"head": Head, "encoder": FineTuned, "lora": Lora}
+_KINDS = ("head", "encoder", "lora")
 """From the simplest to the richest."""
 
 
@@ -41,6 +39,9 @@ class Auto:
     """
 
     kind = "auto"
+    trains = True
+    needs: tuple[str, ...] = ()
+    """What is not installed is left out of the comparison."""
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features
@@ -64,7 +65,7 @@ class Auto:
         y = np.array([LABELS.index(label) for label in labels])
         fitted: dict[str, Recognizer] = {}
         skipped: dict[str, str] = {}
-        for kind, make in _KINDS.items():
+        for kind in _KINDS:
             if kind == "lora" and not context.training.base:
                 skipped[kind] = "no base model was named"
                 continue
@@ -72,7 +73,8 @@ class Auto:
             if kind == "encoder":
                 own = replace(context, training=context.training.model_copy(update={"base": ""}))
             try:
-                fitted[kind] = make(self.features).fit(observations, labels, groups, seed=seed, context=own)
+                check_usable(kind)
+                fitted[kind] = recognizer_class(kind)(self.features).fit(observations, labels, groups, seed=seed, context=own)
             except MissingExtraError as error:
                 skipped[kind] = str(error)
         human: list[int] = np.flatnonzero(np.ones(len(y)) if context.weights is None else context.weights >= 1).tolist()
@@ -107,8 +109,8 @@ class Auto:
         """See `Recognizer.load`."""
         try:
             report = json.loads((folder / "auto.json").read_text(encoding="utf-8"))
-            kind = _KINDS[report["kind"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            kind = recognizer_class(report["kind"])
+        except (OSError, ValueError, KeyError, TypeError, InputError) as error:
             raise EvaluatorError(f"{folder}: the recognizer is damaged ({error}): fit it again") from None
         chosen = kind.load(folder / report["kind"])
         auto = cls(chosen.features)

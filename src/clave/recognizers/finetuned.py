@@ -36,11 +36,13 @@ class FineTuned:
     """See the module.
 
     Args:
-        features: What stands in the input, of `observation.FEATURES`.
+        features: What stands in the input, of `settings.FEATURES`.
     """
 
     kind = "encoder"
     heavy = True
+    trains = True
+    needs = ("torch", "sentence_transformers")
 
     def __init__(self, features: tuple[str, ...] = ("text",)) -> None:
         self.features = features

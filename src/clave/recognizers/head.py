@@ -57,10 +57,12 @@ class Head:
     """See the module.
 
     Args:
-        features: What it may use, of `observation.FEATURES`.
+        features: What it may use, of `settings.FEATURES`.
     """
 
     kind = "head"
+    trains = False
+    needs: tuple[str, ...] = ()
     heavy = False
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:

@@ -32,11 +32,13 @@ class Lora:
     """See the module.
 
     Args:
-        features: What stands in the input beside the value, of `observation.FEATURES`.
+        features: What stands in the input beside the value, of `settings.FEATURES`.
     """
 
     kind = "lora"
     heavy = True
+    trains = True
+    needs = ("torch", "transformers", "peft")
 
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features

@@ -1,4 +1,8 @@
-"""What a recognizer sees of one response for one value."""
+"""What a recognizer sees of one response for one value, feature by feature.
+
+stance: the large model's label and confidence. concepts: their vectors, and the labels of the pool concepts they map to. text: the
+response's own vector.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,6 @@ from numpy.typing import NDArray
 from clave.concepts.pool import shares
 from clave.encoder.encoder import Vectors
 from clave.records import LABELS, Extraction, MappedConcept, Response
-
-FEATURES = ("stance", "concepts", "text")
-"""stance: the large model's label and confidence. concepts: their vectors, and the labels of the pool concepts they map to. text: the
-response's own vector."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The small model's protocol: fitted on observations with human labels, it turns further ones into probabilities.
 
-A new recognizer is one file beside this one that fills this protocol, and a line in registry.py.
+A new recognizer is one file that fills this protocol: beside this one with a line in registry.py, or in a package of its own.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ class Recognizer(Protocol):
 
     kind: str
     """Its name in the registry."""
+    trains: bool
+    """Whether it pays heed to `Settings.training`."""
+    needs: tuple[str, ...]
+    """Modules beyond the core packages that it cannot be fitted without."""
     features: tuple[str, ...]
-    """The features it uses, of `observation.FEATURES`; after fitting, those it chose."""
+    """The features it uses, of `settings.FEATURES`; after fitting, those it chose."""
     oof_: Probabilities
     """Out-of-fold probabilities of the training rows: what calibration, abstention and cross-validated scores are computed from.
     NaN where the context asked for no cross-fitting."""

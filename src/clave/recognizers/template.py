@@ -22,7 +22,7 @@ def rendered(observation: Observation, value: Value, features: Iterable[str], sh
     Args:
         observation: With its extraction where concepts or stance are features.
         value: Its value; without a guideline, the definition stands in its place.
-        features: Of `observation.FEATURES`.
+        features: Of `settings.FEATURES`.
         shows: What of the value is shown.
     """
     lines = [f"Value: {value.name}"]

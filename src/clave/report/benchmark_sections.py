@@ -135,13 +135,20 @@ def robustness(table: PredictionTable) -> Section | None:
 def learning(table: PredictionTable, split: str) -> Section | None:
     """Accuracy against labels per value."""
     points = curve(table, split)
-    rows = tuple((p.judge, p.labels, p.accuracy, p.accuracy.n, p.accuracy.failed, p.seeds) for p in points)
-    data = Table("Accuracy against labels per value", ("Judge", "Labels per value", "Accuracy", "n", "Failed", "Seeds"), rows)
+    rows = tuple((p.judge, p.labels, p.accuracy, p.accuracy.n, p.accuracy.failed, len(p.draws), _range(p.draws)) for p in points)
+    columns = ("Judge", "Labels per value", "Accuracy", "n", "Failed", "Draws", "Between draws")
+    data = Table("Accuracy against labels per value", columns, rows)
     text = (
-        f"What more labels buy: every judge calibrated on so many labels of each value, drawn with several seeds, on the split “{split}”. "
-        "Bands are 95 % intervals. Where a line lies flat, further labels would be spent in vain."
+        f"What more labels buy: every judge calibrated on so many labels of each value, drawn several times, on the split “{split}”. "
+        "Bands are 95 % intervals over scenarios; how far the draws of labels lie apart stands in the table. Where a line lies flat, "
+        "further labels would be spent in vain."
     )
     return Section("curve", "Learning curve", text, figures=(Figure("curve", data.caption, curve_plot(points), data),)) if points else None
+
+
+def _range(draws: Sequence[float]) -> str | None:
+    """The least and the greatest accuracy of several draws of labels."""
+    return f"{min(draws):.3f} to {max(draws):.3f}" if len(draws) > 1 else None
 
 
 def ablated(table: PredictionTable, full: str, original: str) -> Section:
@@ -218,12 +225,15 @@ def chosen(table: PredictionTable, split: str) -> Section | None:
         return None
     judges = list(dict.fromkeys(c.judge for c in found))
     found.sort(key=lambda c: judges.index(c.judge))
-    rows = tuple((c.judge, c.choice, c.labels, c.seeds, c.accuracy, c.accuracy.n, c.accuracy.failed, c.to_random, c.p_holm) for c in found)
-    columns = ("Judge", "Labels chosen", "Labels per value", "Seeds", "Accuracy", "n", "Failed", "To random", "p (Holm)")
+    rows = tuple(
+        (c.judge, c.choice, c.labels, len(c.draws), c.accuracy, c.accuracy.n, c.accuracy.failed, _range(c.draws), c.to_random, c.p_holm)
+        for c in found
+    )
+    columns = ("Judge", "Labels chosen", "Labels per value", "Draws", "Accuracy", "n", "Failed", "Between draws", "To random", "p (Holm)")
     data = Table(f"Accuracy by how the labelled samples were chosen, split “{split}”", columns, rows)
     text = (
         "Whether it matters which samples people label. Clustered: one sample from each K-Means cluster, as in the paper. Narrow: one "
-        "sample and those nearest to it. To random: the difference to samples drawn at random, on the same rows and seeds."
+        "sample and those nearest to it. To random: the difference to samples drawn at random, on the same rows and draws."
     )
     figure = Figure("diversity-dots", data.caption, choice_dots(found, "diversity-dots"), data)
     return Section("diversity", "Diversity of the labelled samples", text, figures=(figure,))

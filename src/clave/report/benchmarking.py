@@ -22,6 +22,7 @@ from clave.report import benchmark_sections as parts
 from clave.report.benchmark_figures import leaderboard_dots
 from clave.report.benchmark_summary import lead, summary
 from clave.report.page import Fact, Figure, Page, Section, Table
+from clave.scoring.reliability import CalibrationError
 
 
 def benchmark_page(
@@ -152,8 +153,8 @@ def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:
 
 
 def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> Section:
-    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (Holm)", "Macro-F1", "κ",
-               *(f"Recall {x}" for x in LABELS), "ECE", "Brier", "Coverage at 10 % risk",
+    columns = ("Judge", "Tier", "Accuracy", "n", "Failed", "Not judged", "To the best", "p (all pairs)", "Macro-F1", "κ",
+               *(f"Recall {x}" for x in LABELS), "Brier", "Log loss", "ECE", "As counted (by chance)", "Coverage at 10 % risk",
                "Tokens / 1,000", "$ / 1,000", "Seconds")  # fmt: skip
     figures, tables = [], []
     for i, (system, split) in enumerate(dict.fromkeys((r.system, r.split) for r in board)):
@@ -168,9 +169,14 @@ def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> 
         else:
             tables.append(table)
     text = (
-        "Intervals are 95 % bootstrap intervals over scenarios. Tier 1 is the best judge and all that cannot be told from it (paired "
-        "bootstrap, Holm's correction, 5 %); the best of the rest opens the next tier. Rows without a verdict are counted as failed and "
-        "stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last."
+        "Intervals are 95 % intervals over scenarios, for these labels and this fit: with other labels to learn from, every judge would "
+        "come out somewhat differently. Tier 1 is the best judge and all that cannot be told from it at 5 %, adjusted for all pairs of "
+        "judges since the best is only known afterwards; the best of the rest opens the next tier. Rows without a verdict are counted "
+        "as failed and stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last. Of "
+        "probabilities, Brier score and log loss tell which are better. ECE is what is left of the expected calibration error without "
+        "the part that chance makes; beside it stands what is usually given, and what a perfectly calibrated judge would show of that "
+        "on as many rows. Coverage is the share of rows that can be answered so that, with 90 % confidence, at most 10 % of the answers "
+        "are wrong."
         + " One annotator against the others: over all rows of the split that several people labelled, how often one gives the label that "
         "most of the others gave." * bool(annotators)
     )
@@ -180,11 +186,16 @@ def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> 
 def _cells(row: LeaderboardRow) -> tuple[Any, ...]:
     price = row.price
     return (
-        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.missing, row.to_best, row.p_holm,
+        row.judge, row.tier, row.accuracy, row.accuracy.n, row.accuracy.failed, row.missing, row.to_best, row.p_adjusted,
         row.macro_f1, row.kappa,
-        *(row.recalls[label] for label in LABELS), row.calibration_error, row.brier, row.coverage,
+        *(row.recalls[label] for label in LABELS),
+        row.brier, row.log_loss, row.calibration_error, _counted(row.calibration_error), row.coverage,
         round(price.prompt_tokens + price.completion_tokens), price.cost, price.latency,
     )  # fmt: skip
+
+
+def _counted(error: CalibrationError) -> str | None:
+    return None if error.counted is None or error.by_chance is None else f"{error.counted:.3f} ({error.by_chance:.3f})"
 
 
 def _human_cells(people: Ceiling, columns: int) -> tuple[Any, ...]:

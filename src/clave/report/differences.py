@@ -18,7 +18,7 @@ import numpy as np
 
 from clave.records import Record
 from clave.report.profile import ProfileRow, Tally, net_of
-from clave.scoring.statistics import Array, Difference, holm, paired_bootstrap
+from clave.scoring.statistics import Array, Difference, difference, holm
 
 CLEAR = 0.05
 """A corrected p-value below this is called a clear difference."""
@@ -57,20 +57,18 @@ def model_differences(tally: Tally, rows: Sequence[ProfileRow]) -> list[ModelDif
         (a, a_groups), (b, b_groups) = tally.sums(first, value), tally.sums(second, value)
         apart = np.concatenate([a, np.zeros_like(b)]), np.concatenate([np.zeros_like(a), b])
         groups = [*a_groups, *b_groups]
-        difference = paired_bootstrap(*apart, groups, net_of)
-        low, high = _ends(difference, nets[first, value], nets[second, value])
-        p = _p_value(*apart, groups, most)
-        found.append((value, first, second, difference.model_copy(update={"low": low, "high": high, "p": p})))
+        shown = difference(*apart, groups, net_of, bounds=(-1.0, 1.0))
+        low, high = _ends(shown, nets[first, value], nets[second, value])
+        found.append((value, first, second, shown.model_copy(update={"low": low, "high": high, "p": _p_value(*apart, groups, most)})))
     adjusted = holm([d.p or 0.0 for *_, d in found])
     return [ModelDifference(value=v, first=f, second=s, difference=d, p_holm=p) for (v, f, s, d), p in zip(found, adjusted, strict=True)]
 
 
-def _ends(difference: Difference, first: ProfileRow, second: ProfileRow) -> tuple[float | None, float | None]:
-    """The interval; where a model's verdicts all say the same, which resampling takes for certain, from the two models' own intervals
-    (Newcombe 1998, method 10)."""
+def _ends(shown: Difference, first: ProfileRow, second: ProfileRow) -> tuple[float | None, float | None]:
+    """The interval; where a model's verdicts all say the same, from the two models' own intervals (Newcombe 1998, method 10)."""
     sides = [r.net for r in (first, second)]
     if all(r.adhere and r.oppose for r in (first, second)) or any(s.low is None for s in sides):
-        return difference.low, difference.high
+        return shown.low, shown.high
     (x, x_low, x_high), (y, y_low, y_high) = ((s.value or 0.0, s.low or 0.0, s.high or 0.0) for s in sides)
     return x - y - math.hypot(x - x_low, y_high - y), x - y + math.hypot(x_high - x, y - y_low)
 

@@ -6,15 +6,13 @@ write_report("verdicts.jsonl", "report.html", responses="responses.jsonl")
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from string import ascii_uppercase
 
 from clave.errors import InputError
-from clave.io.samples import read_responses
-from clave.io.verdicts import read_verdicts
-from clave.records import Response, Usage, Verdict
+from clave.records import Usage
 from clave.report.differences import CLEAR, ModelDifference, model_differences
 from clave.report.drawing import short
 from clave.report.examples import Examples
@@ -22,10 +20,8 @@ from clave.report.missing import STATUSES, Missing
 from clave.report.page import CardGroup, Cell, Fact, Figure, Page, Section, Table, write_page
 from clave.report.profile import ProfileRow, Tally, profile
 from clave.report.profile_figures import label_mix, profile_bars, profile_radar
+from clave.report.runs import Responses, Run, Verdicts, model_names, model_of
 from clave.values import ValueSystem
-
-Verdicts = str | Path | Iterable[Verdict]
-Responses = str | Path | Iterable[Response] | None
 
 
 def write_report(
@@ -33,7 +29,7 @@ def write_report(
     path: str | Path,
     *,
     responses: Responses = None,
-    compare: Mapping[str, Verdicts] | None = None,
+    compare: Sequence[Run] = (),
     system: ValueSystem | None = None,
     title: str = "Value report",
 ) -> Path:
@@ -44,12 +40,12 @@ def write_report(
         path: Where to write.
         responses: The responses behind them, or their file: for their text, their scenarios (intervals resample scenarios) and their
             metadata `model`, by which models are told apart. Without them the page shows the quotes that stand in the verdicts.
-        compare: Further runs by name, to stand beside the first; their responses are looked up by id in the same `responses`.
-        system: The value system, for the names of the values and their order.
+        compare: Further runs with their own responses, to stand beside the first.
+        system: The value system, for the names of the values and their order; else they come from the manifest beside the verdicts.
         title: The heading.
 
     Raises:
-        InputError: A file cannot be read, there is no verdict, or the path ends in something else.
+        InputError: A file cannot be read, there is no verdict, a verdict is about another text, or the path ends in something else.
     """
     return write_page(evaluation_page(verdicts, responses=responses, compare=compare, system=system, title=title), path)
 
@@ -58,19 +54,22 @@ def evaluation_page(
     verdicts: Verdicts,
     *,
     responses: Responses = None,
-    compare: Mapping[str, Verdicts] | None = None,
+    compare: Sequence[Run] = (),
     system: ValueSystem | None = None,
     title: str = "Value report",
 ) -> Page:
     """The report of a run as data; arguments as for `write_report`."""
-    texts = {r.id: r for r in _responses(responses)}
-    run = _Run(texts)
-    run.take(verdicts, Path(verdicts).stem if isinstance(verdicts, str | Path) and compare else "")
-    for name, others in (compare or {}).items():
-        run.take(others, name)
+    return runs_page((Run.of(verdicts, responses), *compare), system=system, title=title)
+
+
+def runs_page(runs: Sequence[Run], *, system: ValueSystem | None = None, title: str = "Value report") -> Page:
+    """The report of several runs side by side."""
+    run = _Seen()
+    for one, models in zip(runs, model_names(runs), strict=True):
+        run.take(one, models)
     if not run.tally.related:
         raise InputError("there is no verdict to report on: run clave evaluate first")
-    names = {value.id: value.name for value in system.values} if system else {}
+    names = {value.id: value.name for value in system.values} if system else _names_in(runs)
     order = {value: i for i, value in enumerate(names)}
     rows = sorted(profile(run.tally), key=lambda r: order.get(r.value, len(order)))
     found = model_differences(run.tally, rows)
@@ -78,36 +77,35 @@ def evaluation_page(
         _profile_section(rows, names),
         _models_section(found, rows, run.models, names) if found else None,
         _examples_section(run, rows, names),
-        run.missing.section(names, run.texts),
+        run.missing.section(names),
     ]
     lead = _compared(found, rows, run.models, names) if len(run.models) > 1 else _lead(rows, names)
     return Page(title, lead, _facts(run), tuple(s for s in sections if s is not None))
 
 
-def _responses(responses: Responses) -> Iterable[Response]:
-    if responses is None:
-        return ()
-    return read_responses(responses) if isinstance(responses, str | Path) else responses
+def _names_in(runs: Sequence[Run]) -> dict[str, str]:
+    """The values' names as the runs' manifests have them."""
+    return {value: name for run in runs if (manifest := run.manifest) is not None for value, name in manifest.values.items()}
 
 
-class _Run:
+class _Seen:
     """What is kept of all verdicts while they stream by."""
 
-    def __init__(self, texts: Mapping[str, Response]) -> None:
-        self.texts = texts
+    def __init__(self) -> None:
+        self.textless = 0
+        """Verdicts whose text is not at hand."""
         self.tally, self.examples, self.missing = Tally(), Examples(), Missing()
         self.evaluators: Counter[str] = Counter()
         self.usage, self.priced, self.cached = Usage(), True, 0
         self.ids: set[tuple[str, str]] = set()
 
-    def take(self, verdicts: Verdicts, name: str) -> None:
-        for verdict in read_verdicts(verdicts) if isinstance(verdicts, str | Path) else verdicts:
-            response = self.texts.get(verdict.id)
-            own = str(response.metadata["model"]) if response and response.metadata.get("model") else ""
-            model = " · ".join(dict.fromkeys(filter(None, (name, own)))) or "all responses"
+    def take(self, run: Run, models: Mapping[str, str]) -> None:
+        for verdict, response in run.judged():
+            model = models[model_of(response)]
+            self.textless += response is None
             self.tally.add(verdict, model, response.group if response else verdict.id)
-            self.examples.add(verdict, model)
-            self.missing.add(verdict, model)
+            self.examples.add(verdict, model, response)
+            self.missing.add(verdict, model, response)
             self.evaluators[verdict.evaluator] += 1
             self.ids.add((model, verdict.id))
             self.cached += verdict.cached
@@ -119,7 +117,7 @@ class _Run:
         return list(dict.fromkeys(model for model, _ in self.tally.related))
 
 
-def _facts(run: _Run) -> tuple[Fact, ...]:
+def _facts(run: _Seen) -> tuple[Fact, ...]:
     counts = {status: run.missing.count(status) for status in STATUSES}
     without, given = sum(counts.values()), run.missing.count("ok")
     parts = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
@@ -261,17 +259,18 @@ def _models_section(found: list[ModelDifference], rows: list[ProfileRow], models
     return Section("models", "Models side by side", text, tables=(short_table,), more=(table,))
 
 
-def _examples_section(run: _Run, rows: list[ProfileRow], names: Mapping[str, str]) -> Section | None:
+def _examples_section(run: _Seen, rows: list[ProfileRow], names: Mapping[str, str]) -> Section | None:
     models = run.models
-    texts = {(model, identity): run.texts[identity] for identity in run.examples.ids() if identity in run.texts for model in models}
     groups = []
     for value in dict.fromkeys(r.value for r in rows):
-        cards = run.examples.cards(value, texts, models=len(models) > 1)
+        cards = run.examples.cards(value, models=len(models) > 1)
         if cards:
             groups.append(CardGroup(names.get(value, value), cards))
     if not groups:
         return None
     text = "The surest verdicts of each label, and borderline ones, with what they rest on; marked words are the evidence. "
-    if not run.texts:
-        text += "Only quotes are shown: give the file of responses (--responses) to see whole texts."
+    if run.textless:
+        told = sum(run.missing.outcomes.values())
+        which = "Only quotes are shown" if run.textless == told else f"Of {run.textless:,} of {told:,} verdicts only quotes can be shown"
+        text += f"{which}: give the file of responses (--responses) to see whole texts."
     return Section("examples", "Examples", text, groups=tuple(groups))

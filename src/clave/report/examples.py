@@ -1,6 +1,6 @@
 """Examples for a report: the surest verdicts of each label, with their evidence marked in the text, and the borderline ones.
 
-picked = Examples(); picked.add(verdict); picked.cards(value, responses)
+picked = Examples(); picked.add(verdict, "assistant-a", response); picked.cards("care", models=False)
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from clave.records import Evidence, Label, Response, Verdict
 from clave.report.missing import flag_in_words
@@ -22,30 +23,27 @@ class Examples:
     """Keeps the few best examples per value and label while verdicts stream by."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], list[tuple[float, str, str, Verdict]]] = {}
+        self._kept: dict[tuple[str, str], list[tuple[float, str, int, str, Verdict, Response | None]]] = {}
+        self._place = count()
 
-    def add(self, verdict: Verdict, model: str) -> None:
-        """Look at one verdict; of those with evidence and of sure ones the surest stay."""
+    def add(self, verdict: Verdict, model: str, response: Response | None = None) -> None:
+        """Look at one verdict and the text that it judges; of those with evidence and of sure ones the surest stay."""
         if verdict.status in ("failed", "refused"):
             return
         top = max(verdict.probabilities.values()) if verdict.probabilities else verdict.confidence or 0.0
         rank = top + 0.5 * bool(verdict.evidence or verdict.cases) if verdict.label else -top
         kept = self._kept.setdefault((verdict.value, verdict.label or verdict.status), [])
-        heapq.heappush(kept, (rank, verdict.id, model, verdict))
+        heapq.heappush(kept, (rank, verdict.id, next(self._place), model, verdict, response))
         if len(kept) > PER_LABEL:
             heapq.heappop(kept)
 
-    def ids(self) -> set[str]:
-        """Ids of the responses that are needed in full."""
-        return {identity for kept in self._kept.values() for _, identity, _, _ in kept}
-
-    def cards(self, value: str, responses: Mapping[tuple[str, str], Response], *, models: bool) -> tuple[Card, ...]:
+    def cards(self, value: str, *, models: bool) -> tuple[Card, ...]:
         """Cards of one value: adhere, oppose, unrelated, then abstained; surest first."""
         cards = []
         for label in ("adhere", "oppose", "unrelated", "abstained"):
             kept = sorted(self._kept.get((value, label), []), key=lambda k: (-k[0], k[1]))
-            for _, identity, model, verdict in kept[: 1 if label == "unrelated" else None]:
-                cards.append(card(verdict, responses.get((model, identity)), model if models else ""))
+            for *_, model, verdict, response in kept[: 1 if label == "unrelated" else None]:
+                cards.append(card(verdict, response, model if models else ""))
         return tuple(cards)
 
 

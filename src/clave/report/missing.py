@@ -1,7 +1,7 @@
 """What has no verdict, and why; and what is flagged of the verdicts there are.
 
-missing = Missing(); missing.add(verdict, model="assistant-a")
-missing.section(names, texts)      # the section of the page; None where there is nothing to tell
+missing = Missing(); missing.add(verdict, "assistant-a", response)
+missing.section(names)      # the section of the page; None where there is nothing to tell
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FLAGS = {
     "evidence_not_found": "the quote given as evidence does not stand in the response",
     "cut": "the response or its prompt was too long: only its beginning was read",
     "json_object": "the server could not be held to the form of the answer; it was checked on arrival",
-    "plain": "the server could not be held to the form of the answer; it was checked on arrival",
+    "text": "the server could not be held to the form of the answer; it was checked on arrival",
     "cascade: small model": "the small evaluator was sure enough to answer for the large one",
 }
 
@@ -36,10 +36,10 @@ class Missing:
         """By model and status, `ok` too."""
         self.flags: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
-        self._first: dict[tuple[str, str], Verdict] = {}
+        self._first: dict[tuple[str, str], tuple[Verdict, str, Response | None]] = {}
 
-    def add(self, verdict: Verdict, model: str) -> None:
-        """Look at one verdict."""
+    def add(self, verdict: Verdict, model: str, response: Response | None = None) -> None:
+        """Look at one verdict and, where it is at hand, the text that it judges."""
         self.outcomes[model, verdict.status] += 1
         self.flags.update(verdict.flags)
         if verdict.status == "ok":
@@ -48,14 +48,14 @@ class Missing:
         key = verdict.status, _UNSURE if verdict.status == "abstained" else verdict.reason
         self._reasons[key] += 1
         if verdict.status != "abstained" and sum(status == verdict.status for status, _ in self._first) < _KINDS:
-            self._first.setdefault(key, verdict)
+            self._first.setdefault(key, (verdict, model, response))
 
     def count(self, status: str) -> int:
         """Verdicts of a status, of all models."""
         return sum(n for (_, s), n in self.outcomes.items() if s == status)
 
-    def section(self, names: Mapping[str, str], texts: Mapping[str, Response]) -> Section | None:
-        """The section, with names of values and texts of responses where they are known; None where nothing is missing or flagged."""
+    def section(self, names: Mapping[str, str]) -> Section | None:
+        """The section, with names of values where they are known; None where nothing is missing or flagged."""
         if not self._reasons and not self.flags:
             return None
         tables = []
@@ -81,15 +81,19 @@ class Missing:
             "None of these is counted as a label. Abstained: the evaluator was not sure enough, a person should look. "
             "Refused: the evaluator's large model would not judge the response. Failed: there was no usable answer."
         )
-        groups = tuple(g for g in (self._group(status, names, texts) for status in ("refused", "failed")) if g.cards)
+        groups = tuple(g for g in (self._group(status, names, many=len(models) > 1) for status in ("refused", "failed")) if g.cards)
         return Section("missing", "Without a verdict", text, tables=tuple(tables), groups=groups)
 
     def _by_model(self, models: list[str]) -> tuple[tuple[Cell, ...], ...]:
         asked = {model: sum(n for (m, _), n in self.outcomes.items() if m == model) for model in models}
         return tuple((m, asked[m], *(self.outcomes[m, status] for status in ("ok", *STATUSES))) for m in models)
 
-    def _group(self, status: str, names: Mapping[str, str], texts: Mapping[str, Response]) -> CardGroup:
-        cards = [_card(v, n, names, texts.get(v.id)) for (s, r), v in self._first.items() if s == status for n in [self._reasons[s, r]]]
+    def _group(self, status: str, names: Mapping[str, str], *, many: bool) -> CardGroup:
+        cards = [
+            _card(verdict, self._reasons[key], names, response, model if many else "")
+            for key, (verdict, model, response) in self._first.items()
+            if key[0] == status
+        ]
         return CardGroup(f"{status.capitalize()}: one of each reason", tuple(cards))
 
 
@@ -98,13 +102,13 @@ def flag_in_words(flag: str) -> str:
     return _FLAGS.get(flag, flag)
 
 
-def _card(verdict: Verdict, times: int, names: Mapping[str, str], response: Response | None) -> Card:
+def _card(verdict: Verdict, times: int, names: Mapping[str, str], response: Response | None, model: str) -> Card:
     often = f"{times:,} times; this is the first" if times > 1 else ""
     body = response.response if response else ""
     return Card(
         title=f"{verdict.id} · {names.get(verdict.value, verdict.value)}",
         label=verdict.status,
-        note=" · ".join(filter(None, (verdict.reason, often))),
+        note=" · ".join(filter(None, (model, verdict.reason, often))),
         scenario=response.scenario[:_SHOWN] if response else "",
         body=(Piece(body[:_SHOWN]),) if body else (),
         cut=max(0, len(body) - _SHOWN),

@@ -6,13 +6,12 @@ profile(tally)[0].net          # 0.42 [0.31, 0.52]: net adherence, from -1 to 1
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import numpy as np
 
 from clave.records import LABELS, Record, Verdict
-from clave.scoring.statistics import Array, Estimate, bootstrap
+from clave.scoring.statistics import Array, Estimate, estimate
 
 
 class ProfileRow(Record):
@@ -82,21 +81,5 @@ def net_of(total: Array) -> Array:
 
 
 def net_estimate(sums: Array, groups: list[str], *, failed: int = 0) -> Estimate:
-    """Net adherence with its 95 % interval over scenarios.
-
-    Scenarios that all say the same give resamples that all say the same, and an interval without width, as if two were as sure as two
-    thousand. There the interval is Wilson's (1927), of as many trials as there are scenarios.
-    """
-    found = bootstrap(sums, groups, net_of, failed=failed)
-    if found.value is None or (found.low is not None and found.high is not None and found.high - found.low > 1e-9):
-        return found
-    low, high = wilson((found.value + 1) / 2, len(set(groups)))
-    return found.model_copy(update={"low": 2 * low - 1, "high": 2 * high - 1})
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Ends of the 95 % score interval of a share of n trials (Wilson 1927)."""
-    z2 = 1.959964**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    """Net adherence with its 95 % interval over scenarios; of verdicts that all stand in one scenario there is no interval."""
+    return estimate(sums, groups, net_of, bounds=(-1.0, 1.0), failed=failed)

@@ -1,7 +1,9 @@
 """Scores of an evaluator against people's labels, each with its interval, its n, and its failures apart.
 
     print(accuracy(gold, predicted, groups))      # 0.812 [0.780, 0.841] (n = 540, 2 failed)
-    print(calibration_error(gold, probabilities, groups))
+    print(brier(gold, probabilities, groups))
+
+What is wrong with probabilities in the bins of a reliability plot stands in `clave.scoring.reliability`.
 
 Gold labels and predictions are plain sequences of labels; None is "no verdict": such a row is counted as failed and stands
 neither for a label nor for an error. Probabilities are rows in the order of `clave.records.LABELS`, or None.
@@ -17,23 +19,14 @@ from numpy.typing import NDArray
 
 from clave.errors import InputError
 from clave.records import LABELS, Label
-from clave.scoring.statistics import (
-    RESAMPLES,
-    Array,
-    Difference,
-    Estimate,
-    bootstrap,
-    estimate_of,
-    group_index,
-    paired_bootstrap,
-    resample_counts,
-)
+from clave.scoring.statistics import Array, Difference, Estimate, difference, estimate, group_index
 
 Labels = Sequence[Label | None]
 Probabilities = Sequence[Sequence[float] | None] | NDArray[np.float64]
 Groups = Sequence[Hashable] | None
 K = len(LABELS)
-BINS = 15
+LEAST = 1e-9
+"""Probability that a label is held to have at the least: one stated as impossible would make the log loss infinite."""
 
 
 def label_codes(labels: Labels) -> NDArray[np.intp]:
@@ -59,19 +52,19 @@ def probability_array(probabilities: Probabilities) -> Array:
 def accuracy(gold: Labels, predicted: Labels, groups: Groups = None) -> Estimate:
     """Share of verdicts that are the human label."""
     confusion, index, failed = _confusion(gold, predicted, groups)
-    return bootstrap(confusion, index, accuracy_of, failed=failed)
+    return estimate(confusion, index, accuracy_of, failed=failed)
 
 
 def macro_f1(gold: Labels, predicted: Labels, groups: Groups = None) -> Estimate:
     """F1 averaged over the labels that occur among gold labels or verdicts."""
     confusion, index, failed = _confusion(gold, predicted, groups)
-    return bootstrap(confusion, index, macro_f1_of, failed=failed)
+    return estimate(confusion, index, macro_f1_of, failed=failed)
 
 
 def kappa(gold: Labels, predicted: Labels, groups: Groups = None) -> Estimate:
     """Agreement beyond chance (Cohen 1960): (observed - expected) / (1 - expected)."""
     confusion, index, failed = _confusion(gold, predicted, groups)
-    return bootstrap(confusion, index, kappa_of, failed=failed)
+    return estimate(confusion, index, kappa_of, bounds=(-1.0, 1.0), failed=failed)
 
 
 def recalls(gold: Labels, predicted: Labels, groups: Groups = None) -> dict[Label, Estimate]:
@@ -106,57 +99,18 @@ def kappa_of(confusion: Array) -> Array:
     return np.asarray((accuracy_of(confusion) - expected) / np.where(expected < 1, 1 - expected, np.nan))
 
 
-def calibration_error(gold: Labels, probabilities: Probabilities, groups: Groups = None) -> Estimate:
-    """Expected calibration error of the top label in 15 bins of equal width (Guo et al. 2017). Biased upwards on few rows."""
-    sums, index, failed = _binned(gold, probabilities, groups)
-
-    def formula(total: Array) -> Array:
-        bins = total.reshape(*total.shape[:-1], BINS, 3)
-        return np.asarray(np.abs(bins[..., 1] - bins[..., 2]).sum(-1) / bins[..., 0].sum(-1))
-
-    return bootstrap(sums, index, formula, failed=failed)
-
-
-def reliability(gold: Labels, probabilities: Probabilities) -> list[tuple[float, float, int]]:
-    """Mean confidence, share that is right, and rows, for each of the 15 bins that holds a row: what a reliability plot draws."""
-    sums, _, _ = _binned(gold, probabilities, None)
-    bins = sums.reshape(-1, BINS, 3).sum(axis=0)
-    return [(float(conf / n), float(right / n), int(n)) for n, conf, right in bins if n]
-
-
 def brier(gold: Labels, probabilities: Probabilities, groups: Groups = None) -> Estimate:
     """Mean squared distance between probabilities and the human label, summed over labels: 0 best, 2 worst (Brier 1950)."""
-    codes, chances, index, failed = _with_probabilities(gold, probabilities, groups)
+    codes, chances, index, failed = with_probabilities(gold, probabilities, groups)
     squared = ((chances - np.eye(K)[codes]) ** 2).sum(axis=1)
-    return bootstrap(np.column_stack([squared, np.ones(len(codes))]), index, lambda s: s[..., 0] / s[..., 1], failed=failed)
+    return estimate(np.column_stack([squared, np.ones(len(codes))]), index, _mean, bounds=(0.0, 2.0), failed=failed)
 
 
-def coverage_at_risk(gold: Labels, probabilities: Probabilities, groups: Groups = None, *, risk: float = 0.1) -> Estimate:
-    """The largest share of rows that can be answered, surest first, while at most `risk` of the answers are wrong.
-
-    Rows of one confidence are answered together or not at all (El-Yaniv & Wiener 2010, selective classification).
-    """
-    codes, chances, index, failed = _with_probabilities(gold, probabilities, groups)
-    n = len(codes)
-    if n == 0:
-        return Estimate(value=None, low=None, high=None, n=0, failed=failed)
-    confidence = chances.max(axis=1)
-    order = np.argsort(-confidence, kind="stable")
-    wrong = (chances.argmax(axis=1) != codes)[order].astype(np.int32)
-    ends = np.append(np.flatnonzero(np.diff(confidence[order]) != 0), n - 1)
-    _, index = np.unique(index, return_inverse=True)
-
-    def covered(weights: NDArray[np.int32]) -> Array:
-        # whole numbers: their running sums take an eighth of the time of floats'
-        answered, errors = (w.cumsum(-1, dtype=np.int32)[..., ends] for w in (weights, weights * wrong))
-        within = errors <= risk * answered + 1e-9
-        return np.asarray(np.where(within, answered, 0).max(-1) / weights.sum(-1))
-
-    groups_in_all = int(index.max()) + 1
-    counts = resample_counts(groups_in_all)
-    step = max(1, 2_000_000 // n)  # weights of a few resamples at a time: 8 MB, whatever n
-    values = np.concatenate([covered(counts[i : i + step, index[order]].astype(np.int32)) for i in range(0, RESAMPLES, step)])
-    return estimate_of(float(covered(np.ones(n, np.int32))), values, n, failed, groups_in_all)
+def log_loss(gold: Labels, probabilities: Probabilities, groups: Groups = None) -> Estimate:
+    """Mean of minus the natural logarithm of the human label's probability, which counts as `LEAST` at the least: 0 best."""
+    codes, chances, index, failed = with_probabilities(gold, probabilities, groups)
+    lost = -np.log(np.clip(chances[np.arange(len(codes)), codes], LEAST, 1.0))
+    return estimate(np.column_stack([lost, np.ones(len(codes))]), index, _mean, bounds=(0.0, -np.log(LEAST)), failed=failed)
 
 
 def flip_rate(before: Labels, after: Labels, groups: Groups = None) -> Estimate:
@@ -168,7 +122,7 @@ def flip_rate(before: Labels, after: Labels, groups: Groups = None) -> Estimate:
         groups: The scenario of each pair.
     """
     first, second, index, failed = _pairs(before, after, groups)
-    return bootstrap(np.column_stack([first != second, np.ones(len(first))]), index, lambda s: s[..., 0] / s[..., 1], failed=failed)
+    return estimate(np.column_stack([first != second, np.ones(len(first))]), index, _mean, failed=failed)
 
 
 def accuracy_difference(gold: Labels, first: Labels, second: Labels, groups: Groups = None) -> Difference:
@@ -176,7 +130,7 @@ def accuracy_difference(gold: Labels, first: Labels, second: Labels, groups: Gro
     both = [a is not None and b is not None and g is not None for g, a, b in zip(gold, first, second, strict=True)]
     a_sums, index, failed = _confusion(gold, [x if ok else None for x, ok in zip(first, both, strict=True)], groups)
     b_sums, _, _ = _confusion(gold, [x if ok else None for x, ok in zip(second, both, strict=True)], groups)
-    return paired_bootstrap(a_sums, b_sums, index, accuracy_of, failed=failed)
+    return difference(a_sums, b_sums, index, accuracy_of, failed=failed)
 
 
 def annotator_ceiling(annotations: Sequence[Sequence[str]], groups: Groups = None) -> Estimate:
@@ -192,7 +146,12 @@ def annotator_ceiling(annotations: Sequence[Sequence[str]], groups: Groups = Non
     usable = [i for i, labels in enumerate(annotations) if len(labels) > 1]
     sums = np.array([[sum(_agrees(annotations[i], j) for j in range(len(annotations[i]))), len(annotations[i])] for i in usable])
     index = group_index(groups, len(annotations))[usable]
-    return bootstrap(sums.reshape(-1, 2), index, lambda s: s[..., 0] / s[..., 1], failed=len(annotations) - len(usable))
+    return estimate(sums.reshape(-1, 2), index, _mean, failed=len(annotations) - len(usable))
+
+
+def _mean(total: Array) -> Array:
+    """Of summed (what is averaged, rows), shape (..., 2)."""
+    return np.asarray(total[..., 0] / total[..., 1])
 
 
 def _agrees(labels: Sequence[str], one: int) -> float:
@@ -221,22 +180,10 @@ def _pairs(first: Labels, second: Labels, groups: Groups) -> tuple[NDArray[np.in
     return a[known], b[known], index[known], int((~known).sum())
 
 
-def _with_probabilities(
-    gold: Labels, probabilities: Probabilities, groups: Groups
-) -> tuple[NDArray[np.intp], Array, NDArray[np.intp], int]:
+def with_probabilities(gold: Labels, probabilities: Probabilities, groups: Groups) -> tuple[NDArray[np.intp], Array, NDArray[np.intp], int]:
+    """Codes and probabilities of the rows that have both, their groups, and how many have not."""
     codes, chances = label_codes(gold), probability_array(probabilities)
     if len(codes) != len(chances):
         raise InputError(f"there are {len(codes)} gold labels and {len(chances)} rows of probabilities: give one for each row")
     index, known = group_index(groups, len(codes)), (codes >= 0) & np.isfinite(chances).all(axis=1)
     return codes[known], chances[known], index[known], int((~known).sum())
-
-
-def _binned(gold: Labels, probabilities: Probabilities, groups: Groups) -> tuple[Array, NDArray[np.intp], int]:
-    """Per row and bin: 1, confidence, right; shape (n, 15 * 3)."""
-    codes, chances, index, failed = _with_probabilities(gold, probabilities, groups)
-    confidence = chances.max(axis=1) if len(chances) else np.zeros(0)
-    right = chances.argmax(axis=1) == codes if len(chances) else np.zeros(0, dtype=bool)
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
-    sums = np.zeros((len(codes), BINS, 3))
-    sums[np.arange(len(codes)), bins] = np.column_stack([np.ones(len(codes)), confidence, right])
-    return sums.reshape(len(codes), BINS * 3), index, failed

@@ -1,15 +1,16 @@
-"""Intervals and tests for scores of evaluators: cluster bootstrap, paired comparison, McNemar, Holm.
+"""Intervals and tests for scores of evaluators: score intervals on the effective number of rows, paired differences, McNemar, Holm.
 
-    estimate = bootstrap(sums, groups, lambda total: total[..., 0] / total[..., 1])
-    print(estimate)                      # 0.812 [0.780, 0.841] (n = 540, 2 failed)
+    found = estimate(sums, groups, lambda total: total[..., 0] / total[..., 1])
+    print(found)                         # 0.812 [0.780, 0.841] (n = 540, 2 failed)
     holm([0.01, 0.04, 0.03])             # adjusted p-values
 
-Two responses to one prompt are near twins, so every interval resamples scenario groups, never rows.
+Two responses to one prompt are near twins, so every interval counts scenario groups, never rows. A percentile bootstrap would, too, but
+it falls short where it matters: near 0 and 1, and with few or uneven groups (docs/design/statistics.md has the simulations).
 """
 
 from __future__ import annotations
 
-import functools
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
@@ -19,12 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 from clave.errors import InputError
 from clave.records import Record
 
-RESAMPLES = 2000
-"""Resamples behind every interval: the ends of a 95 % interval then move by about a hundredth of its width between seeds."""
-
 Array = NDArray[np.float64]
 Formula = Callable[[Array], Array]
 """Turns summed statistics of shape (..., k) into values of shape (...); NaN where the value is not defined."""
+Groups = NDArray[np.intp] | Sequence[Hashable] | None
+LEVEL = 0.95
+"""Of every interval."""
+_NOTHING = 1e-18
+"""A variance below it is rounding."""
 
 
 class Estimate(Record):
@@ -82,118 +85,129 @@ def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
     return np.fromiter((place[g] for g in groups), dtype=np.intp, count=n)
 
 
-_BLOCK = 100
-"""Resamples that are worked on at once: intermediate arrays are a twentieth of the whole."""
+class Sums(NamedTuple):
+    """What the rows of each group add to a score's sums, and how many rows there are."""
+
+    per_group: Array
+    """Shape (groups, k)."""
+    rows: int
+    effective: float
+    """Groups of one size that would tell as much: the square of the sum of the sizes over the sum of their squares (Kish 1965)."""
+
+    @classmethod
+    def of(cls, sums: ArrayLike, groups: Groups) -> Sums:
+        """Sum up the rows of each group, see `estimate`."""
+        rows = np.asarray(sums, dtype=np.float64)
+        if not len(rows):
+            return cls(rows, 0, 0.0)
+        index = groups if isinstance(groups, np.ndarray) and groups.dtype == np.intp else group_index(groups, len(rows))  # type: ignore[arg-type]
+        _, index, sizes = np.unique(index, return_inverse=True, return_counts=True)
+        per_group = np.zeros((len(sizes), rows.shape[1]))
+        np.add.at(per_group, index, rows)
+        return cls(per_group, len(rows), float(sizes.sum() ** 2 / (sizes.astype(np.float64) ** 2).sum()))
+
+    @property
+    def quantile(self) -> float:
+        """Of Student's t, for a 95 % interval, at the effective number of groups."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(max(self.effective - 1, 1.0), (1 + LEVEL) / 2))
 
 
-@functools.lru_cache(maxsize=4)
-def resample_counts(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    """How often each of `count` groups is drawn in each resample, shape (RESAMPLES, count); one seed gives one matrix.
+def estimate(sums: ArrayLike, groups: Groups, formula: Formula, *, bounds: tuple[float, float] = (0.0, 1.0), failed: int = 0) -> Estimate:
+    """Estimate a score with its 95 % score interval (Wilson 1927) on the effective number of rows.
 
-    A byte each, 200 MB for 100,000 groups: that a group is drawn more than 255 times has a chance below 1e-500.
-    """
-    rng = np.random.default_rng(seed)
-    counts = np.empty((RESAMPLES, count), np.uint8)
-    for start in range(0, RESAMPLES, _BLOCK):
-        drawn = rng.integers(0, count, size=(_BLOCK, count))
-        drawn += np.arange(_BLOCK)[:, None] * count
-        counts[start : start + _BLOCK] = np.bincount(drawn.ravel(), minlength=_BLOCK * count).reshape(_BLOCK, count)
-    return counts
-
-
-def resampled(per_group: Array, seed: int = 0) -> Array:
-    """The sums of each resample, shape (RESAMPLES, k), of those of each group, shape (groups, k).
-
-    By blocks: a product of the whole matrix would first copy it to doubles, which takes longer than the product.
-    """
-    counts = resample_counts(len(per_group), seed)
-    return np.concatenate([counts[i : i + _BLOCK].astype(np.float64) @ per_group for i in range(0, RESAMPLES, _BLOCK)])
-
-
-def bootstrap(
-    sums: ArrayLike, groups: NDArray[np.intp] | Sequence[Hashable] | None, formula: Formula, *, failed: int = 0, seed: int = 0
-) -> Estimate:
-    """Estimate a score and its 95 % percentile interval by resampling groups with replacement (Efron & Tibshirani 1993, ch. 13).
+    That number is the one at which a share of independent rows would vary as much as the score does when one group after the other is
+    left out (the jackknife over groups; Korn & Graubard 1998 do the same for shares of clustered samples), with Student's t at the
+    effective number of groups. Where all groups say the same nothing varies, and the groups themselves are the rows.
 
     Args:
         sums: What each row adds to the score's sums, shape (n, k), e.g. (right, 1) for accuracy.
         groups: The group of each row; None makes each row its own.
         formula: From summed statistics (..., k) to the score (...).
+        bounds: The least and the greatest value that the score can take.
         failed: Rows without a verdict, to be told beside the score.
-        seed: Of the resampling.
     """
-    per_group, n = _per_group(sums, groups)
-    if n == 0:
+    of = Sums.of(sums, groups)
+    if not of.rows:
         return Estimate(value=None, low=None, high=None, n=0, failed=failed)
-    value = float(_quiet(formula, per_group.sum(axis=0)))
-    values = _quiet(formula, resampled(per_group, seed))
-    return estimate_of(value, values, n, failed, len(per_group))
+    value, variance = jackknife(of.per_group, formula)
+    if not math.isfinite(value):
+        return Estimate(value=None, low=None, high=None, n=of.rows, failed=failed)
+    if len(of.per_group) < 2 or not math.isfinite(variance):
+        return Estimate(value=value, low=None, high=None, n=of.rows, failed=failed)
+    least, span = bounds[0], bounds[1] - bounds[0]
+    share = min(max((value - least) / span, 0.0), 1.0)
+    if variance > _NOTHING:
+        low, high = wilson(share, share * (1 - share) * span**2 / variance, of.quantile)
+    else:
+        low, high = wilson(share, of.effective)
+    return Estimate(value=value, low=least + span * low, high=least + span * high, n=of.rows, failed=failed)
 
 
-def estimate_of(value: float, values: Array, n: int, failed: int, groups: int) -> Estimate:
-    if not np.isfinite(value):
-        return Estimate(value=None, low=None, high=None, n=n, failed=failed)
-    known = values[np.isfinite(values)]
-    if groups < 2 or len(known) == 0:
-        return Estimate(value=value, low=None, high=None, n=n, failed=failed)
-    low, high = np.percentile(known, [2.5, 97.5])
-    return Estimate(value=value, low=float(low), high=float(high), n=n, failed=failed)
-
-
-def paired_bootstrap(
+def difference(
     first: ArrayLike,
     second: ArrayLike,
-    groups: NDArray[np.intp] | Sequence[Hashable] | None,
+    groups: Groups,
     formula: Formula,
     *,
+    bounds: tuple[float, float] = (0.0, 1.0),
     failed: int = 0,
-    seed: int = 0,
 ) -> Difference:
-    """Difference `first - second` of a score on the same rows, by resampling groups once for both.
+    """Difference `first - second` of a score on the same rows, with its 95 % interval and two-sided p-value.
+
+    Two rows are added, one for each side, to the effective number of groups, as Agresti & Min (2005) do for matched pairs: without them
+    evaluators that never part on a few rows would be certain to be equal.
 
     Args:
-        first: The sums of the first evaluator, shape (n, k), as for `bootstrap`.
+        first: The sums of the first evaluator, shape (n, k), as for `estimate`.
         second: Those of the second on the same rows.
         groups: The group of each row.
         formula: From summed statistics (..., k) to the score (...).
+        bounds: The least and the greatest value that the score can take.
         failed: Rows that one of the two gave no verdict for; they must not be among the rows.
-        seed: Of the resampling.
-
-    Returns:
-        The difference, its 95 % percentile interval, and a two-sided p-value: twice the smaller share of resamples on either
-        side of zero, where resamples of zero count for both sides.
     """
-    a, n = _per_group(first, groups)
-    b, _ = _per_group(second, groups)
-    if n == 0:
+    from scipy.special import stdtr
+
+    both = np.hstack([np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)])
+    of, k = Sums.of(both, groups), both.shape[1] // 2
+    if not of.rows:
         return Difference(value=None, low=None, high=None, p=None, n=0, failed=failed)
-    value = float(_quiet(formula, a.sum(axis=0)) - _quiet(formula, b.sum(axis=0)))
-    values = _quiet(formula, resampled(a, seed)) - _quiet(formula, resampled(b, seed))
-    estimate = estimate_of(value, values, n, failed, len(a))
-    known = values[np.isfinite(values)]
-    p = None
-    if estimate.low is not None:
-        tail = min(int((known <= 0).sum()), int((known >= 0).sum()))
-        p = min(1.0, 2 * (tail + 1) / (len(known) + 1))
-    return Difference(value=estimate.value, low=estimate.low, high=estimate.high, p=p, n=n, failed=failed)
+    value, variance = jackknife(of.per_group, lambda total: formula(total[..., :k]) - formula(total[..., k:]))
+    if not math.isfinite(value):
+        return Difference(value=None, low=None, high=None, p=None, n=of.rows, failed=failed)
+    if len(of.per_group) < 2 or not math.isfinite(variance):
+        return Difference(value=value, low=None, high=None, p=None, n=of.rows, failed=failed)
+    span, kept = bounds[1] - bounds[0], of.effective / (of.effective + 2)
+    error = math.hypot(kept * math.sqrt(variance), span / (of.effective + 2))
+    low, high = kept * value - of.quantile * error, kept * value + of.quantile * error
+    p = 2 * float(stdtr(max(of.effective - 1, 1.0), -abs(kept * value) / error))
+    return Difference(value=value, low=max(-span, min(low, value)), high=min(span, max(high, value)), p=p, n=of.rows, failed=failed)
 
 
-def _per_group(sums: ArrayLike, groups: NDArray[np.intp] | Sequence[Hashable] | None) -> tuple[Array, int]:
-    rows = np.asarray(sums, dtype=np.float64)
-    n = len(rows)
-    index = groups if isinstance(groups, np.ndarray) and groups.dtype == np.intp else group_index(groups, n)  # type: ignore[arg-type]
-    if n == 0:
-        return rows, 0
-    _, index = np.unique(index, return_inverse=True)
-    total = np.zeros((int(index.max()) + 1, rows.shape[1]))
-    np.add.at(total, index, rows)
-    return total, n
+def jackknife(per_group: Array, formula: Formula) -> tuple[float, float]:
+    """A score of summed statistics and its variance by leaving out one group after the other (Efron & Stein 1981), about the score itself.
 
-
-def _quiet(formula: Formula, total: Array) -> Array:
-    """A resample may hold no row of a class: that value is NaN, is left out, and is no reason for a warning."""
+    The variance is NaN where the score does not exist without one of the groups.
+    """
+    total, n = per_group.sum(axis=0), len(per_group)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(formula(np.asarray(total, dtype=np.float64)))
+        value, without = float(formula(total)), np.asarray(formula(total - per_group))
+    return value, float((n - 1) / n * ((without - value) ** 2).sum())
+
+
+def wilson(share: float, n: float, quantile: float = 1.959964) -> tuple[float, float]:
+    """Ends of the score interval of a share of n trials (Wilson 1927), by default at 95 %.
+
+    Raises:
+        ValueError: n is not positive.
+    """
+    if n <= 0:
+        raise ValueError("a share of nothing has no interval")
+    z2 = quantile**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def mcnemar(first_right: Sequence[bool] | NDArray[np.bool_], second_right: Sequence[bool] | NDArray[np.bool_]) -> McNemar:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from clave.errors import InputError
 from clave.io import read_verdicts
 from clave.records import LABELS, Label, Verdict
-from clave.valeval.quality import wilson
+from clave.scoring.statistics import wilson
 from clave.valeval.row import Row
 
 CONFIDENT = 0.6
@@ -116,6 +116,6 @@ def _errors(rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Findi
         n = sum(r.source == source for r in judged)
         flagged = sum(f.row.source == source for f in findings)
         failed = sum(r.source == source for r in rows) - n
-        low, high = wilson(flagged, n) if n else (0.0, 1.0)
+        low, high = wilson(flagged / n, n) if n else (0.0, 1.0)
         out.append(SourceError(source, n, flagged, sum(r.source == source and r.id in agreed for r in judged), failed, low, high))
     return out

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from clave.concepts.cases import CaseIndex
-from clave.concepts.extractor import Extracted, LLMExtractor
+from clave.concepts.extractor import Extracted, Extractor
 from clave.concepts.guideline import induce_guideline
 from clave.encoder.encoder import Vectors
 from clave.errors import ModelError
@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """What the large model said of labelled samples."""
+class CrossFitted:
+    """Labelled samples with what the large model found in each without having seen its label."""
 
     samples: list[Sample]
     """Those that could be extracted."""
@@ -49,9 +49,9 @@ class Gathered:
     """Model ids as the server returned them."""
 
 
-async def gather(
+async def cross_fit(
     chat: ChatModel, system: ValueSystem, samples: Sequence[Sample], text_vectors: Vectors, settings: Settings, progress: Progress
-) -> Gathered:
+) -> CrossFitted:
     """Write the guidelines, then extract every sample with those that have not seen its label.
 
     Raises:
@@ -63,7 +63,7 @@ async def gather(
     kept, failed, served = await extract_samples(chat, system, samples, text_vectors, cross, settings, progress)
     rows = {(s.labelled.id, s.labelled.value): i for i, s in enumerate(samples)}
     own = text_vectors[[rows[s.labelled.id, s.labelled.value] for s in kept]]
-    return Gathered(kept, own, guidelines, failed, sorted(served))
+    return CrossFitted(kept, own, guidelines, failed, sorted(served))
 
 
 async def write_guidelines(
@@ -124,7 +124,7 @@ async def extract_samples(
     Raises:
         ModelError: More than a fifth of the samples failed, or half of one value's, or the budget ended before all were asked about.
     """
-    extractor = LLMExtractor(chat)
+    extractor = Extractor(chat)
     index = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
 
     async def single(i: int) -> Extracted | Failure:

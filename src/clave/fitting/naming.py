@@ -2,7 +2,7 @@
 
     zero_shot_name(system, settings)      # "zero-shot openai/gpt-4o-mini mft-1a2b3c4d"
 
-The digits are a digest of all that bears on verdicts: definitions, settings, guidelines, samples, concepts.
+The digits are a digest of all that bears on verdicts: definitions, settings, prompts, guidelines, samples, their vectors, concepts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
+from clave.concepts.prompts import prompts_in_use
+from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.records import Record
 from clave.settings import Settings
@@ -18,12 +22,18 @@ from clave.values import ValueSystem
 
 def zero_shot_name(system: ValueSystem, settings: Settings) -> str:
     """Of an evaluator without labels: which model, and what it is asked."""
-    digest = hashlib.sha256(f"{system.hash} {settings.joint} {settings.guideline}".encode())
+    prompts = sorted(prompts_in_use(settings).items())
+    digest = hashlib.sha256(f"{system.hash} {settings.joint} {settings.guideline} {prompts}".encode())
     return f"zero-shot {settings.model} {system.id}-{digest.hexdigest()[:8]}"
 
 
 def fitted_name(
-    system: ValueSystem, settings: Settings, precision: Precision, guidelines: Mapping[str, str], learnt_from: Iterable[Record]
+    system: ValueSystem,
+    settings: Settings,
+    precision: Precision,
+    guidelines: Mapping[str, str],
+    learnt_from: Iterable[Record],
+    vectors: Vectors,
 ) -> str:
     """Of a fitted evaluator.
 
@@ -33,8 +43,11 @@ def fitted_name(
         precision: The form in which its encoder runs.
         guidelines: Value -> the guideline in force.
         learnt_from: Its samples and the concepts of its pool.
+        vectors: Of its samples, shape (n, dim): they tell one encoder's weights from another's.
     """
-    digest = hashlib.sha256(f"{system.hash} {settings.model_dump_json()} {precision.kind} {sorted(guidelines.items())}".encode())
+    prompts = sorted(prompts_in_use(settings).items())
+    digest = hashlib.sha256(f"{system.hash} {settings.model_dump_json()} {precision.kind} {sorted(guidelines.items())} {prompts}".encode())
     for record in learnt_from:
         digest.update(record.model_dump_json().encode())
+    digest.update(np.round(vectors, 3).astype("<f4").tobytes())
     return f"clave-{system.id}-{digest.hexdigest()[:8]}"

@@ -1,0 +1,91 @@
+"""Going on with a file of verdicts: only where it was made as this run would make it, and not with what this run would judge otherwise.
+
+    notes = resume(writer, manifest, lambda: source.units(clave), retry_failed=False)
+
+Another evaluator, other options or other responses are refused. A response whose text has changed is asked again, as is what failed where
+that is wanted. Files of version 0.1 say neither which text a verdict judges nor which options shaped it: they are taken as they are, and
+the notes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from clave.errors import InputError
+from clave.evaluating.judging import Unit
+from clave.io.manifest import RunManifest, manifest_path, read_manifest
+from clave.io.verdicts import Entry, VerdictWriter, read_verdicts
+
+Units = Callable[[], Iterable[Unit]]
+"""The responses of a run with the values they are asked for, from the beginning at each call."""
+
+
+def resume(writer: VerdictWriter, manifest: RunManifest, units: Units | None, *, retry_failed: bool) -> list[str]:
+    """Check what a file holds, and take out of it what is to be asked again.
+
+    Args:
+        writer: Of the file, opened.
+        manifest: Of this run.
+        units: What this run asks for; None where it cannot be read twice (standard input).
+        retry_failed: Ask again what failed.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        InputError: The file was made otherwise; nothing in it has been changed.
+    """
+    if not len(writer):
+        return []
+    others = writer.evaluators - {manifest.evaluator}
+    if others:
+        raise InputError(f"{writer.path} holds verdicts of {min(others)}, and this is {manifest.evaluator}: name another output")
+    before = read_manifest(writer.path)
+    if before is not None:
+        _same_options(writer, before.options, manifest.options)
+    notes = []
+    if before is None or writer.undated:
+        missing = "which texts they judge" if writer.undated else "which options shaped them"
+        notes.append(f"{writer.path}: {writer.undated or len(writer):,} verdicts do not say {missing}; they are taken as they are")
+    changed = _changed(writer, units) if units is not None else set()
+
+    def again(entry: Entry) -> bool:
+        return (retry_failed and entry.outcome == "failed") or (entry.id, entry.value) in changed
+
+    if changed or (retry_failed and any(outcome == "failed" for _, outcome in writer.counts)):
+        writer.drop(again)
+    if changed:
+        notes.append(f"{writer.path}: {len(changed):,} verdicts judged texts that have changed since; they are asked for again")
+    return notes
+
+
+def _same_options(writer: VerdictWriter, before: Mapping[str, float], now: Mapping[str, float]) -> None:
+    for name, then in before.items():
+        if name not in now:
+            raise InputError(f"{manifest_path(writer.path)} names the option {name!r}, which this version does not know")
+        if then != now[name]:
+            raise InputError(
+                f"{writer.path} was made with {_said(name)} {then:g}, and this run has {_said(name)} {now[name]:g}: "
+                f"name another output, or keep to {then:g}"
+            )
+
+
+def _said(option: str) -> str:
+    return option.replace("_", "-")
+
+
+def _changed(writer: VerdictWriter, units: Units) -> set[tuple[str, str]]:
+    """(id, value) of verdicts on texts that have changed since; verdicts that nobody asks for any more are refused."""
+    changed, found = set[tuple[str, str]](), 0
+    for response, values in units():
+        known = [value.id for value in values if writer.has(response.id, value.id)]
+        found += len(known)
+        changed.update((response.id, value) for value in known if writer.differs(response, value))
+    if found < len(writer):
+        asked = {(response.id, value.id) for response, values in units() for value in values}
+        other = next(v for v in read_verdicts(writer.path) if (v.id, v.value) not in asked)
+        raise InputError(
+            f"{writer.path} holds {len(writer) - found:,} verdicts that these responses do not ask for, e.g. of {other.id!r} for "
+            f"{other.value!r}: name another output, or give the responses that it was begun with"
+        )
+    return changed

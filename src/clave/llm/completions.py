@@ -1,0 +1,133 @@
+"""What stands in a chat completion, in all the shapes that servers give it.
+
+answer = read_completion({"choices": [{"message": {"content": [{"type": "text", "text": "…"}]}}], "usage": {…}})
+answer.text, answer.prompt_tokens, answer.cut_off
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Source = Literal["content", "tool call", "reasoning"]
+"""The field of the message that the text was read from."""
+_FILTERED = re.compile(r"filter|safety|prohibit|sensitive|refus|blocklist|recitation|spii|guardrail", re.I)
+_CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A chat completion, read."""
+
+    text: str
+    source: Source
+    model: str
+    """As the server names it; "" where it does not."""
+    prompt_tokens: int
+    completion_tokens: int
+    """Those of the reasoning, too."""
+    cached_tokens: int
+    """Of the prompt: those that the server had at hand, which cost less."""
+    cut_off: bool
+    refusal: str
+    """Why there is no text, in the model's or the server's words; "" where it did not refuse."""
+    problem: str
+    """What the answer lacks; "" where it lacks nothing."""
+
+
+def read_completion(data: Mapping[str, Any]) -> Answer:
+    """Read a completion. What a server leaves out is empty or 0; nothing raises."""
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = choice.get("message") if isinstance(choice.get("message"), dict) else None
+    finish = str(choice.get("finish_reason") or "").lower()
+    text, source = _text(message or {})
+    refusal = _refusal(message or {})
+    if not refusal and _FILTERED.search(finish):
+        refusal = f"content filter ({finish[:60]})" if finish != "content_filter" else "content filter"
+    problem = "" if message is not None else "no choice" if not choice else "no text"
+    if message is not None and not isinstance(message.get("content"), str | list | None):
+        problem = "no text"
+    if finish == "error" or isinstance(choice.get("error"), dict):
+        problem = "an error in place of a text"
+    prompt, completion, cached = _tokens(data.get("usage"))
+    name = data.get("model")
+    return Answer(
+        text=text,
+        source=source,
+        model=name if isinstance(name, str) else "",
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        cut_off=finish in _CUT_OFF,
+        refusal=refusal,
+        problem=problem,
+    )
+
+
+def _text(message: Mapping[str, Any]) -> tuple[str, Source]:
+    """The text of a message, and where it stood. A thought is no text, unless there is nothing else."""
+    content = _joined(message.get("content"))
+    if content.strip():
+        return content, "content"
+    calls = message.get("tool_calls")
+    if isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], dict) and isinstance(calls[0].get("function"), dict):
+        arguments = calls[0]["function"].get("arguments")
+        if isinstance(arguments, str) and arguments.strip():
+            return arguments, "tool call"
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(name), str) and message[name].strip():
+            return message[name], "reasoning"
+    return content, "content"
+
+
+def _joined(content: Any) -> str:
+    """A text, or the text parts of a list; thinking parts are left out."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = (
+        part if isinstance(part, str) else part.get("text") if isinstance(part, dict) and part.get("type") in _TEXT_PARTS else ""
+        for part in content
+    )
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+_TEXT_PARTS = ("text", "output_text", None)
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    told = message.get("refusal")
+    if isinstance(message.get("content"), list):
+        told = told or next((p.get("refusal") for p in message["content"] if isinstance(p, dict) and p.get("type") == "refusal"), None)
+    return str(told) if told else ""
+
+
+def _tokens(usage: Any) -> tuple[int, int, int]:
+    """Tokens of the prompt, of the answer, and those of the prompt that were cached.
+
+    OpenAI counts reasoning within `completion_tokens`; Gemini and xAI leave it out there and count it in `total_tokens` only.
+    """
+    if not isinstance(usage, dict):
+        return 0, 0, 0
+    prompt, completion = _count(usage, "prompt_tokens", "input_tokens"), _count(usage, "completion_tokens", "output_tokens")
+    details = usage.get("completion_tokens_details")
+    reasoning = _count(details, "reasoning_tokens")
+    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning
+    elif not reasoning and prompt and completion:
+        completion = max(completion, _count(usage, "total_tokens") - prompt)
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+    return prompt, completion, min(cached, prompt)
+
+
+def _count(usage: Any, *names: str) -> int:
+    """A token count; 0 where the server tells none."""
+    for name in names:
+        count = usage.get(name) if isinstance(usage, dict) else None
+        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+            return count
+    return 0

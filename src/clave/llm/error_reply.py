@@ -1,0 +1,157 @@
+"""Errors of servers, read: where the words stand, which code they carry, and how long the server wants to be left alone.
+
+    read_error(Reply(400, {}, b'[{"error": {"code": 400, "message": "API key not valid."}}]')).message     # "API key not valid."
+
+They come as an object, a list, plain text or a web page; some with status 200. What cannot be read is told as it is.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from clave.llm.transport import Reply
+
+_MOST_WORDS = 4_000
+_TOLD_IN = ("message", "msg", "Message", "error_message", "errorMessage")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """What a server says went wrong."""
+
+    status: int
+    """Of the reply, or the one in its body where that came with 200."""
+    code: str
+    """The fields `code`, `type` and `status`, in lower case."""
+    message: str
+    """In one line; never empty."""
+    wait: float | None
+    """Seconds until it wants to be asked again; None where it says nothing."""
+
+
+def read_error(reply: Reply) -> ErrorReply | None:
+    """Read an error; None where a reply of status 200 tells of none."""
+    error = _error_in(reply.data)
+    status = reply.status
+    if status == 200:
+        if error is None:
+            return None
+        status = _status_in(error) or 200
+    message = _message(error, reply.body)
+    if 300 <= status < 400:
+        message = f"it leads on to {one_line(reply.headers.get('Location', 'another address'))}"
+    return ErrorReply(status, _code(error), message, _wait(reply.headers, reply.body))
+
+
+def _error_in(data: Any) -> Any:
+    """The part of a body that tells of an error: `error`, `errors`, `detail`, `message` and others, also in a list of one."""
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        data = data[0]
+    if not isinstance(data, dict) or data.get("choices"):
+        return None
+    for name in ("error", "errors", "detail", "fault"):
+        if data.get(name):
+            found = data[name]
+            if name == "errors" and isinstance(found, list):
+                found = found[0]
+            return found if isinstance(found, dict | list) else data | {"message": found}
+    told = data.get("object") == "error" or any(isinstance(data.get(name), str) for name in _TOLD_IN)
+    return data if told else None
+
+
+def _status_in(error: Any) -> int | None:
+    """Some gateways answer 200 and put the real status into the body."""
+    code = error.get("code", error.get("status")) if isinstance(error, dict) else None
+    try:
+        number = int(code)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if 400 <= number < 600 else None
+
+
+def _code(error: Any) -> str:
+    if not isinstance(error, dict):
+        return ""
+    fields = [error.get(name) for name in ("code", "type", "status")]
+    if isinstance(inner := error.get("innererror"), dict):
+        fields.append(inner.get("code"))
+    return " ".join(str(field)[:100] for field in fields if field).lower()
+
+
+def _message(error: Any, body: bytes) -> str:
+    """The server's words in one line; those of the provider behind a gateway, too."""
+    found = one_line("; ".join(dict.fromkeys(filter(None, (one_line(text) for text in _texts(error))))))
+    if found:
+        return found
+    text = body[:_MOST_WORDS].decode("utf-8", "replace")
+    return one_line(text_of_page(body) if text.lstrip()[:1] == "<" else text) or "it says nothing more"
+
+
+def _texts(error: Any) -> Iterator[str]:
+    if isinstance(error, str):
+        yield error
+    elif isinstance(error, list):  # as FastAPI refuses a field: where, and what is wrong with it; never `input`, which repeats the request
+        for one in error[:3]:
+            if isinstance(one, dict) and "loc" in one:
+                yield f"{'.'.join(map(str, one['loc'])) if isinstance(one['loc'], list) else one['loc']}: {one.get('msg', '')}"
+            else:
+                yield from _texts(one)
+    elif isinstance(error, dict):
+        for name in (*_TOLD_IN, "detail", "error", "faultstring", "reason"):
+            yield from _texts(error[name]) if error.get(name) else ()
+        metadata = error.get("metadata")
+        if isinstance(metadata, dict):  # OpenRouter: what the provider said, and why its filter bit
+            yield from (f"{name}: {one_line(metadata[name])}" for name in ("raw", "reasons") if metadata.get(name))
+        yield from _quota_ids(error.get("details"))
+
+
+def _quota_ids(details: Any) -> Iterator[str]:
+    """Google's names of what is used up, which tell a minute from a day."""
+    for detail in details[:5] if isinstance(details, list) else ():
+        violations = detail.get("violations") if isinstance(detail, dict) else None
+        for violation in violations[:3] if isinstance(violations, list) else ():
+            if isinstance(violation, dict) and violation.get("quotaId"):
+                yield str(violation["quotaId"])
+
+
+def text_of_page(page: bytes) -> str:
+    """The title of a web page, or its beginning without the tags."""
+    text = page[:_MOST_WORDS].decode("utf-8", "replace")
+    title = re.search(r"<(title|h1)[^<>]{0,200}>([^<]{1,300})<", text, re.I)
+    return one_line(html.unescape(title[2] if title else re.sub(r"<[^<>]{0,500}>", " ", text)))
+
+
+def _wait(headers: Mapping[str, str], body: bytes) -> float | None:
+    """Seconds until the server wants to be asked again: Retry-After as a number or a date, or Google's RetryInfo."""
+    milliseconds, told = headers.get("retry-after-ms"), headers.get("Retry-After", "").strip()
+    if milliseconds is not None and (seconds := _number(milliseconds)) is not None:
+        return seconds / 1000
+    if (seconds := _number(told)) is not None:
+        return seconds
+    if told:
+        try:
+            return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        except (ValueError, TypeError, OverflowError):
+            return None
+    found = re.search(rb'"retryDelay"\s{0,4}:\s{0,4}"(\d{1,7}(?:\.\d{1,9})?)s"', body[:20_000])
+    return float(found[1]) if found else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def one_line(text: object) -> str:
+    """What a server says, short enough for a reason and writable as UTF-8."""
+    return " ".join(str(text)[:_MOST_WORDS].encode("utf-8", "replace").decode().split())[:300]

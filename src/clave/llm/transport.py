@@ -1,0 +1,224 @@
+"""HTTP as chat needs it: JSON out, status and bytes back, within a time that bounds the whole attempt.
+
+    transport = Transport(resolve("openai/gpt-4o-mini"), timeout=120.0)
+    reply = await transport.post(b"{…}")
+
+Each event loop has a session of its own, which ends with its loop: asyncio closes, when a loop ends, the asynchronous generators that were
+begun in it. So one transport serves any number of loops and threads, needs no closing, and a child process opens connections of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import ssl
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from clave.errors import ModelError, require
+from clave.llm.providers import Endpoint
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MOST_BYTES = 32 * 2**20
+"""Of an answer; what is longer is no answer of a chat model."""
+_IDLE = 15.0
+"""Seconds after which a connection that nobody uses is closed."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, with whatever status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are found in any case."""
+    body: bytes
+
+    @functools.cached_property
+    def data(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class NoReplyError(Exception):
+    """Nothing came back; the message says why, in words that hold no secret."""
+
+    def __init__(self, kind: Literal["timeout", "connection", "hopeless"], reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        """`hopeless`: another try meets the same."""
+
+
+class Transport:
+    """See the module.
+
+    Args:
+        endpoint: Where to post to.
+        timeout: Seconds for one attempt, from the connection to the last byte.
+
+    Raises:
+        ModelError: The certificate file that the environment names is not there.
+        MissingExtraError: The environment names a SOCKS proxy, and the package for those is not installed.
+    """
+
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+        self._endpoint, self._timeout = endpoint, timeout
+        self._secure = _certificates() if endpoint.url.startswith("https:") or (endpoint.proxy or "").startswith("https:") else True
+        if (endpoint.proxy or "").startswith("socks"):
+            require("aiohttp_socks", "socks")
+        self._process = os.getpid()
+        self._open: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[aiohttp.ClientSession, None], aiohttp.ClientSession]] = {}
+        self._inherited: list[object] = []
+        """Sessions of the process that this one was forked from: kept and never touched, for their sockets are shared with it."""
+
+    async def ready(self) -> None:
+        """Import and open what the first call needs, so that it does not pass for a slow answer."""
+        await self._session()
+
+    async def post(self, body: bytes) -> Reply:
+        """Post JSON.
+
+        Raises:
+            NoReplyError: No whole answer came within the time.
+        """
+        import aiohttp
+
+        session = await self._session()
+        try:
+            # No redirects: a header with a key must not go where the user did not say.
+            async with session.post(self._endpoint.url, data=body, headers=self._endpoint.headers, allow_redirects=False) as answer:
+                return Reply(answer.status, answer.headers, await _all_of(answer))
+        except TimeoutError:
+            raise NoReplyError("timeout", f"no answer within {self._timeout:g} s") from None
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+            raise NoReplyError("hopeless", f"there is no secure connection ({_words(error)})") from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise NoReplyError("hopeless", f"the proxy {self._endpoint.proxy_shown} refuses the connection ({error.status})") from None
+        except aiohttp.ClientProxyConnectionError as error:
+            reason = f"the proxy {self._endpoint.proxy_shown} cannot be reached ({_words(error.os_error)})"
+            raise NoReplyError("connection", reason) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoReplyError("connection", f"the connection failed ({_words(error)})") from None
+        except RuntimeError:
+            if not session.closed:
+                raise
+            raise NoReplyError("connection", "the connection was closed") from None
+
+    async def close(self) -> None:
+        """Close the connections of every loop; they are opened again when they are needed."""
+        self._after_fork()
+        here = asyncio.get_running_loop()
+        for loop, (opened, _) in list(self._open.items()):
+            if loop is here:
+                await opened.aclose()
+            elif loop.is_running():
+                asyncio.run_coroutine_threadsafe(_closed(opened), loop)
+
+    async def _session(self) -> aiohttp.ClientSession:
+        """The session of the running loop."""
+        self._after_fork()
+        loop = asyncio.get_running_loop()
+        if loop not in self._open:
+            opened = _as_long_as_the_loop(self._new(), weakref.ref(self))
+            self._open[loop] = opened, await anext(opened)
+        return self._open[loop][1]
+
+    def _new(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        socks = (self._endpoint.proxy or "").startswith("socks")
+        return aiohttp.ClientSession(
+            connector=self._connector(),
+            proxy=None if socks else self._endpoint.proxy,
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        """How many connections there are is for the pace of calls to say."""
+        import aiohttp
+
+        proxy = self._endpoint.proxy or ""
+        if not proxy.startswith("socks"):
+            return aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE, ssl=self._secure)
+        socks = require("aiohttp_socks", "socks")
+        scheme, _, rest = proxy.partition("://")
+        kind = "socks4" if scheme.startswith("socks4") else "socks5"
+        connector: aiohttp.BaseConnector = socks.ProxyConnector.from_url(
+            f"{kind}://{rest}", rdns=True, limit=0, keepalive_timeout=_IDLE, ssl=self._secure
+        )
+        return connector
+
+    def _after_fork(self) -> None:
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._inherited.append(self._open)
+            self._open = {}
+
+
+async def _as_long_as_the_loop(
+    session: aiohttp.ClientSession, owner: weakref.ref[Transport]
+) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Close a session when its loop ends or nobody has it any more, and forget it. It must not keep its owner alive."""
+    loop = asyncio.get_running_loop()
+    try:
+        yield session
+    finally:
+        transport = owner()
+        if transport is not None:
+            transport._open.pop(loop, None)
+        await session.close()
+
+
+async def _closed(opened: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+    await opened.aclose()
+
+
+async def _all_of(answer: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise NoReplyError("hopeless", f"the answer is longer than {MOST_BYTES // 2**20} MB")
+    return b"".join(parts)
+
+
+def _certificates() -> ssl.SSLContext:
+    """Trust what the environment names, else the authorities of the package certifi, so that it is the same on every machine.
+
+    Raises:
+        ModelError: What it names cannot be read.
+    """
+    named = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)}
+    for name, path in named.items():
+        if not (Path(path).is_file() if name == "SSL_CERT_FILE" else Path(path).is_dir()):
+            raise ModelError(
+                f"{name} names {path}, and there is no such {'file' if name == 'SSL_CERT_FILE' else 'folder'}: correct or unset it"
+            )
+    try:
+        if named:
+            return ssl.create_default_context(cafile=named.get("SSL_CERT_FILE"), capath=named.get("SSL_CERT_DIR"))
+        import certifi
+
+        return ssl.create_default_context(cafile=certifi.where())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the certificates in {' and '.join(named) or 'certifi'} cannot be read ({_words(error)}): correct or unset it"
+        ) from None
+
+
+def _words(error: object) -> str:
+    """An error of the network in a few words; some have none of their own."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

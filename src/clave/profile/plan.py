@@ -1,0 +1,139 @@
+"""Which responses people should label so that a profile gets sure, how many, and what that will show.
+
+    design = Design(rows)
+    design.half_width(60)             # 0.14: what 60 labels are expected to give
+    design.labels_for(0.10)           # 118; None: not even all of them would do
+    design.draw(60, seed=0)           # places of the drawn rows
+
+Responses are drawn at random within strata of verdict and confidence; a stratum gets labels by its size and by how much, going by the
+evaluator's probabilities, its labels are likely to vary (Neyman 1934). A part of the labels goes by size alone, so that an evaluator that
+is sure and wrong is found out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.profile.estimates import Rows, Z
+from clave.scoring.statistics import Array
+
+_HALVED = 20
+"""Verdicts of one label from which on they are split by confidence."""
+_BY_SIZE = 0.2
+"""Share of the labels that goes by the size of strata alone."""
+_DOUBT = 0.05
+"""How far the evaluator's probabilities are drawn towards a third each when labels are foreseen."""
+_RELEVANCE = 0.1
+"""How much relevance counts beside net adherence when labels are dealt to strata."""
+
+
+def strata_of(rows: Rows) -> NDArray[np.intp]:
+    """The stratum of each verdict, shape (n,): by its label, and whether it is among the more certain half of these."""
+    sure = rows.probabilities[np.arange(rows.n), rows.codes]
+    ids = np.unique(rows.ids, return_inverse=True)[1] if rows.ids else np.arange(rows.n)
+    strata, last = np.empty(rows.n, np.intp), 0
+    for code in np.unique(rows.codes):
+        own = np.flatnonzero(rows.codes == code)
+        own = own[np.lexsort((ids[own], sure[own]))]
+        for part in np.array_split(own, 2 if len(own) >= _HALVED else 1):
+            strata[part] = last
+            last += 1
+    return strata
+
+
+@dataclass(frozen=True)
+class Design:
+    """How one model's responses for one value are audited.
+
+    Args:
+        rows: All verdicts.
+        seen: Places of responses that earlier rounds drew.
+        labels: What people said of these, shape (len(seen), 3).
+    """
+
+    rows: Rows
+    seen: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    labels: Array = field(default_factory=lambda: np.zeros((0, 3)))
+
+    @cached_property
+    def strata(self) -> NDArray[np.intp]:
+        return strata_of(self.rows)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """Verdicts of each stratum."""
+        return np.bincount(self.strata)
+
+    @cached_property
+    def foreseen(self) -> Array:
+        """Shares of labels in each stratum: by the evaluator's probabilities, with some doubt, and by the labels that there are, (H, 3)."""
+        strata = self.strata
+        said = np.stack([np.bincount(strata, p) for p in self.rows.probabilities.T], axis=1) / self.sizes[:, None]
+        said = (1 - _DOUBT) * said + _DOUBT / 3
+        told = np.zeros_like(said)
+        np.add.at(told, strata[self.seen], self.labels)
+        weight = 4.0  # the evaluator counts as much as four labels of the stratum
+        found: Array = (weight * said + told) / (weight + told.sum(axis=1, keepdims=True))
+        return found
+
+    @cached_property
+    def spread(self) -> tuple[Array, Array, float]:
+        """Of each stratum the standard deviation and the mean of what a label adds to net adherence; and relevance."""
+        shares, weights = self.foreseen, self.sizes / self.rows.n
+        adhere, oppose, _ = weights @ shares
+        relevance = adhere + oppose
+        up, down = 2 * oppose / relevance**2, 2 * adhere / relevance**2
+        mean = shares[:, 0] * up - shares[:, 1] * down
+        variance = shares[:, 0] * up**2 + shares[:, 1] * down**2 - mean**2
+        return np.sqrt(variance), mean, float(relevance)
+
+    def allocation(self, n: int) -> NDArray[np.intp]:
+        """How many labels each stratum has after the audit grew to n, shape (H,); at least two, and what was drawn before."""
+        deviation, _, relevance = self.spread
+        shares = self.foreseen
+        relevant = shares[:, 0] + shares[:, 1]
+        deviation = np.sqrt(deviation**2 + _RELEVANCE * relevant * (1 - relevant) / relevance**2)
+        wish = self.sizes * deviation
+        wish = n * ((1 - _BY_SIZE) * wish / wish.sum() + _BY_SIZE * self.sizes / self.rows.n)
+        had = np.bincount(self.strata[self.seen], minlength=len(wish))
+        given = np.maximum(np.minimum(2, self.sizes), had)
+        for _ in range(max(0, min(n, self.rows.n) - int(given.sum()))):
+            given[np.where(given < self.sizes, wish - given, -np.inf).argmax()] += 1
+        return given
+
+    def half_width(self, n: int) -> float:
+        """Of the 95 % interval of net adherence over scenarios like these that n labels are expected to give."""
+        return Z * math.sqrt(sum(self.variances(n)))
+
+    def variances(self, n: int) -> tuple[float, float]:
+        """Of net adherence, by the drawing of the labels, and by that of the scenarios."""
+        deviation, mean, _ = self.spread
+        given, sizes = self.allocation(n), self.sizes
+        weights = sizes / self.rows.n
+        drawing = float((weights**2 * deviation**2 / given * (1 - given / sizes)).sum())
+        scenarios = float((weights * (deviation**2 + mean**2)).sum()) / len(np.unique(self.rows.scenarios))
+        return drawing, scenarios
+
+    def labels_for(self, half_width: float) -> int | None:
+        """The fewest labels that are expected to give an interval no wider; None where not even all of them would."""
+        if self.half_width(self.rows.n) > half_width:
+            return None
+        few, many = 2, self.rows.n
+        while few < many:
+            middle = (few + many) // 2
+            few, many = (few, middle) if self.half_width(middle) <= half_width else (middle + 1, many)
+        return few
+
+    def draw(self, n: int, *, seed: int) -> NDArray[np.intp]:
+        """Places of the responses that let the audit grow to n labels, those of earlier rounds left out."""
+        rng, strata = np.random.default_rng(seed), self.strata
+        more = self.allocation(n) - np.bincount(strata[self.seen], minlength=len(self.sizes))
+        free = np.ones(self.rows.n, bool)
+        free[self.seen] = False
+        chosen = [rng.choice(np.flatnonzero(free & (strata == h)), count, replace=False) for h, count in enumerate(more) if count]
+        return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.intp)

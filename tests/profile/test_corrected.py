@@ -1,0 +1,80 @@
+"""Shares corrected by error rates, and when those are not carried over."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.profile.drawn import RATES, draw, known_of
+
+from clave.profile.corrected import corrected, likeliest
+from clave.profile.estimates import QUANTITIES, quantities
+from clave.profile.rates import error_rates
+from clave.profile.support import unsupported
+
+
+@pytest.mark.parametrize("shares", [[0.7, 0.1, 0.2], [0.18, 0.02, 0.8], [0.1, 0.0, 0.9]])
+def test_intervals_cover_under_another_balance_of_labels(shares):
+    rng, truth, hits = np.random.default_rng(0), quantities(np.array(shares)), []
+    for _ in range(100):
+        _, rows = draw(rng, 500, shares)
+        found = corrected(rows, error_rates(known_of(rng), "v"))
+        hits.append([found.estimates[q].low - 1e-9 <= t <= found.estimates[q].high + 1e-9 for q, t in zip(QUANTITIES, truth, strict=True)])
+    assert np.all(np.mean(hits, axis=0) > 0.9)
+
+
+def test_two_classes_are_rogan_and_gladen_as_judgy_has_them():
+    judgy = pytest.importorskip("judgy")
+    labels = np.array([1] * 30 + [0] * 40)
+    said = np.array([1] * 26 + [0] * 4 + [1] * 8 + [0] * 32)
+    run = np.array([1] * 130 + [0] * 170)
+    theirs, _, _ = judgy.estimate_success_rate(labels, said, run, bootstrap_iterations=10)
+    rates = np.array([[26 / 30, 4 / 30, 0], [8 / 40, 32 / 40, 0], [0, 0, 1]])
+    assert likeliest(np.array([130, 170, 0]) / 300, rates)[0] == pytest.approx(theirs, abs=1e-6)
+
+
+def test_shares_are_likeliest_where_the_mix_cannot_be_met():
+    shares = likeliest(np.array([0.05, 0.01, 0.94]), RATES)
+    assert shares.min() >= 0
+    assert shares.sum() == pytest.approx(1)
+
+    def likelihood(p):
+        return float(np.array([0.05, 0.01, 0.94]) @ np.log(p @ RATES))
+
+    for other in np.random.default_rng(0).dirichlet([0.3, 0.3, 3], 200):
+        assert likelihood(shares) >= likelihood(other) - 1e-7
+
+
+def test_values_lend_each_other_strength():
+    rng = np.random.default_rng(1)
+    alone, together = known_of(rng, values=("v",)), known_of(rng)
+    wide, narrow = error_rates(alone, "v"), error_rates(together, "v")
+    assert narrow.covariance[0, 0, 0] < wide.covariance[0, 0, 0]
+    assert error_rates(together, "nobody") is None
+
+
+def test_twins_among_the_labels_count_once():
+    rng = np.random.default_rng(2)
+    known = known_of(rng, values=("v",))
+    twice = replace(
+        known,
+        values=known.values * 2,
+        probabilities=np.tile(known.probabilities, (2, 1)),
+        labels=np.tile(known.labels, 2),
+        groups=known.groups * 2,
+    )
+    assert error_rates(twice, "v").covariance == pytest.approx(error_rates(known, "v").covariance)
+
+
+def test_what_the_evaluator_has_not_seen_is_not_supported():
+    rng, refused = np.random.default_rng(3), {"alike": 0, "novel": 0, "unsure": 0}
+    for _ in range(40):
+        known = known_of(rng, novelty=True)
+        for kind in refused:
+            novelty = rng.normal(0.6 if kind == "novel" else 0.5, 0.1, 300)
+            _, rows = draw(rng, 300, [0.5, 0.2, 0.3], novelty=novelty)
+            if kind == "unsure":
+                rows = replace(rows, probabilities=0.7 * rows.probabilities + 0.1)
+            refused[kind] += bool(unsupported([rows], known))
+    assert refused["alike"] <= 4
+    assert refused["novel"] >= 36
+    assert refused["unsure"] >= 36

@@ -1,0 +1,52 @@
+"""The plan of an audit: how many labels, from which strata, and what they will show."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.profile.drawn import draw
+
+from clave.profile.plan import Design, strata_of
+from clave.profile.rectified import Audit, rectified
+
+
+def test_strata_do_not_hang_on_the_order_of_rows():
+    rng = np.random.default_rng(0)
+    _, rows = draw(rng, 200, [0.5, 0.2, 0.3])
+    order = rng.permutation(200)
+    shuffled = type(rows)("m", "v", rows.codes[order], rows.probabilities[order], rows.scenarios[order], tuple(rows.ids[i] for i in order))
+    assert np.array_equal(strata_of(rows)[order], strata_of(shuffled))
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(1, 150), more=st.integers(1, 60), seed=st.integers(0, 99))
+def test_rounds_draw_what_was_asked_and_nothing_twice(n, more, seed):
+    labels, rows = draw(np.random.default_rng(seed), 160, [0.3, 0.1, 0.6])
+    first = Design(rows).draw(n, seed=seed)
+    again = Design(rows, first, np.eye(3)[labels[first]])
+    second = again.draw(n + more, seed=seed + 1)
+    assert len(set(first) | set(second)) == len(first) + len(second)
+    fewest = np.minimum(2, Design(rows).sizes).sum()
+    assert len(first) == max(n, fewest)
+    assert len(first) + len(second) == min(160, max(n + more, len(first)))
+
+
+def test_the_half_width_foreseen_is_about_the_one_found():
+    rng, foreseen, found = np.random.default_rng(1), [], []
+    for _ in range(60):
+        labels, rows = draw(rng, 500, [0.6, 0.2, 0.2], per_scenario=1)
+        design = Design(rows)
+        chosen = design.draw(80, seed=int(rng.integers(1000)))
+        weights = design.sizes / np.bincount(design.strata[chosen], minlength=len(design.sizes))
+        audit = Audit(chosen, np.eye(3)[labels[chosen]], weights[design.strata[chosen]], design.strata)
+        net = rectified(rows, audit).net
+        foreseen.append(design.half_width(80))
+        found.append((net.high - net.low) / 2)
+    assert 0.9 < np.mean(foreseen) / np.mean(found) < 1.4  # on the careful side: the evaluator is less sure than it is right
+
+
+def test_labels_for_is_the_fewest_that_do():
+    _, rows = draw(np.random.default_rng(2), 2000, [0.6, 0.2, 0.2], per_scenario=1)
+    design = Design(rows)
+    n = design.labels_for(0.1)
+    assert design.half_width(n) <= 0.1 < design.half_width(n - 1)
+    assert design.labels_for(0.01) is None
