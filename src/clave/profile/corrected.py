@@ -14,9 +14,8 @@ around; of a ratio, Fieller 1954). Where little is known they are wide, up to ev
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, Z, quantities
+from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, Z, independent_trials, quantities
 from clave.profile.rates import ErrorRates, multinomial
 from clave.scoring.statistics import Array, Estimate
 
@@ -52,20 +51,6 @@ def corrected(rows: Rows, rates: ErrorRates, *, these: bool = False) -> Profile:
         labels=rates.labels,
         scenarios=len(keys),
     )
-
-
-def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
-    """How many independent outcomes those of some scenarios are worth.
-
-    Args:
-        outcomes: One-hot, shape (n, k).
-        scenario: Of each, numbered from 0.
-    """
-    mix = outcomes.mean(axis=0)
-    sums = np.zeros((int(scenario.max()) + 1, outcomes.shape[1]))
-    np.add.at(sums, scenario, outcomes - mix)
-    alone = len(outcomes) * float((mix * (1 - mix)).sum())
-    return len(outcomes) / max(1.0, float((sums**2).sum()) / alone if alone else 1.0)
 
 
 def likeliest(mix: Array, rates: Array) -> Array:

@@ -133,6 +133,20 @@ def effective(weights: Array, keys: Keys) -> float:
     return float(sums.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
+def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
+    """How many independent outcomes those of some scenarios are worth.
+
+    Args:
+        outcomes: One-hot, shape (n, k).
+        scenario: Of each, numbered from 0.
+    """
+    mix = outcomes.mean(axis=0)
+    sums = np.zeros((int(scenario.max()) + 1, outcomes.shape[1]))
+    np.add.at(sums, scenario, outcomes - mix)
+    alone = len(outcomes) * float((mix * (1 - mix)).sum())
+    return len(outcomes) / max(1.0, float((sums**2).sum()) / alone if alone else 1.0)
+
+
 def share_interval(share: float, variance: float, trials: float, events: float) -> tuple[float, float]:
     """A 95 % interval of a share that holds near 0 and 1 and with few events.
 

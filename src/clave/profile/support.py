@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from clave.profile.corrected import independent_trials, likeliest
-from clave.profile.estimates import Rows
+from clave.profile.corrected import likeliest
+from clave.profile.estimates import Rows, independent_trials
 from clave.profile.rates import Known, lent_rates, multinomial, outcome_counts
 from clave.scoring.statistics import Array
 

@@ -13,13 +13,14 @@ is sure and wrong is found out.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.profile.estimates import Rows, Z
+from clave.profile.estimates import Rows, Z, independent_trials
 from clave.scoring.statistics import Array
 
 _HALVED = 20
@@ -70,6 +71,11 @@ class Design:
         return np.bincount(self.strata)
 
     @cached_property
+    def trials(self) -> float:
+        """How many independent verdicts these are worth."""
+        return independent_trials(self.rows.one_hot, np.unique(self.rows.scenarios, return_inverse=True)[1])
+
+    @cached_property
     def foreseen(self) -> Array:
         """Shares of labels in each stratum: by the evaluator's probabilities, with some doubt, and by the labels that there are, (H, 3)."""
         strata = self.strata
@@ -116,17 +122,24 @@ class Design:
         given, sizes = self.allocation(n), self.sizes
         weights = sizes / self.rows.n
         drawing = float((weights**2 * deviation**2 / given * (1 - given / sizes)).sum())
-        scenarios = float((weights * (deviation**2 + mean**2)).sum()) / len(np.unique(self.rows.scenarios))
+        scenarios = float((weights * (deviation**2 + mean**2)).sum()) / self.trials
         return drawing, scenarios
 
     def labels_for(self, half_width: float) -> int | None:
         """The fewest labels that are expected to give an interval no wider; None where not even all of them would."""
         if self.half_width(self.rows.n) > half_width:
             return None
-        few, many = 2, self.rows.n
+        return self._fewest(lambda n: self.half_width(n) <= half_width)
+
+    def labels_for_drawing(self, half_width: float) -> int:
+        """The same for just these responses: only the drawing of the labels counts, and all of them are always enough."""
+        return self._fewest(lambda n: Z * math.sqrt(self.variances(n)[0]) <= half_width)
+
+    def _fewest(self, enough: Callable[[int], bool]) -> int:
+        few, many = int(self.allocation(0).sum()), self.rows.n
         while few < many:
             middle = (few + many) // 2
-            few, many = (few, middle) if self.half_width(middle) <= half_width else (middle + 1, many)
+            few, many = (few, middle) if enough(middle) else (middle + 1, many)
         return few
 
     def draw(self, n: int, *, seed: int) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.profile.drawn import draw
 
-from clave.profile.plan import Design, strata_of
+from clave.profile.design import Design, strata_of
 from clave.profile.rectified import Audit, rectified
 
 

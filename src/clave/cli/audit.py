@@ -1,0 +1,118 @@
+"""`clave audit plan`: which responses people should label so that a value profile can be trusted, and how many.
+
+clave audit plan verdicts.jsonl --responses responses.jsonl --half-width 0.1 -o audit.jsonl
+clave annotate --system mft --responses audit.jsonl --overlap 0
+clave report verdicts.jsonl --responses responses.jsonl --audit labels.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+if TYPE_CHECKING:
+    from clave.profile.planning import Plan
+    from clave.records import Response
+
+audit_app = typer.Typer(no_args_is_help=True)
+
+
+@audit_app.callback()
+def audit() -> None:
+    """Audit a profile: plan which responses people label."""
+
+
+@audit_app.command()
+def plan(
+    verdicts: Annotated[list[Path], typer.Argument(help="Verdicts (.jsonl, .parquet), a file or several.", show_default=False)],
+    responses: Annotated[list[str], typer.Option("--responses", "-r", help="The evaluated responses; once for each file of verdicts.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Responses to label, .jsonl, for clave annotate --responses.")] = Path(
+        "audit.jsonl"
+    ),
+    half_width: Annotated[
+        float | None, typer.Option("--half-width", min=0.001, max=1, help="Wanted: net adherence ± this, of each model and value.")
+    ] = None,
+    labels: Annotated[int | None, typer.Option("--labels", min=1, help="Wanted: the best that so many labels in all can do.")] = None,
+    difference: Annotated[
+        float | None,
+        typer.Option("--difference", min=0.001, max=2, help="Wanted: to tell models apart whose net adherence differs by this."),
+    ] = None,
+    power: Annotated[float, typer.Option("--power", min=0.05, max=0.99, help="With --difference: in this share of studies.")] = 0.8,
+    audit: Annotated[Path | None, typer.Option("--audit", help="Labels of earlier rounds: draw what is still missing.")] = None,
+    values: opt.Values = None,
+    seed: Annotated[int, typer.Option(help="Of the drawing.")] = 0,
+    mapping: opt.Map = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Say how many labels a study needs and what they will show, and draw the responses to label. Spends nothing."""
+    from clave.errors import InputError
+    from clave.io import read_responses, write_jsonl
+    from clave.profile.auditing import read_audits
+    from clave.profile.planning import planned
+    from clave.profile.study import Verdicts
+    from clave.report.runs import Texts, model_names, model_of, paired
+
+    if sum(wish is not None for wish in (half_width, labels, difference)) != 1:
+        raise InputError("say what is wanted with one of --half-width, --labels and --difference")
+    if output.suffix != ".jsonl":
+        raise InputError(f"{output}: responses to label are written to a .jsonl file")
+    texts = [Texts(read_responses(source, mapping=opt.mapping(mapping)), source) for source in responses]
+    runs, seen = paired(verdicts, texts), Verdicts()
+    by_model: dict[str, dict[str, Response]] = {}
+    for run, models in zip(runs, model_names(runs), strict=True):
+        for verdict, response in run.judged():
+            model = models[model_of(response)]
+            seen.add(verdict, model, response.group if response else verdict.id)
+            if response is not None:
+                by_model.setdefault(model, {})[verdict.id] = response
+    wanted = None if values is None else {v.strip() for v in values.split(",")}
+    cells = [rows for rows in seen.rows() if wanted is None or rows.value in wanted]
+    if not cells:
+        raise InputError("no verdict gives a label: there is nothing to audit")
+    found = planned(
+        cells,
+        half_width=half_width,
+        labels=labels,
+        difference=difference,
+        power=power,
+        audits=read_audits(audit, cells) if audit else None,
+    )
+    drawn = found.draw(by_model, seed=seed)
+    if drawn:
+        write_jsonl(output, drawn)
+    _show(found, output, len(drawn), as_json)
+
+
+def _show(found: Plan, output: Path, drawn: int, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()}))
+        return
+    console = Console()
+    many = len({cell.model for cell in found.cells}) > 1
+    table = Table(title="Labels that the study needs", title_justify="left", **opt.NARROW)
+    for column in (*(("model",) if many else ()), "value"):
+        table.add_column(column)
+    for column in ("verdicts", "labels", "of them new", "net ±", "with all ±"):
+        table.add_column(column, justify="right")
+    for cell in found.cells:
+        names = (cell.model, cell.value) if many else (cell.value,)
+        widths = ("–" if cell.half_width is None else f"{cell.half_width:.2f}", f"{cell.least:.2f}")
+        table.add_row(*names, f"{cell.verdicts:,}", f"{cell.labels:,}", f"{cell.new:,}", *widths)
+    console.print(table)
+    for sentence in found.sentences():
+        console.print(Text(sentence), soft_wrap=True)
+    if not drawn:
+        console.print(Text("There is nothing to draw."))
+        return
+    most = max(sum(c.new for c in found.cells if c.value == value) for value in {c.value for c in found.cells})
+    command = shlex.join(["clave", "annotate", "--responses", str(output), "--overlap", "0", "--target", str(most), "--system", "…"])
+    console.print(Text(f"{drawn:,} responses to label in {output}. Label all of them: {command}"), soft_wrap=True)

@@ -1,0 +1,221 @@
+"""A plan for an audit of several models and values: how many labels each needs for what a study is after, and whether it can find it.
+
+plan = planned(verdicts.rows(), difference=0.1, power=0.8)
+plan.sentences()            # "model-a and model-b on care: …"
+plan.draw(responses_by_model, seed=0)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from clave.profile.auditing import Audits, to_label
+from clave.profile.counted import counted
+from clave.profile.design import Design
+from clave.profile.estimates import QUANTITIES, Rows, Z, covariance
+from clave.records import Record, Response
+
+_NET = QUANTITIES.index("net")
+
+
+class CellPlan(Record):
+    """Of one model and value."""
+
+    model: str
+    value: str
+    verdicts: int
+    scenarios: int
+    labels: int
+    """Earlier rounds included; none where not even all of them would do what is wanted."""
+    new: int
+    half_width: float | None
+    """Of the 95 % interval of net adherence that these labels are expected to give."""
+    least: float
+    """The same if every response were labelled: scenarios are what they are."""
+
+
+class Pair(Record):
+    """Whether a study can tell two models apart on a value."""
+
+    value: str
+    first: str
+    second: str
+    power: float
+    """With which a difference of the wanted size would be found, with the planned labels."""
+    most: float
+    """The same if every response were labelled."""
+    scenarios: int
+    """How many would give the wanted power if all were labelled."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole."""
+
+    cells: tuple[CellPlan, ...]
+    designs: tuple[Design, ...]
+    pairs: tuple[Pair, ...]
+    wanted: Mapping[str, float]
+    number: int
+    """Of the round."""
+
+    def draw(self, texts: Mapping[str, Mapping[str, Response]], *, seed: int) -> list[Response]:
+        """The responses to label, by model and value shuffled together, so that neither shows."""
+        drawn = [
+            response
+            for cell, design in zip(self.cells, self.designs, strict=True)
+            if cell.new
+            for response in to_label(texts.get(cell.model, {}), design, cell.labels, seed=seed, number=self.number)
+        ]
+        return [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))]
+
+    def sentences(self) -> list[str]:
+        """What the study can and cannot find."""
+        said = []
+        if "half_width" in self.wanted:
+            width = self.wanted["half_width"]
+            short = [c for c in self.cells if c.least > width]
+            if short:
+                worst = max(short, key=lambda c: c.least)
+                scenarios = math.ceil(worst.scenarios * (worst.least / width) ** 2)
+                said.append(
+                    f"± {width:g} cannot be had for {len(short)} of {len(self.cells)} profiles, however much is labelled: the scenarios "
+                    f"are too few. {worst.model} on {worst.value} has {worst.scenarios:,}, and it takes about {scenarios:,}."
+                )
+        for pair in self.pairs:
+            if pair.most >= self.wanted["power"] - 0.005:
+                rest = f"is found in {pair.power:.0%} of such studies."
+            else:
+                rest = (
+                    f"cannot be found in {self.wanted['power']:.0%} of such studies: with all labelled it is in {pair.most:.0%}, "
+                    f"and it takes about {pair.scenarios:,} scenarios."
+                )
+            said.append(f"{pair.first} and {pair.second} on {pair.value}: a difference of {self.wanted['difference']:g} {rest}")
+        return said
+
+    def figures(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "wanted": dict(self.wanted),
+            "round": self.number,
+            "cells": [c.model_dump() for c in self.cells],
+            "pairs": [p.model_dump() for p in self.pairs],
+        }
+
+
+def planned(
+    cells: Sequence[Rows],
+    *,
+    half_width: float | None = None,
+    labels: int | None = None,
+    difference: float | None = None,
+    power: float = 0.8,
+    audits: Audits | None = None,
+) -> Plan:
+    """Plan an audit for one of three wishes.
+
+    Args:
+        cells: All verdicts, by model and value.
+        half_width: Of every interval of net adherence.
+        labels: In all, dealt so that profiles get equally sure.
+        difference: Of two models' net adherence, to be found with `power` at level .05 (of one comparison, uncorrected).
+        power: See there.
+        audits: What earlier rounds brought.
+    """
+    seen = audits.samples if audits is not None else {}
+    designs = [
+        Design(rows, seen[key].rows, seen[key].labels) if (key := (rows.model, rows.value)) in seen else Design(rows) for rows in cells
+    ]
+    if half_width is not None:
+        counts = [design.labels_for(half_width) or 0 for design in designs]
+        wanted = {"half_width": half_width}
+    elif labels is not None:
+        counts, wanted = _dealt(designs, labels), {"labels": float(labels)}
+    else:
+        assert difference is not None
+        counts, wanted = _for_difference(designs, difference, power), {"difference": difference, "power": power}
+    plans = tuple(_cell(design, n) for design, n in zip(designs, counts, strict=True))
+    pairs = tuple(_pair(a, b, plans, designs, difference, power) for a, b in _pairs(designs)) if difference is not None else ()
+    return Plan(plans, tuple(designs), pairs, wanted, 1 + max(audits.rounds.values(), default=0) if audits is not None else 1)
+
+
+def _cell(design: Design, n: int) -> CellPlan:
+    rows, had = design.rows, len(design.seen)
+    total = int(design.allocation(n).sum()) if n else had
+    return CellPlan(
+        model=rows.model,
+        value=rows.value,
+        verdicts=rows.n,
+        scenarios=len(np.unique(rows.scenarios)),
+        labels=total,
+        new=total - had,
+        half_width=design.half_width(total) if total else None,
+        least=design.half_width(rows.n),
+    )
+
+
+def _dealt(designs: Sequence[Design], labels: int) -> list[int]:
+    """So many labels in all that the drawing makes every profile equally unsure."""
+    low, high = 0.0, 4.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        enough = sum(design.labels_for_drawing(middle) for design in designs) <= labels
+        low, high = (low, middle) if enough else (middle, high)
+    return [design.labels_for_drawing(high) for design in designs]
+
+
+def _pairs(designs: Sequence[Design]) -> list[tuple[int, int]]:
+    places = range(len(designs))
+    return [(i, k) for i, k in combinations(places, 2) if designs[i].rows.value == designs[k].rows.value]
+
+
+def _for_difference(designs: Sequence[Design], difference: float, power: float) -> list[int]:
+    """For each model and value as many labels as the hardest of its comparisons needs, of those that scenarios allow at all."""
+    counts = [0] * len(designs)
+    for i, k in _pairs(designs):
+        room = (difference / (Z + _quantile(power))) ** 2 - _scenario_variance(designs[i], designs[k])
+        if room > 0:
+            for place in (i, k):  # each model may take half of the room that scenarios leave
+                counts[place] = max(counts[place], designs[place].labels_for_drawing(Z * math.sqrt(room / 2)))
+    return counts
+
+
+def _pair(a: int, b: int, plans: Sequence[CellPlan], designs: Sequence[Design], difference: float, power: float) -> Pair:
+    scenarios = _scenario_variance(designs[a], designs[b])
+    drawing = sum(designs[i].variances(plans[i].labels)[0] if plans[i].labels else math.inf for i in (a, b))
+    needed = (difference / (Z + _quantile(power))) ** 2
+    return Pair(
+        value=plans[a].value,
+        first=plans[a].model,
+        second=plans[b].model,
+        power=_power(difference, scenarios + drawing),
+        most=_power(difference, scenarios),
+        scenarios=math.ceil(max(plans[a].scenarios, plans[b].scenarios) * scenarios / needed),
+    )
+
+
+def _scenario_variance(first: Design, second: Design) -> float:
+    """Of the difference, by the drawing of scenarios: as correlated over common scenarios as the verdicts are."""
+    own = (first.variances(first.rows.n)[1], second.variances(second.rows.n)[1])
+    one, other = counted(first.rows), counted(second.rows)
+    spread = math.sqrt(float(covariance(one, one)[_NET, _NET] * covariance(other, other)[_NET, _NET]))
+    correlation = float(covariance(one, other)[_NET, _NET]) / spread if spread > 0 else 0.0
+    return max(0.0, own[0] + own[1] - 2 * correlation * math.sqrt(own[0] * own[1]))
+
+
+def _power(difference: float, variance: float) -> float:
+    if variance <= 0:
+        return 1.0
+    return 0.5 * math.erfc((Z - difference / math.sqrt(variance)) / math.sqrt(2))
+
+
+def _quantile(share: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(share)
