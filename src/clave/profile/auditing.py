@@ -11,6 +11,7 @@ The labelling page shows neither that nor the verdict. Labels without it are no 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ def _how(path: str | Path, judgement: Judgement, cells: Sequence[Rows]) -> tuple
     """How a label's response was drawn: by a plan or by the user's own hand; its inclusion probability, model and id."""
     given: Any = judgement.metadata.get(KEY)
     try:
+        given = json.loads(given) if isinstance(given, str) else given  # a cell of a table
         if isinstance(given, dict):
             draw = Draw.model_validate(given)
             return draw, draw.inclusion_probability, draw.model, draw.id
