@@ -24,7 +24,8 @@ import fixed_server
 import replay
 from clave import Clave, Response, Settings
 from clave.concepts.extractor import extraction_request
-from clave.files.evaluating import Source, evaluate_file
+from clave.files.evaluating import evaluate_file
+from clave.files.source import Source
 from clave.llm import AnswerCache, ChatRequest
 from clave.values import ValueSystem
 

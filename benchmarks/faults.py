@@ -22,7 +22,8 @@ from typing import Any
 import engine
 import replay
 from clave import Clave, Settings
-from clave.files.evaluating import Source, evaluate_file
+from clave.files.evaluating import evaluate_file
+from clave.files.source import Source
 
 MODEL = "replay/recorded"
 CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]

@@ -25,6 +25,7 @@ from clave.records import Failure, Record, Response, Verdict, scenario_key
 from clave.report.drawing import short
 from clave.report.evaluation import evaluation_page
 from clave.report.page import Fact, Page, Section, Table
+from clave.text import is_blank
 from clave.values import ValueSystem
 
 VALEVAL = "valeval:"
@@ -80,7 +81,7 @@ def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int |
     ids: set[str] = set()
     for row in good_rows(read_rows(path), "stop", None):
         text = row.data.get("scenario") or row.data.get("prompt")
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or is_blank(text):
             if source.startswith(VALEVAL):
                 continue  # rows of ValEval may have no scenario
             raise InputError(f"{row.where}: the row has no scenario: it needs a column `scenario` or `prompt`")
@@ -194,7 +195,7 @@ def _said(text: str) -> str:
 
 
 def _not_empty(text: str) -> None:
-    if not _said(text):
+    if is_blank(_said(text)):
         raise ValueError("it is empty")
 
 

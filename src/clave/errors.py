@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["ClaveError", "EvaluatorError", "InputError", "MissingExtraError", "ModelError", "require"]
+__all__ = ["ClaveError", "EvaluatorError", "InputError", "InputWarning", "MissingExtraError", "ModelError", "require"]
 
 
 class ClaveError(Exception):
@@ -24,6 +24,10 @@ class ClaveError(Exception):
 
 class InputError(ClaveError):
     """A file, a row, an option or a value system is not as it must be."""
+
+
+class InputWarning(UserWarning):
+    """Something in a file was taken in the one way that makes sense, and its owner may want to know."""
 
 
 class MissingExtraError(ClaveError):

@@ -202,3 +202,14 @@ def open_text(name: str) -> list[str]:
     from importlib import resources
 
     return (resources.files("clave.demo") / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_what_is_taken_in_the_one_way_that_makes_sense_is_said_once(tmp_path):
+    path = tmp_path / "l.jsonl"
+    row = '{{"id": {0}.0, "scenario": NaN, "response": "words {0}", "value": "care", "label": {1}}}\n'
+    path.write_text("".join(row.format(i, i % 2) for i in range(12)))
+    options = ["--system", "mft", "--label-names", "1=adhere,0=oppose", "--model", "ollama/none", "--cache", "", "--json"]
+    found = run("estimate", "--labels", str(path), *options)
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["total"] == 12
+    assert found.stderr == f"note: {path}, line 1: 'scenario' is NaN, which is taken as empty here and wherever it stands\n"

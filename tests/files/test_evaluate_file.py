@@ -7,7 +7,8 @@ import pytest
 from test_evaluator import RESPONSES, RULES, SYSTEM
 
 from clave import Clave, InputError
-from clave.files.evaluating import Source, evaluate_file
+from clave.files.evaluating import evaluate_file
+from clave.files.source import Source
 from clave.io import write_jsonl
 from clave.records import Failure
 from clave.testing import FakeChat

@@ -127,18 +127,10 @@ def test_an_unknown_format_is_a_sentence(tmp_path, name):
         read_rows(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ['[{"id": 1, "response": "x"}]\n', '[\n {"id": 1, "response": "x"}\n]\n'])
-def test_a_json_array_is_told_how_to_become_lines(tmp_path, text):
-    path = tmp_path / "r.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match="line 1: begins a JSON array: write one object a line"):
-        list(read_responses(path))
-
-
 @pytest.mark.parametrize("name", ["r.jsonl", "r"])
 def test_a_folder_in_place_of_a_file_is_a_sentence(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match="is a folder: name a file"):
+    with pytest.raises(InputError, match="is a folder without files of rows"):
         read_rows(tmp_path / name)
 
 

@@ -122,8 +122,8 @@ def test_a_row_that_is_no_label_is_a_sentence_or_skipped(file, change, sentence)
 def test_a_row_with_neither_label_nor_value_column_is_a_sentence(file):
     with pytest.raises(InputError, match="neither a column `label` nor a label in a column named after a value"):
         list(read_labels(file({"id": "a", "response": "x"}), values=VALUES))
-    with pytest.raises(InputError, match="it has id;response;value;label; name it with --map column=label"):
-        list(read_labels(file("id;response;value;label", "a;x;care;adhere", name="semicolons.csv"), values=VALUES))
+    with pytest.raises(InputError, match="it has id, response, adherence; name it with --map column=label"):
+        list(read_labels(file({"id": "a", "response": "x", "adherence": "yes"}), values=VALUES))
 
 
 def test_annotators_may_each_label_a_response_once(file):

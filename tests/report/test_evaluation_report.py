@@ -116,7 +116,7 @@ def test_certainty_is_not_rounded_up_and_an_empty_response_is_named():
     (card,) = next(s for s in page.sections if s.id == "examples").groups[0].cards
     assert card.note.split(" · ")[0] == "over 99 % sure"
     assert card.note.split(" · ")[1:] == [
-        "the response or its prompt was too long: only its beginning was read", "new", "the response is empty"
+        "the response or its scenario was too long: a part of it was not read", "new", "the response is empty"
     ]  # fmt: skip
 
 

@@ -53,6 +53,6 @@ def test_flags_are_said_in_words():
     found = Missing()
     found.add(Verdict(id="r", value="care", status="ok", label="adhere", flags=("cut", "own")), "a")
     assert found.section({}).tables[0].rows == (
-        ("cut", "the response or its prompt was too long: only its beginning was read", 1),
+        ("cut", "the response or its scenario was too long: a part of it was not read", 1),
         ("own", "–", 1),
     )

@@ -92,7 +92,8 @@ def assess(
     from clave.assess import assessment_page, read_scenarios
     from clave.errors import InputError
     from clave.evaluator import Clave
-    from clave.files.evaluating import Source, evaluate_file
+    from clave.files.evaluating import evaluate_file
+    from clave.files.source import Source
     from clave.io import read_responses, read_verdicts
     from clave.llm.opening import open_chat
     from clave.report.page import write_page

@@ -43,6 +43,7 @@ def calibrate(
     fold_column: opt.FoldColumn = None,
     seed: Annotated[int, typer.Option("--seed", help="Of folds and fitting.")] = 0,
     mapping: opt.Map = None,
+    label_names: opt.LabelNames = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,
     concurrency: opt.Concurrency = 32,
@@ -72,7 +73,7 @@ def calibrate(
         folds=folds,
         seed=seed,
     )
-    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, on_error)
+    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, label_names, on_error)
     if shows == "guideline" and not (guideline and (settings.calls or any(v.guideline for v in loaded.values))):
         raise InputError("--shows guideline: there is none; name a --model that writes one, or a system that has one")
     clave = Clave(loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
@@ -85,7 +86,13 @@ def calibrate(
 
 
 def read(
-    labels: str, system: str, values: str | None, fold_column: str | None, pairs: list[str] | None, on_error: str
+    labels: str,
+    system: str,
+    values: str | None,
+    fold_column: str | None,
+    pairs: list[str] | None,
+    names: str | None,
+    on_error: str,
 ) -> tuple[Any, Any, int]:
     """The value system, the labelled responses and how many rows were skipped."""
     from clave.io import Skipped, read_labels
@@ -96,7 +103,15 @@ def read(
     subset = loaded.subset(chosen)
     skipped = Skipped()
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
-    rows = read_labels(labels, values=loaded.by_id, mapping=opt.mapping(pairs), fold_column=fold_column, on_error=policy, skipped=skipped)
+    rows = read_labels(
+        labels,
+        values=loaded.by_id,
+        mapping=opt.mapping(pairs),
+        label_names=opt.label_names(names),
+        fold_column=fold_column,
+        on_error=policy,
+        skipped=skipped,
+    )
     kept = [row for row in rows if row.value in subset]
     if not kept:
         raise InputError(f"{labels}: there are no labels in it" + (f" for {', '.join(chosen)}" if values else ""))

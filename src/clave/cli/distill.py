@@ -26,6 +26,8 @@ def distill(
     base: opt.Base = "",
     seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,
     mapping: opt.Map = None,
+    turns: opt.Turns = "last",
+    limit: opt.Limit = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,
     concurrency: opt.Concurrency = 32,
@@ -38,6 +40,7 @@ def distill(
 ) -> None:
     """Have an evaluator teach a small model that makes no calls; it is saved where human labels bear it out."""
     import json
+    from itertools import islice
 
     from clave.cli.progress import stages
     from clave.distill import distill as teach
@@ -49,7 +52,8 @@ def distill(
     training = opt.training(recognizer, base)
     teacher = Clave.from_pretrained(evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
-    rows = read_responses(responses, mapping=opt.mapping(mapping), on_error=policy)
+    judged = opt.one_of("--turns", turns, "last", "all")
+    rows = islice(read_responses(responses, mapping=opt.mapping(mapping), turns=judged, on_error=policy), limit)
     judges = list(read_labels(held_out, values=teacher.system.by_id)) if held_out else []
     with stages(teacher.ledger) as tick:
         found = teach(

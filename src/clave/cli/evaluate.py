@@ -18,6 +18,7 @@ from clave.cli import options as opt
 if TYPE_CHECKING:
     from clave.evaluator import Clave
     from clave.files.evaluating import Summary
+    from clave.files.source import Source
     from clave.fitting.cross_fitting import Progress
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
@@ -42,6 +43,9 @@ def evaluate(
     risk: Annotated[float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts that may be wrong.")] = 0.1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
     mapping: opt.Map = None,
+    turns: opt.Turns = "last",
+    limit: opt.Limit = None,
+    shard: opt.Shard = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,
     concurrency: opt.Concurrency = 32,
@@ -65,7 +69,7 @@ def evaluate(
         async with clave:
             return await evaluate_file(
                 both or clave.judging,
-                source(responses, mapping, on_error),
+                source(responses, mapping, turns, on_error, limit, shard),
                 output,
                 min_confidence=min_confidence,
                 coverage=coverage,
@@ -77,7 +81,8 @@ def evaluate(
         summary = asyncio.run(run(tick))
     show(clave, summary, output, as_json)
     if not as_json:
-        texts = [] if responses == "-" else ["--responses", responses, *(part for pair in mapping or () for part in ("--map", pair))]
+        read = [*(part for pair in mapping or () for part in ("--map", pair)), *(("--turns", turns) if turns != "last" else ())]
+        texts = [] if responses == "-" else ["--responses", responses, *read]
         command = shlex.join(["clave", "report", str(output), *texts])
         Console().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
@@ -104,11 +109,20 @@ def opened(evaluator: str | None, system: str | None, model: str, joint: bool, o
     return Clave(system, settings=Settings(model=model, joint=joint), **options)
 
 
-def source(responses: str, pairs: list[str] | None, on_error: str) -> Any:
+def source(
+    responses: str, pairs: list[str] | None, turns: str, on_error: str, limit: int | None = None, shard: str | None = None
+) -> Source:
     """The responses as `evaluate_file` takes them."""
-    from clave.files.evaluating import Source
+    from clave.files.source import Source
 
-    return Source(responses, opt.mapping(pairs), opt.one_of("--on-error", on_error, "stop", "skip"))
+    return Source(
+        responses,
+        opt.mapping(pairs),
+        opt.one_of("--turns", turns, "last", "all"),
+        opt.one_of("--on-error", on_error, "stop", "skip"),
+        limit,
+        opt.shard(shard),
+    )
 
 
 def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
@@ -179,6 +193,9 @@ def estimate(
     fold_column: opt.FoldColumn = None,
     values: opt.Values = None,
     mapping: opt.Map = None,
+    label_names: opt.LabelNames = None,
+    turns: opt.Turns = "last",
+    limit: opt.Limit = None,
     base_url: opt.BaseUrl = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
@@ -201,7 +218,7 @@ def estimate(
 
         if system is None:
             raise InputError("name the value system with --system")
-        loaded, rows, _ = read(labels, system, values, fold_column, mapping, "stop")
+        loaded, rows, _ = read(labels, system, values, fold_column, mapping, label_names, "stop")
         settings = Settings(model=model, guideline=guideline, examples=examples, joint=joint, folds=folds)
         result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
     else:
@@ -212,7 +229,7 @@ def estimate(
         else:
             clave = opened(None, system, model, joint, options)
         chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]
-        result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, "stop"), chat))
+        result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, turns, "stop", limit), chat))
     if as_json:
         typer.echo(result.model_dump_json())
         return

@@ -6,14 +6,15 @@ A ClaveError is printed as one sentence and exits with 2; a run that the budget 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, report, valeval, values
-from clave.errors import ClaveError
+from clave.errors import ClaveError, InputWarning
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,8 +49,17 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
+def _told(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """What is said of a file stands in a sentence, without the place in the code that says it."""
+    said = f"note: {message}" if issubclass(category, InputWarning) else warnings.formatwarning(message, category, filename, lineno, line)
+    Console(stderr=True).print(Text(said), soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = _told
     try:
         app()
     except ClaveError as error:

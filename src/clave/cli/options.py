@@ -36,6 +36,17 @@ Cache = Annotated[
     ),
 ]
 Map = Annotated[list[str] | None, typer.Option("--map", help="column=field, e.g. answer=response; repeatable.", rich_help_panel="Input")]
+LabelNames = Annotated[
+    str | None,
+    typer.Option("--label-names", help="What the file calls the labels, e.g. 1=adhere,0=unrelated,-1=oppose.", rich_help_panel="Input"),
+]
+Turns = Annotated[
+    str, typer.Option("--turns", help="last | all: which of the assistant's turns in a conversation are judged.", rich_help_panel="Input")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many responses.", rich_help_panel="Input")]
+Shard = Annotated[
+    str | None, typer.Option("--shard", help="i/n: only the i-th of n parts, dealt by a hash of the ids.", rich_help_panel="Input")
+]
 OnError = Annotated[str, typer.Option("--on-error", help="stop | skip: what a bad row does.", rich_help_panel="Input")]
 Recognizer = Annotated[
     str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.", rich_help_panel="Small model")
@@ -133,6 +144,27 @@ def mapping(pairs: list[str] | None) -> dict[str, str]:
             raise InputError(f"--map {pair!r} must be written column=field, e.g. answer=response")
         result[column] = target
     return result
+
+
+def label_names(text: str | None) -> dict[str, str]:
+    """`"1=adhere,-1=oppose"` -> `{"1": "adhere", "-1": "oppose"}`."""
+    result: dict[str, str] = {}
+    for pair in (text or "").split(",") if text else ():
+        name, equals, label = pair.rpartition("=")
+        if not equals or not name.strip() or not label.strip():
+            raise InputError(f"--label-names {pair!r} must be written name=label, e.g. 1=adhere,0=unrelated,-1=oppose")
+        result[name.strip()] = label.strip()
+    return result
+
+
+def shard(text: str | None) -> tuple[int, int] | None:
+    """`"3/16"` -> `(3, 16)`."""
+    part, slash, parts = (text or "").partition("/")
+    if text is None:
+        return None
+    if not slash or not part.isdecimal() or not parts.isdecimal():
+        raise InputError(f"--shard {text!r} must be written i/n, e.g. 3/16 for the third of sixteen parts")
+    return int(part), int(parts)
 
 
 def one_of(name: str, value: str, *allowed: str) -> Any:

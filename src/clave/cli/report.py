@@ -32,6 +32,7 @@ def report(
     compare: Annotated[list[Path] | None, _COMPARE] = None,
     system: Annotated[str | None, _SYSTEM] = None,
     mapping: opt.Map = None,
+    turns: opt.Turns = "last",
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "",
     output: Annotated[Path | None, _OUTPUT] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on standard output, or to -o.")] = False,
@@ -45,7 +46,8 @@ def report(
 
     if markdown and as_json:
         raise InputError("--markdown and --json cannot be had at once: run the command twice")
-    texts = [Texts(read_responses(source, mapping=opt.mapping(mapping)), source) for source in responses or ()]
+    judged = opt.one_of("--turns", turns, "last", "all")
+    texts = [Texts(read_responses(source, mapping=opt.mapping(mapping), turns=judged), source) for source in responses or ()]
     page = _benchmark(run, texts, title) if run.is_dir() else _evaluation([run, *(compare or ())], texts, system, title)
     if output is None and (markdown or as_json):
         typer.echo(to_markdown(page) if markdown else to_json(page), nl=False)

@@ -16,10 +16,11 @@ from typing import Any, Protocol, cast
 from clave.concepts.prompts import template, token_for
 from clave.llm.chat import ChatModel, ChatRequest, Completion, read_object
 from clave.records import LABELS, Evidence, Extraction, Failure, Label, Response, Usage
+from clave.text import cut_middle, is_blank
 from clave.values import Value
 
 MAX_CHARACTERS = 24_000
-"""Of a response or a scenario; what is longer is cut, and the verdict says so. About 6,000 tokens."""
+"""Of a response or a scenario; what is longer is cut, a scenario in its middle, and the verdict says so. About 6,000 tokens."""
 
 _FIELDS: dict[str, Any] = {
     "concepts": {"type": "array", "items": {"type": "string"}},
@@ -107,7 +108,7 @@ class Extractor:
 
 def extraction_request(response: Response, value: Value, guideline: str | None, examples: Sequence[Example]) -> ChatRequest:
     """The request for one value: also what `clave estimate` counts."""
-    scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
+    scenario, text = cut_middle(response.scenario, MAX_CHARACTERS), response.response[:MAX_CHARACTERS]
     shown = [(c.scenario, c.response) for c in examples]
     user = template("extract").user(
         value=value,
@@ -121,7 +122,7 @@ def extraction_request(response: Response, value: Value, guideline: str | None, 
 
 def joint_request(response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]) -> ChatRequest:
     """The request for several values at once."""
-    scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
+    scenario, text = cut_middle(response.scenario, MAX_CHARACTERS), response.response[:MAX_CHARACTERS]
     pairs = [(v, guidelines.get(v.id)) for v in sorted(values, key=lambda v: v.id)]
     prompt = template("extract_joint")
     return ChatRequest(
@@ -139,7 +140,7 @@ def _system(name: str, definition: str, guideline: str | None) -> str:
 
 
 def _nothing_to_judge(response: Response) -> Failure | None:
-    if response.response.strip():
+    if not is_blank(response.response):
         return None
     return Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
 

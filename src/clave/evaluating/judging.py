@@ -31,6 +31,7 @@ from clave.llm.chat import ChatModel
 from clave.recognizers.observation import Observation
 from clave.records import Case, Failure, Response, Verdict
 from clave.settings import Settings
+from clave.text import is_blank
 from clave.values import Value, ValueSystem
 
 _SHOWN_CASES = 3
@@ -137,7 +138,7 @@ class Judging:
             StopStreamError: The budget is spent; the message says so.
         """
         response, values = unit
-        if not response.response.strip():
+        if is_blank(response.response):
             failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")
             return [failed_verdict(response, value.id, failure, self.name) for value in values]
         vector = await self._text_vector(response)

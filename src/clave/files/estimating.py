@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from clave.concepts.cases import encoded_text
 from clave.encoder import load_encoder
+from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluator import Clave
-from clave.files.evaluating import Source
+from clave.files.source import Source
 from clave.fitting.cross_fitting import cross_fit
 from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat
@@ -48,12 +49,14 @@ async def estimate_calibration(
 
 async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> Estimate:
     """Count an evaluation on up to 500 verdicts, spread evenly over the file."""
-    total = sum(len(values) for _, values in source.units(clave.judging))
+    if source.once:
+        raise InputError("responses from standard input are gone once they are counted: give a file")
+    total = sum(len(values) for _, values in source.units(clave.judging.values_of))
     if chat is None:
         return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, looked_at=total, total=total)
     step, chosen, looked_at = max(1, total // LOOKED_AT), list[Unit](), 0
     at = 0
-    for response, values in source.units(clave.judging):
+    for response, values in source.units(clave.judging.values_of):
         picked = tuple(v for i, v in enumerate(values, at) if i % step == 0)
         at += len(values)
         if picked:

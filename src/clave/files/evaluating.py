@@ -5,8 +5,9 @@ summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +16,9 @@ from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import Stream
 from clave.files.resuming import resume
-from clave.io import Skipped, VerdictWriter, read_responses
+from clave.files.source import Source
+from clave.io import Skipped, VerdictWriter
 from clave.io.manifest import RunManifest, responses_file, write_manifest
-from clave.io.rows import OnError
 from clave.io.verdicts import verdicts_to_parquet
 from clave.records import Response, Verdict
 from clave.values import Value, ValueSystem
@@ -38,24 +39,6 @@ class Evaluates(Protocol):
     def values_of(self, response: Response) -> tuple[Value, ...]: ...
 
     def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]: ...
-
-
-@dataclass(frozen=True)
-class Source:
-    """Responses to evaluate, and how to read them."""
-
-    path: str
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    on_error: OnError = "stop"
-
-    def units(self, judging: Evaluates, skipped: Skipped | None = None) -> Iterator[Unit]:
-        """Each response with the values it is to be evaluated for.
-
-        Raises:
-            InputError: A bad row, with its file and line.
-        """
-        for response in read_responses(self.path, mapping=self.mapping, on_error=self.on_error, skipped=skipped):
-            yield response, judging.values_of(response)
 
 
 @dataclass(frozen=True)
@@ -105,9 +88,9 @@ async def evaluate_file(
         raise InputError(f"{target}: verdicts are written to a .jsonl or a .parquet file")
     lines = target if target.suffix == ".jsonl" else target.with_suffix(".jsonl")
     total = 0
-    if source.path != "-":
+    if not source.once:
         bad = Skipped()
-        total = sum(len(values) for _, values in source.units(judging, bad))
+        total = sum(len(values) for _, values in source.units(judging.values_of, bad))
         if not total:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
     manifest = RunManifest(
@@ -120,14 +103,14 @@ async def evaluate_file(
     )
     skipped, new = Skipped(), 0
     with VerdictWriter(lines) as writer:
-        once = source.path == "-"
-        notes = resume(writer, manifest, None if once else lambda: source.units(judging), retry_failed=retry_failed)
+        whole = None if source.once else partial(source.whole.units, judging.values_of)
+        notes = resume(writer, manifest, whole, retry_failed=retry_failed)
         write_manifest(lines, manifest)
         tick(len(writer), total)
 
         def rest() -> Iterator[Unit]:
-            for response, values in source.units(judging, skipped):
-                if once and any(writer.differs(response, v.id) for v in values):
+            for response, values in source.units(judging.values_of, skipped):
+                if source.once and any(writer.differs(response, v.id) for v in values):
                     raise InputError(f"{lines} holds a verdict on another text of id {response.id!r}: name another output")
                 left = tuple(v for v in values if not writer.has(response.id, v.id))
                 if left:

@@ -4,45 +4,57 @@
     for labelled in read_labels("hf://org/name:train", mapping={"answer": "response"}): ...
 
 Labels come long (a row per response and value, columns `value` and `label`) or wide (a column per value that holds its label).
+A row may hold a conversation in place of `response` and `scenario`; see `clave.io.conversations`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from clave.errors import InputError
-from clave.io.rows import OnError, Row, Skipped, bad_row, good_rows, read_rows
+from clave.io.columns import Columns
+from clave.io.rows import OnError, Skipped, bad_row, good_rows
+from clave.io.sources import read_rows
 from clave.records import LABELS, LabelledResponse, Response
+from clave.text import is_blank
+
+Turns = Literal["last", "all"]
+"""Which turns of the assistant are judged."""
 
 
 def read_responses(
     source: str | Path,
     *,
     mapping: Mapping[str, str] | None = None,
+    turns: Turns = "last",
     on_error: OnError = "stop",
     skipped: Skipped | None = None,
 ) -> Iterator[Response]:
     """Stream responses.
 
     Args:
-        source: A path (`.jsonl`, `.csv`, `.tsv`, `.parquet`), `-` for JSONL on standard input, or `hf://org/name[@rev]:split`.
-        mapping: Column of the source -> field (`id`, `response`, `scenario`, `value`).
+        source: A path (`.jsonl`, `.json`, `.csv`, `.tsv`, `.parquet`, but for the last also with `.gz` or `.zst`), a folder of such files,
+            `-` for JSON on standard input, or `hf://org/name[@rev]:split`.
+        mapping: Column of the source -> field (`id`, `response`, `scenario`, `value`, `messages`). `a.b` is the field `b` of column `a`.
+        turns: Of a conversation, judge the assistant's last turn or all of them; then their ids are `id#1`, `id#2` and so on.
         on_error: `"skip"` leaves bad rows out and counts them in `skipped`.
 
     Raises:
         InputError: A bad row, with its file and line, or a source that cannot be read.
     """
     seen: set[int] = set()
+    columns = Columns(mapping or {})
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
-            response = _response(row, mapping or {})
-            _unique_response(response, row.where, seen)
+            found = columns.responses(row, all_turns=turns == "all")
+            for response in found:
+                _unique_response(response, row.where, seen)
         except InputError as error:
             bad_row(error, on_error, skipped)
             continue
-        yield response
+        yield from found
 
 
 def read_labels(
@@ -50,6 +62,7 @@ def read_labels(
     *,
     values: Collection[str] = (),
     mapping: Mapping[str, str] | None = None,
+    label_names: Mapping[str, str] | None = None,
     fold_column: str | None = None,
     on_error: OnError = "stop",
     skipped: Skipped | None = None,
@@ -60,6 +73,7 @@ def read_labels(
         source: As for `read_responses`.
         values: The ids of the value system. With them a row without a `value` column is read wide, and an unknown value is an error.
         mapping: Column of the source -> field.
+        label_names: What the source calls a label -> the label, e.g. `{"1": "adhere", "0": "unrelated", "-1": "oppose"}`.
         fold_column: A column that says which cross-validation fold a row belongs to.
         on_error: `"skip"` leaves bad rows out and counts them in `skipped`.
 
@@ -67,21 +81,43 @@ def read_labels(
         InputError: A bad row, with its file and line: an unknown label or value, a missing column, an id that stands twice.
     """
     seen: set[int] = set()
+    columns, names = Columns(mapping or {}), _label_names(label_names or {})
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
-            data = _renamed(row, mapping or {})
+            data = columns.renamed(row)
             cells = [(data.get("value"), data.get("label"))] if "label" in data else _wide(data, values, row.where)
-            common = _response(row, mapping or {}, ignore={"value", "label", *values})
+            (common,) = columns.responses(row, ignore={"value", "label", *values})
             for value, label in cells:
-                yield _labelled(common, value, label, data, row.where, values, fold_column, seen)
+                yield _labelled(common, value, _label(label, names, row.where), data, row.where, values, fold_column, seen)
         except InputError as error:
             bad_row(error, on_error, skipped)
+
+
+def _label_names(given: Mapping[str, str]) -> dict[str, str]:
+    for name, label in given.items():
+        if label not in LABELS:
+            raise InputError(f"label {name!r} is to be {label!r}, which is not one of {', '.join(LABELS)}")
+    return {label: label for label in LABELS} | {_said(name): label for name, label in given.items()}
+
+
+def _said(label: Any) -> str:
+    """A label as it is looked up: 1, 1.0 and "1" are one."""
+    whole = isinstance(label, float) and label.is_integer()
+    return str(int(label) if whole else label).strip().casefold()
+
+
+def _label(label: Any, names: Mapping[str, str], where: str) -> str:
+    found = names.get(_said(label))
+    if found is None:
+        known = ", ".join(names)
+        raise InputError(f"{where}: label {label!r} is not one of {known}: say what it means, e.g. --label-names '{label}=adhere'")
+    return found
 
 
 def _labelled(
     common: Response,
     value: Any,
-    label: Any,
+    label: str,
     data: Mapping[str, Any],
     where: str,
     values: Collection[str],
@@ -92,25 +128,22 @@ def _labelled(
         raise InputError(f"{where}: the row has a label and no value: add a column `value`, or name it with --map column=value")
     if values and value not in values:
         raise InputError(f"{where}: value {value!r} is not in the value system: its values are {', '.join(values)}")
-    text = str(label).strip().lower()
-    if text not in LABELS:
-        raise InputError(f"{where}: label {label!r} is not one of {', '.join(LABELS)}")
-    if not common.response.strip():
+    if is_blank(common.response):
         raise InputError(f"{where}: a labelled response must not be empty")
     annotator = data.get("annotator")
     fold = data.get(fold_column) if fold_column else None
     if fold_column and fold in (None, ""):
         raise InputError(f"{where}: the row has no {fold_column!r}, which --fold-column names")
     _unique(common.id, f"{value}\0{annotator or ''}", where, seen)
-    return LabelledResponse(
-        id=common.id,
-        scenario=common.scenario,
-        response=common.response,
-        value=value,
-        label=text,
-        annotator=None if annotator in (None, "") else str(annotator),
-        fold=None if fold is None else str(fold),
-        metadata={k: v for k, v in common.metadata.items() if k not in {"annotator", fold_column}},
+    return LabelledResponse.model_validate(
+        {
+            **common.model_dump(include={"id", "scenario", "response"}),
+            "value": value,
+            "label": label,
+            "annotator": None if annotator in (None, "") else str(annotator),
+            "fold": None if fold is None else str(fold),
+            "metadata": {k: v for k, v in common.metadata.items() if k not in {"annotator", fold_column}},
+        }
     )
 
 
@@ -121,40 +154,6 @@ def _wide(data: Mapping[str, Any], values: Collection[str], where: str) -> list[
         mend = f"it has {has}; name it with --map column=label"
         raise InputError(f"{where}: the row has neither a column `label` nor a label in a column named after a value of the system: {mend}")
     return cells
-
-
-def _renamed(row: Row, mapping: Mapping[str, str]) -> dict[str, Any]:
-    missing = [column for column in mapping if column not in row.data]
-    if missing:
-        raise InputError(f"{row.where}: --map names column {missing[0]!r}, which the row does not have: it has {', '.join(row.data)}")
-    taken = set(mapping.values())
-    if len(taken) < len(mapping):
-        field = next(f for f in taken if list(mapping.values()).count(f) > 1)
-        columns = ", ".join(column for column, f in mapping.items() if f == field)
-        raise InputError(f"--map gives {field!r} more than one column: {columns}")
-    return {mapping.get(k, k): v for k, v in row.data.items() if k in mapping or k not in taken}
-
-
-def _response(row: Row, mapping: Mapping[str, str], ignore: Collection[str] = ()) -> Response:
-    data = _renamed(row, mapping)
-    for field in ("id", "response"):
-        if data.get(field) is None:
-            has = ", ".join(data) or "nothing"
-            raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with --map column={field}")
-    for field in ("response", "scenario", "value"):
-        if not isinstance(data.get(field, ""), str | None):
-            raise InputError(f"{row.where}: {field!r} must be text, not {type(data[field]).__name__}")
-    if isinstance(data["id"], bool | dict | list) or data["id"] == "":
-        raise InputError(f"{row.where}: 'id' must be text or a number that is not empty")
-    metadata = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
-    known = {"id", "response", "scenario", "value", "metadata", *ignore}
-    return Response(
-        id=str(data["id"]),
-        response=data["response"],
-        scenario=data.get("scenario") or "",
-        value=None if "value" in ignore else (data.get("value") or None),
-        metadata={**metadata, **{k: v for k, v in data.items() if k not in known}},
-    )
 
 
 def _unique_response(response: Response, where: str, seen: set[int]) -> None:

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from clave.errors import InputError, require
 from clave.io.appending import open_to_append, write_whole
-from clave.io.rows import good_rows, read_rows
+from clave.io.rows import good_rows
+from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
 
 T = TypeVar("T", bound=Record)

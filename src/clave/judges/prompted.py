@@ -27,6 +27,7 @@ from clave.judges.classical import Encode, default_encode
 from clave.judges.protocol import Probabilities, Task, scored, without_label
 from clave.llm.chat import ChatModel, ChatRequest, read_object
 from clave.records import LABELS, Failure, Label, LabelledResponse, Response, Usage, Verdict
+from clave.text import cut_middle, is_blank
 from clave.values import Value
 
 Form = Literal["label", "reasons", "yes_no", "score"]
@@ -111,7 +112,7 @@ class PromptedJudge:
         return [await self._verdict(*unit)]
 
     async def _verdict(self, value: Value, response: Response, cases: Sequence[LabelledResponse]) -> Verdict:
-        if not response.response.strip():
+        if is_blank(response.response):
             return without_label(self.name, response, "failed", "the response is empty: there is nothing to judge")
         asked: dict[int, int] = {}
         requests = []
@@ -181,7 +182,7 @@ def request_for(
 ) -> ChatRequest:
     """The request of one judgement."""
     fields = {v.id: _object(_FIELDS["label"]) for v in values} if form == "joint" else _FIELDS[form]
-    scenario, text = response.scenario[:MAX_CHARACTERS], response.response[:MAX_CHARACTERS]
+    scenario, text = cut_middle(response.scenario, MAX_CHARACTERS), response.response[:MAX_CHARACTERS]
     token = token_for(scenario, text, *(part for c in cases for part in (c.scenario, c.response)))
     prompt = template("judge", "clave.judges")
 

@@ -33,8 +33,6 @@ MAX_TOKENS = 4_096
 """Of an answer that is asked for once more because it was cut off."""
 _UNREADABLE = 3
 """Answers of another form than was asked for that are enough; two are where they fail in the same way."""
-_SAME = 20
-"""Requests that are rejected one after another, and in the same words, after which it is none of theirs."""
 _FORMS = 12
 """Ways of asking that one call may try."""
 _LONGEST_BACKOFF = 20.0
@@ -104,8 +102,6 @@ class OpenAIChat:
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
         self.pace = Pace(concurrency)
-        self._rejected: Counter[str] = Counter()
-        """In which words requests were rejected since the last answer."""
         self._answered = False
         """Whether the server ever answered, be it with an error."""
 
@@ -196,11 +192,7 @@ class OpenAIChat:
             return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
         if fault.kind == "rejected":
             self.ledger.trouble["rejected"] += 1
-            self._rejected[fault.reason] += 1
-            reason = f"the server rejects the request ({fault.status}): {fault.reason}"
-            if self._rejected[fault.reason] >= _SAME:
-                raise ModelError(f"{_SAME} requests to {self.model} in a row came to the same: {reason}")
-            return _failed("rejected", reason)
+            return _failed("rejected", f"the server rejects the request ({fault.status}): {fault.reason}")
         call.said = fault.status, fault.reason
         self.ledger.trouble["429" if fault.status == 429 else "server"] += 1
         if fault.kind == "busy" or fault.wait is not None:
@@ -229,7 +221,6 @@ class OpenAIChat:
         except ValueError as error:
             return self._unreadable(call, f"the answer is not of the asked form: {error}")
         self._dialect.understood(sent)
-        self._rejected.clear()
         return Completion(answer.text, answer.model or self.model, sent.mode, call.spent)
 
     def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:

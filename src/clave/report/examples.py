@@ -13,6 +13,7 @@ from itertools import count
 from clave.records import Evidence, Label, Response, Verdict
 from clave.report.missing import flag_in_words
 from clave.report.page import Card, Neighbour, Piece
+from clave.text import is_blank
 
 SHOWN = 1200
 """Characters of a response that a card shows; the evidence is always within them."""
@@ -52,7 +53,7 @@ def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
     notes = [model, _sureness(verdict) if verdict.label else "", verdict.reason, *map(flag_in_words, verdict.flags)]
     if verdict.novelty is not None and verdict.novelty > 0.6:
         notes.append("unlike what was labelled")
-    if response and not response.response.strip():
+    if response and is_blank(response.response):
         notes.append("the response is empty")
     pieces, cut = marked(response.response, verdict.evidence) if response else (_quotes(verdict.evidence), 0)
     return Card(

@@ -21,7 +21,7 @@ _UNSURE = "no label was as probable as the evaluator asks for"
 _FLAGS = {
     "uncalibrated": "probabilities are the large model's own words: no labels to check them against",
     "evidence_not_found": "the quote given as evidence does not stand in the response",
-    "cut": "the response or its prompt was too long: only its beginning was read",
+    "cut": "the response or its scenario was too long: a part of it was not read",
     "json_object": "the server could not be held to the form of the answer; it was checked on arrival",
     "text": "the server could not be held to the form of the answer; it was checked on arrival",
     "cascade: small model": "the small evaluator was sure enough to answer for the large one",

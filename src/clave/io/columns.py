@@ -1,0 +1,142 @@
+"""The columns of somebody's file as the fields of a response.
+
+columns = Columns({"answer": "response", "meta.key": "id"})
+columns.responses(row)      # one response; of a conversation one for each turn that is judged
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from clave.errors import InputError, InputWarning
+from clave.io.conversations import FIELDS, Turn, is_conversation, judged, parsed, read_turns, transcript
+from clave.io.rows import Row
+from clave.records import Response
+
+
+class Columns:
+    """How one source is read.
+
+    Args:
+        mapping: Column -> field; `a.b` is the field `b` of what column `a` holds.
+    """
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        fields = list(mapping.values())
+        twice = next((field for field in fields if fields.count(field) > 1), None)
+        if twice is not None:
+            columns = ", ".join(column for column, field in mapping.items() if field == twice)
+            raise InputError(f"--map gives {twice!r} more than one column: {columns}")
+        self._mapping = mapping
+        self._told: set[str] = set()
+
+    def renamed(self, row: Row) -> dict[str, Any]:
+        """A row with the fields' names; a cell that is no number (NaN) is empty.
+
+        Raises:
+            InputError: The row lacks a column that is to be renamed.
+        """
+        taken = set(self._mapping.values())
+        data = {k: v for k, v in row.data.items() if k not in taken and k not in self._mapping}
+        for column, field in self._mapping.items():
+            data[field] = _nested(row, column)
+        for field, cell in data.items():
+            if isinstance(cell, float) and math.isnan(cell):
+                data[field] = None
+                if field in ("id", "scenario", "response", "value", "label") and field not in self._told:
+                    self._told.add(field)
+                    sentence = f"{row.where}: {field!r} is NaN, which is taken as empty here and wherever it stands"
+                    warnings.warn(sentence, InputWarning, stacklevel=2)
+        return data
+
+    def responses(self, row: Row, *, all_turns: bool = False, ignore: Collection[str] = ()) -> list[Response]:
+        """The responses of a row.
+
+        Raises:
+            InputError: A field is missing or not what it must be, or it cannot be told what is to be judged.
+        """
+        data = self.renamed(row)
+        pairs, chat = _pairs(data, row.where, all_turns=all_turns)
+        for field in ("id", *(("response",) if chat is None else ())):
+            if data.get(field) is None:
+                has = ", ".join(data) or "nothing"
+                raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with --map column={field}")
+        if not isinstance(data.get("value", ""), str | None):
+            raise InputError(f"{row.where}: 'value' must be text, not {type(data['value']).__name__}")
+        identity = _identity(data["id"], row.where)
+        metadata = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
+        known = {"id", "response", "scenario", "value", "metadata", chat, *ignore}
+        metadata = {**metadata, **{k: v for k, v in data.items() if k not in known}}
+        value = None if "value" in ignore else (data.get("value") or None)
+        numbered = all_turns and chat is not None
+        return [
+            Response(
+                id=f"{identity}#{number}" if numbered else identity,
+                response=said,
+                scenario=scenario,
+                value=value,
+                metadata=metadata,
+            )
+            for number, (scenario, said) in enumerate(pairs, 1)
+        ]
+
+
+def _nested(row: Row, column: str) -> Any:
+    """The cell of a column, or of a field within one (`a.b`, `a.0.b`)."""
+    if column in row.data:
+        return row.data[column]
+    cell: Any = row.data
+    for part in column.split("."):
+        if isinstance(cell, list) and part.isdecimal() and int(part) < len(cell):
+            cell = cell[int(part)]
+        elif isinstance(cell, dict) and part in cell:
+            cell = cell[part]
+        else:
+            has = ", ".join(row.data)
+            raise InputError(f"{row.where}: --map names column {column!r}, which the row does not have: it has {has}")
+    return cell
+
+
+def _identity(cell: Any, where: str) -> str:
+    """An id as text; 1.0 is 1, as programs turn whole numbers into such where a cell of the column is empty."""
+    if isinstance(cell, bool | dict | list) or cell == "" or (isinstance(cell, float) and not math.isfinite(cell)):
+        raise InputError(f"{where}: 'id' must be text or a number that is not empty")
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _pairs(data: dict[str, Any], where: str, *, all_turns: bool) -> tuple[list[tuple[str, str]], str | None]:
+    """(scenario, response) of what is judged, and the column of the conversation that they come from."""
+    chats = [field for field in FIELDS if is_conversation(parsed(data.get(field)))]
+    if not chats:
+        return [(_scenario(data.get("scenario"), where), _response(data.get("response"), where))], None
+    also = [*chats[1:], *(field for field in ("response", "scenario") if data.get(field) not in (None, ""))]
+    if also:
+        raise InputError(
+            f"{where}: the row has a conversation in {chats[0]!r} and also {also[0]!r}, and it cannot be told which is to be judged: "
+            f"rename one, e.g. --map {also[0]}=other to judge the conversation, or --map {chats[0]}=scenario to judge the response to it"
+        )
+    return judged(read_turns(data[chats[0]], where), where, all_turns=all_turns), chats[0]
+
+
+def _scenario(cell: Any, where: str) -> str:
+    if is_conversation(cell):
+        return transcript(read_turns(cell, where))
+    return _text(cell, "scenario", where)
+
+
+def _response(cell: Any, where: str) -> str:
+    if is_conversation(cell):
+        turns: list[Turn] = read_turns(cell, where)
+        if len(turns) == 1 and turns[0].role == "Assistant":
+            return turns[0].text
+        raise InputError(f"{where}: 'response' is a conversation: name it with --map response=messages")
+    return _text(cell, "response", where)
+
+
+def _text(cell: Any, field: str, where: str) -> str:
+    if not isinstance(cell, str | None):
+        raise InputError(f"{where}: {field!r} must be text, not {type(cell).__name__}")
+    return cell or ""

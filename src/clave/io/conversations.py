@@ -1,0 +1,106 @@
+"""Conversations as people store them, and what of one is judged: a turn of the assistant, with what came before as its scenario.
+
+    turns = read_turns({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}]}, "r.jsonl, line 1")
+    judged(turns, "r.jsonl, line 1")      # [("Hi?", "Hello.")]: scenario and response of the last assistant turn
+
+OpenAI's chat format (`messages` of `role` and `content`, which may be a list of parts) and ShareGPT's (`conversations` of `from` and
+`value`). Images and sounds stand as `[image_url]`, a call of a tool as `[calls NAME(ARGUMENTS)]`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from clave.errors import InputError
+
+Role = Literal["System", "User", "Assistant", "Tool"]
+FIELDS = ("messages", "conversations", "conversation")
+"""Columns that hold a conversation."""
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(("system", "developer"), "System"),
+    **dict.fromkeys(("user", "human", "prompter"), "User"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "bard", "bing", "claude"), "Assistant"),
+    **dict.fromkeys(("tool", "function", "function_call", "function_response", "observation"), "Tool"),
+}
+
+
+class Turn(NamedTuple):
+    """Who says what."""
+
+    role: Role
+    text: str
+
+
+def is_conversation(cell: Any) -> bool:
+    """Whether a cell is a list of messages."""
+    return isinstance(cell, list) and bool(cell) and all(isinstance(m, dict) and ("role" in m or "from" in m) for m in cell)
+
+
+def parsed(cell: Any) -> Any:
+    """A cell that holds a list as JSON text, as in a CSV file, as that list."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        return cell
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+
+
+def read_turns(cell: Any, where: str) -> list[Turn]:
+    """The turns of a conversation.
+
+    Raises:
+        InputError: It is none, or has a role that nobody knows.
+    """
+    cell = parsed(cell)
+    if not is_conversation(cell):
+        raise InputError(f"{where}: a conversation must be a list of messages with 'role' and 'content', or 'from' and 'value'")
+    return [_turn(message, f"{where}, message {number}") for number, message in enumerate(cell, 1)]
+
+
+def _turn(message: Mapping[str, Any], where: str) -> Turn:
+    said = message.get("role", message.get("from"))
+    role = _ROLES.get(said.strip().casefold()) if isinstance(said, str) else None
+    if role is None:
+        raise InputError(f"{where}: {said!r} is no role that is known: use system, user, assistant or tool")
+    content = message.get("content", message.get("value"))
+    parts = [_part(part, where) for part in (content if isinstance(content, list) else [content])]
+    parts += [message["refusal"]] if isinstance(message.get("refusal"), str) else []
+    parts += [_call(call) for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    return Turn(role, "\n".join(filter(None, parts)))
+
+
+def _part(part: Any, where: str) -> str:
+    if part is None or isinstance(part, str):
+        return part or ""
+    if not isinstance(part, dict):
+        raise InputError(f"{where}: 'content' must be text or a list of parts, not {type(part).__name__}")
+    text = part.get("text", part.get("refusal"))
+    return text if isinstance(text, str) else f"[{part.get('type') or 'something that is no text'}]"
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    function = call.get("function")
+    called = function if isinstance(function, dict) else call
+    return f"[calls {called.get('name')}({called.get('arguments') or ''})]"
+
+
+def transcript(turns: Sequence[Turn]) -> str:
+    """Turns as one text; a single turn of the user is just what it says."""
+    if len(turns) == 1 and turns[0].role == "User":
+        return turns[0].text
+    return "\n\n".join(f"{turn.role}: {turn.text}" for turn in turns)
+
+
+def judged(turns: Sequence[Turn], where: str, *, all_turns: bool = False) -> list[tuple[str, str]]:
+    """(scenario, response) of the last assistant turn, or of every one.
+
+    Raises:
+        InputError: The assistant says nothing in it.
+    """
+    places = [i for i, turn in enumerate(turns) if turn.role == "Assistant"]
+    if not places:
+        raise InputError(f"{where}: the conversation has no turn of the assistant")
+    return [(transcript(turns[:i]), turns[i].text) for i in (places if all_turns else places[-1:])]

@@ -1,0 +1,108 @@
+"""Rows of any source as plain mappings, each with its place, so that every later error can name file and line.
+
+    for row in read_rows("labels.csv"): row.where, row.data
+
+JSON (an object a line, or one array), CSV and TSV, Parquet, each but Parquet also as `.gz` or `.zst`; a folder of such files; standard
+input (`-`, JSON); and Hub data sets (`hf://org/name[@rev]:split`). All are streamed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from clave.errors import InputError, require
+from clave.io.delimited import delimited_rows
+from clave.io.json_rows import json_rows
+from clave.io.opening import COMPRESSED, open_bytes, plain_suffix
+from clave.io.rows import Row
+
+
+def read_rows(source: str | Path) -> Iterator[Row]:
+    """Rows of any supported source as plain mappings, with their place (`file, line 7`).
+
+    Raises:
+        InputError: The source is not there, or of no known format.
+    """
+    text = str(source)
+    if text.startswith("hf://"):
+        return _hub(text)
+    if text == "-":
+        return json_rows(sys.stdin.buffer, "standard input")
+    path = Path(source)
+    if path.is_dir():
+        return chain.from_iterable(map(_file_rows, _parts(path)))
+    return _file_rows(path)
+
+
+def _file_rows(path: Path) -> Iterator[Row]:
+    suffix = plain_suffix(path)
+    if suffix not in _READERS:
+        known = f"{', '.join(_READERS)} (perhaps with {' or '.join(COMPRESSED)}), or hf://org/name:split"
+        raise InputError(f"{path}: cannot tell the format from the ending {''.join(path.suffixes[-2:])!r}: use {known}")
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    return _READERS[suffix](path)
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files of a folder that hold its rows, in the order of their names."""
+    parts = [p for p in sorted(folder.iterdir()) if p.is_file() and plain_suffix(p) in _READERS and p.name[0] not in "._"]
+    parts = [p for p in parts if p.name != "manifest.json"]
+    if not parts:
+        raise InputError(f"{folder} is a folder without files of rows ({', '.join(_READERS)}): name a file")
+    kinds = sorted({plain_suffix(p) for p in parts})
+    if len(kinds) > 1:
+        raise InputError(f"{folder} holds files of several formats ({', '.join(kinds)}): name one of them")
+    return parts
+
+
+def _json_file(path: Path) -> Iterator[Row]:
+    with open_bytes(path) as file:
+        yield from json_rows(file, str(path))
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    parquet = require("pyarrow.parquet", "parquet")
+    if path.suffix.lower() in COMPRESSED:
+        raise InputError(f"{path}: Parquet is compressed within: unpack it first")
+    try:
+        with parquet.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=1024):
+                for data in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}, row {number}", data)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _hub(source: str) -> Iterator[Row]:
+    """`hf://org/name[@rev]:split`, streamed."""
+    datasets = require("datasets", "hub")
+    name, _, split = source.removeprefix("hf://").partition(":")
+    name, _, revision = name.partition("@")
+    if not split:
+        raise InputError(f"{source}: name the split, e.g. hf://{name}:train")
+    try:
+        rows = datasets.load_dataset(name, split=split, revision=revision or None, streaming=True)
+        for number, data in enumerate(rows, 1):
+            yield Row(f"{source}, row {number}", dict(data))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{source}: the data set cannot be read: {str(error).splitlines()[0]}") from None
+
+
+_READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".jsonl": _json_file,
+    ".ndjson": _json_file,
+    ".json": _json_file,
+    ".csv": delimited_rows,
+    ".tsv": delimited_rows,
+    ".parquet": _parquet,
+}
