@@ -6,9 +6,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from clave.assess import generate, read_scenarios, unanswered_path
+from clave.assess import Scenario, generate, read_scenarios, unanswered_path
 from clave.errors import InputError
 from clave.io import read_responses
+from clave.llm import AnswerCache, CachedChat, OpenAIChat
 from clave.records import Failure
 from clave.testing import FakeChat
 
@@ -133,3 +134,14 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     verdicts = [json.loads(line) for line in (tmp_path / "out" / "verdicts-test-rude.jsonl").read_text().splitlines()]
     assert len(verdicts) == 12
     assert {v["label"] for v in verdicts} == {"oppose"}
+
+
+def test_an_answer_is_as_long_as_was_asked_for(tmp_path, chat_server):
+    """One that is cut off there is kept and marked, and nothing is asked again."""
+    chat_server.script = [chat_server.says("Once upon a", finish="length")]
+    chat = CachedChat(OpenAIChat("test/m", base_url=chat_server.url), AnswerCache(tmp_path / "c.sqlite"))
+    for name in ("first.jsonl", "from-the-cache.jsonl"):
+        made = asyncio.run(generate([Scenario(id="a", text="Tell me a story.")], chat, tmp_path / name, max_tokens=4))
+        (row,) = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        assert (made.new, row["response"], row["cut_off"]) == (1, "Once upon a", True)
+    assert [body["max_tokens"] for body in chat_server.requests] == [4]

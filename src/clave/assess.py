@@ -120,7 +120,7 @@ async def generate(
         system: A system prompt; empty sends none.
         temperature: Of the sampling; None leaves it to the server.
         seed: Of the first sample.
-        max_tokens: Where an answer is cut off; a longer one is asked for again with twice as many.
+        max_tokens: Where an answer is cut off; one that was has `cut_off` in its row.
         tick: Called with (done, total) after each answer.
 
     Raises:
@@ -134,13 +134,14 @@ async def generate(
 
     async def ask(item: tuple[str, tuple[Scenario, int]]) -> list[Response | Unanswered]:
         identity, (scenario, k) = item
-        request = ChatRequest(system, scenario.text, None, _not_empty, max_tokens, temperature, seed + k)
+        request = ChatRequest(system, scenario.text, None, _not_empty, max_tokens, temperature, seed + k, exact=True)
         answer = await chat.complete(request)
         if isinstance(answer, Failure) and answer.kind == "budget":
             raise StopStreamError(answer.reason)
         if isinstance(answer, Failure):
             return [Unanswered(id=identity, scenario=scenario.text, status=answer.status, reason=answer.reason)]
-        return [Response(id=identity, scenario=scenario.text, response=_said(answer.text), metadata={"model": chat.model, "sample": k})]
+        told = {"model": chat.model, "sample": k} | ({"cut_off": True} if answer.cut_off else {})
+        return [Response(id=identity, scenario=scenario.text, response=_said(answer.text), metadata=told)]
 
     path.parent.mkdir(parents=True, exist_ok=True)
     todo = [(identity, what) for identity, what in wanted.items() if identity not in done]

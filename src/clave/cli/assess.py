@@ -26,7 +26,7 @@ Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to
 SystemPrompt = Annotated[str, typer.Option("--system-prompt", help="Sent before each scenario; @FILE reads it from a file.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="Of the sampling.", show_default="the server's")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the first answer; the k-th has seed + k.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Of an answer.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Of an answer: a longer one is cut off there.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many scenarios.")]
 ValEval = Annotated[str, typer.Option("--valeval", help="Folder of ValEval, for scenarios like valeval:original.")]
 

@@ -56,6 +56,7 @@ def run(
     concurrency: opt.Concurrency = 32,
     max_retries: opt.MaxRetries = 6,
     timeout: opt.Timeout = 120.0,
+    max_tokens: opt.MaxTokens = 4096,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
@@ -82,7 +83,7 @@ def run(
     }
     read = Plan.read(plan).model_dump(exclude_unset=True) if plan else {}
     made = Plan.of(read | {key: value for key, value in given.items() if value is not None})
-    calls = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache)
+    calls = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
     session = Session.create(output, made, **calls)
     outcome = _followed(lambda tick: session.run(retry_failed=retry_failed, tick=tick))
     show_run(session, outcome, as_json)

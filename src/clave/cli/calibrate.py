@@ -49,6 +49,7 @@ def calibrate(
     concurrency: opt.Concurrency = 32,
     max_retries: opt.MaxRetries = 6,
     timeout: opt.Timeout = 120.0,
+    max_tokens: opt.MaxTokens = 4096,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
@@ -76,7 +77,9 @@ def calibrate(
     loaded, rows, skipped = read(labels, system, values, fold_column, mapping, label_names, on_error)
     if shows == "guideline" and not (guideline and (settings.calls or any(v.guideline for v in loaded.values))):
         raise InputError("--shows guideline: there is none; name a --model that writes one, or a system that has one")
-    clave = Clave(loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    clave = Clave(
+        loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
+    )
     with stages(clave.ledger) as tick:
         clave.fit(rows, given_folds=fold_column is not None, progress=tick)
     clave.save(output)

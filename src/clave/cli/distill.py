@@ -33,6 +33,7 @@ def distill(
     concurrency: opt.Concurrency = 32,
     max_retries: opt.MaxRetries = 6,
     timeout: opt.Timeout = 120.0,
+    max_tokens: opt.MaxTokens = 4096,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
@@ -50,7 +51,9 @@ def distill(
 
     refuse_occupied(output)
     training = opt.training(recognizer, base)
-    teacher = Clave.from_pretrained(evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    teacher = Clave.from_pretrained(
+        evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
+    )
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
     judged = opt.one_of("--turns", turns, "last", "all")
     rows = islice(read_responses(responses, mapping=opt.mapping(mapping), turns=judged, on_error=policy), limit)

@@ -51,6 +51,7 @@ def evaluate(
     concurrency: opt.Concurrency = 32,
     max_retries: opt.MaxRetries = 6,
     timeout: opt.Timeout = 120.0,
+    max_tokens: opt.MaxTokens = 4096,
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
@@ -62,7 +63,9 @@ def evaluate(
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
 
-    clave = opened(evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
+    clave = opened(
+        evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
+    )
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
 
     async def run(tick: Progress) -> Summary:
@@ -89,9 +92,11 @@ def evaluate(
         Console(stderr=as_json).print(Text(both.summary()))
     if summary.stopped:
         raise typer.Exit(opt.STOPPED_EARLY)
-    if all(outcome in {"refused", "failed"} for _, outcome in summary.counts):
+    outcomes = {outcome for _, outcome in summary.counts}
+    if outcomes <= {"refused", "failed"}:
         Console(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
-        raise typer.Exit(NO_VERDICT)
+        if "failed" in outcomes:  # a refusal is an answer
+            raise typer.Exit(NO_VERDICT)
 
 
 def opened(evaluator: str | None, system: str | None, model: str, joint: bool, options: dict[str, Any]) -> Clave:

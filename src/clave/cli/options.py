@@ -25,6 +25,15 @@ BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Any OpenAI-comp
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Calls under way at once, at the most.", rich_help_panel="Calls")]
 MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Further tries after a fault.", rich_help_panel="Calls")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one try.", rich_help_panel="Calls")]
+MaxTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help="Of an answer, thinking included, that is asked for again because it was cut off.",
+        rich_help_panel="Calls",
+    ),
+]
 Budget = Annotated[float | None, typer.Option("--budget", min=0, help="US dollars; no call is started beyond it.", rich_help_panel="Calls")]
 Prices = Annotated[
     Path | None, typer.Option("--prices", help="YAML: model -> {input, output} in $ per million tokens.", rich_help_panel="Calls")
@@ -99,6 +108,7 @@ def chat_options(
     budget: float | None,
     prices: Path | None,
     cache: str | None,
+    max_tokens: int = 4096,
 ) -> dict[str, Any]:
     """The options of `clave.llm.opening.ChatOptions`."""
     return {
@@ -109,6 +119,7 @@ def chat_options(
         "budget": budget,
         "prices": None if prices is None else str(prices),
         "cache": cache,
+        "max_tokens": max_tokens,
     }
 
 

@@ -90,7 +90,10 @@ class CachedChat:
             if "refusal" in data:
                 return Failure(status="refused", kind="refused", reason=data["refusal"])
             request.check(str(data["text"]))
-            return Completion(data["text"], data["model"], data["mode"], self._first_usage(data), cached=True)
+            cut_off = data.get("cut_off") is True
+            if cut_off and not request.exact:
+                return None
+            return Completion(data["text"], data["model"], data["mode"], self._first_usage(data), cached=True, cut_off=cut_off)
         except (ValueError, KeyError, TypeError):
             return None  # kept by a more lenient reader, or damaged
 
@@ -105,7 +108,8 @@ class CachedChat:
             return
         if isinstance(answer, Completion):
             used = [answer.usage.prompt_tokens, answer.usage.completion_tokens]
-            self._cache.put(key, json.dumps({"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}))
+            body = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
+            self._cache.put(key, json.dumps(body | ({"cut_off": True} if answer.cut_off else {})))
         elif answer.kind == "refused":
             self._cache.put(key, json.dumps({"refusal": answer.reason}))
 

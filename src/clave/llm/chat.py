@@ -60,6 +60,8 @@ class Completion:
     mode: Mode
     usage: Usage
     cached: bool = False
+    cut_off: bool = False
+    """Whether it ends at the most tokens that were asked for, and not by itself."""
 
 
 class ChatModel(Protocol):

@@ -31,8 +31,8 @@ _SYSTEM = re.compile(
     re.I,
 )
 _CONTEXT = re.compile(
-    r"context (length|window|size)|maximum context|context_length|too many tokens|max_?seq|sequence length|inputs?\W{0,3} tokens"
-    r"|(prompt|inputs?|messages?)\b.{0,40}(exceed|too long)|exceed.{0,40}\b(context|inputs?)\b",
+    r"context (length|window|size)|maximum context|context_length|too many tokens|max_?seq|sequence length|at least 1, got -"
+    r"|inputs?\W{0,3} tokens|(prompt|inputs?|messages?)\b.{0,40}(exceed|too long)|exceed.{0,40}\b(context|inputs?)\b",
     re.I,
 )
 _LIMIT = re.compile(r"max_?(completion_|new_|output_)?tokens|maxOutputTokens|maximum allowed number of output tokens", re.I)

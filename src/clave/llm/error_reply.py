@@ -31,7 +31,7 @@ class ErrorReply:
     code: str
     """The fields `code`, `type` and `status`, in lower case."""
     message: str
-    """In one line; never empty."""
+    """In one long line; never empty."""
     wait: float | None
     """Seconds until it wants to be asked again; None where it says nothing."""
 
@@ -67,7 +67,9 @@ def _error_in(data: Any) -> Any:
 
 
 def _status_in(error: Any) -> int | None:
-    """Some gateways answer 200 and put the real status into the body."""
+    """Some gateways answer 200 and put the real status into the body, or only the word for it."""
+    if re.search(r"invalid_request|validation", _code(error)):
+        return 400
     code = error.get("code", error.get("status")) if isinstance(error, dict) else None
     try:
         number = int(code)  # type: ignore[arg-type]
@@ -79,7 +81,7 @@ def _status_in(error: Any) -> int | None:
 def _code(error: Any) -> str:
     if not isinstance(error, dict):
         return ""
-    fields = [error.get(name) for name in ("code", "type", "status")]
+    fields = [error.get(name) for name in ("code", "type", "error_type", "status")]
     if isinstance(inner := error.get("innererror"), dict):
         fields.append(inner.get("code"))
     return " ".join(str(field)[:100] for field in fields if field).lower()
@@ -87,7 +89,7 @@ def _code(error: Any) -> str:
 
 def _message(error: Any, body: bytes) -> str:
     """The server's words in one line; those of the provider behind a gateway, too."""
-    found = one_line("; ".join(dict.fromkeys(filter(None, (one_line(text) for text in _texts(error))))))
+    found = "; ".join(dict.fromkeys(filter(None, (one_line(text, _MOST_WORDS) for text in _texts(error)))))[:_MOST_WORDS]
     if found:
         return found
     text = body[:_MOST_WORDS].decode("utf-8", "replace")
@@ -152,6 +154,6 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) and value >= 0 else None
 
 
-def one_line(text: object) -> str:
+def one_line(text: object, most: int = 300) -> str:
     """What a server says, short enough for a reason and writable as UTF-8."""
-    return " ".join(str(text)[:_MOST_WORDS].encode("utf-8", "replace").decode().split())[:300]
+    return " ".join(str(text)[:_MOST_WORDS].encode("utf-8", "replace").decode().split())[:most]

@@ -54,12 +54,14 @@ _ANY, _CLIENT = range(200, 600), range(400, 500)
 _RULES = tuple(
     (rule, re.compile(rule.code, re.I) if rule.code else None, re.compile(rule.words, re.I) if rule.words else None)
     for rule in (
+        _Rule("address", _ANY, "", r"unexpected endpoint|(unknown|invalid) (url|path|endpoint)"),
+        _Rule("model", (404,), "", r"no endpoints .{0,60}(polic|guardrail|restriction)"),
         # The account, before the filters: both are told with 400 and 403, and a suspended account is "flagged", too.
         _Rule(
             "key",
             _CLIENT,
             r"account_(deactivated|suspended|disabled)|organi[sz]ation_(disabled|restricted)|unsupported_country|unsupported_user_location",
-            r"(account|organi[sz]ation|project|workspace|user)\b.{0,60}\b(suspended|disabled|deactivated|terminated|banned|not active)"
+            r"(account|organi[sz]ation|project|workspace|user)\b.{0,60}\b(suspended|disabled|deactivated|terminated|banned)"
             r"|(country|region|location).{0,40}not supported|not (available|supported) in your (country|region)",
         ),
         _Rule("credit", (402,)),
@@ -67,17 +69,19 @@ _RULES = tuple(
             "credit",
             (400, 403, 429, 500),
             r"insufficient_(quota|balance|credit|funds|user_quota)|billing|payment|credit|arrear|budget_exceeded|\b1113\b",
-            r"(insufficient|not enough|no more|out of|low on) (account |token )?(balance|credits?|funds|quota)|credit balance"
+            r"account is not active|(insufficient|not enough|no more|out of|low on) (account |token )?(balance|credits?|funds|quota)"
+            r"|credit balance"
             r"|add (more )?(credits|funds)|balance (is )?(too low|insufficient|not enough)|payment required|overdue|in arrears"
             r"|good standing|余额不足|欠费"
-            r"|(spend(ing)?|budget|usage|monthly) (limit|cap)\b.{0,40}(exceeded|reached)|budget has been exceeded|ExceededBudget",
+            r"|(spend(ing)?|budget|usage|monthly) (limit|cap)\b.{0,40}(exceeded|reached)"
+            r"|budget has been exceeded|Exceeded ?Budget|over budget",
         ),
         # A quota of the day, whatever wait is told with it; what is spent in a minute comes back, also where it is called a quota.
         _Rule(
             "quota",
             (403, 429),
             r"daily|per_day|quota_exceeded_day",
-            r"per[- ]?(day|week|month)|\b(daily|weekly|monthly)\b|\b(rpd|tpd)\b|PerDay",
+            r"limit: 0\b|per[- ]?(day|week|month)|\b(daily|weekly|monthly)\b|\b(rpd|tpd)\b|PerDay",
         ),
         _Rule(
             "rejected",
@@ -126,7 +130,7 @@ _RULES = tuple(
         _Rule("busy", (408, 429, 503, 529)),
         _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 529), *range(530, 600))),
         _Rule("model", (404,), "", r"model|deployment|endpoint"),
-        _Rule("address", (*range(300, 400), 404, 405, 410)),
+        _Rule("address", (*range(300, 400), 404, 405, 410, 501)),
         _Rule("key", (403,)),
         _Rule("rejected", range(400, 600)),
         _Rule("again", _ANY),
@@ -145,7 +149,7 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
     if error is None:
         return None if isinstance(reply.data, dict) else _no_object(reply)
     kind, explained = _decided(error.status, error.code, error.message, asked)
-    message = error.message
+    message = one_line(error.message)
     if kind in ("again", "busy", "quota") and error.wait is not None and (kind == "quota" or error.wait > MOST_WAIT):
         kind, message = "quota", f"{message} (it asks to be left alone for {_duration(error.wait)})"
     return Fault(kind, message, error.status, error.code, error.wait, explained)

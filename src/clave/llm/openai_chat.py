@@ -33,6 +33,8 @@ MAX_TOKENS = 4_096
 """Of an answer that is asked for once more because it was cut off."""
 _UNREADABLE = 3
 """Answers of another form than was asked for that are enough; two are where they fail in the same way."""
+_SAME = 20
+"""Requests that are rejected one after another, and in the same words, after which it is none of theirs."""
 _FORMS = 12
 """Ways of asking that one call may try."""
 _LONGEST_BACKOFF = 20.0
@@ -102,6 +104,8 @@ class OpenAIChat:
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
         self.pace = Pace(concurrency)
+        self._rejected: Counter[str] = Counter()
+        """In which words requests were rejected since the last answer."""
         self._answered = False
         """Whether the server ever answered, be it with an error."""
 
@@ -192,7 +196,11 @@ class OpenAIChat:
             return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
         if fault.kind == "rejected":
             self.ledger.trouble["rejected"] += 1
-            return _failed("rejected", f"the server rejects the request ({fault.status}): {fault.reason}")
+            self._rejected[fault.reason] += 1
+            reason = f"the server rejects the request ({fault.status}): {fault.reason}"
+            if self._rejected[fault.reason] >= _SAME:
+                raise ModelError(f"{_SAME} requests to {self.model} in a row came to the same: {reason}")
+            return _failed("rejected", reason)
         call.said = fault.status, fault.reason
         self.ledger.trouble["429" if fault.status == 429 else "server"] += 1
         if fault.kind == "busy" or fault.wait is not None:
@@ -212,8 +220,9 @@ class OpenAIChat:
             return Failure(status="refused", kind="refused", reason=f"the model refuses: {one_line(answer.refusal)}")
         if answer.problem:
             return self._unreadable(call, f"the server's answer holds {answer.problem}")
-        if answer.cut_off and not call.request.exact:
-            return self._cut_off(call, sent, thinking=answer.source == "reasoning" or not answer.text.strip())
+        thinking = answer.source == "reasoning" or not answer.text.strip()
+        if answer.cut_off and (thinking or not call.request.exact):
+            return self._cut_off(call, sent, thinking=thinking)
         if answer.source == "reasoning" and call.request.schema is None:
             return self._unreadable(call, "the server's answer holds thoughts and no text")
         try:
@@ -221,14 +230,15 @@ class OpenAIChat:
         except ValueError as error:
             return self._unreadable(call, f"the answer is not of the asked form: {error}")
         self._dialect.understood(sent)
-        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent)
+        self._rejected.clear()
+        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent, cut_off=answer.cut_off)
 
     def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:
         """Once more with all the room there may be; a second time it is a failure."""
         self.ledger.trouble["cut_off"] += 1
         while_what = " while the model was still thinking" if thinking else ""
         failure = _failed("cut_off", f"the answer was cut off at {sent.limit} tokens{while_what}: allow it more with --max-tokens")
-        if call.shrunk or call.limit >= self._max_tokens or sent.limit < call.limit:
+        if call.request.exact or call.shrunk or call.limit >= self._max_tokens or sent.limit < call.limit:
             return failure
         call.limit = self._max_tokens
         return _Again(failure, wait=False)

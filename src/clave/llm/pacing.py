@@ -14,6 +14,8 @@ from collections import deque
 from types import TracebackType
 from weakref import WeakSet
 
+_HEAD_START = 0.1
+"""Seconds that the first call has before a second one starts."""
 _RAMP = 0.015
 """Seconds without any answer after which twice as many calls may be under way: where answers take long, many calls are few a second."""
 _QUEUEING = 2.0
@@ -36,7 +38,7 @@ class Pace:
         self.limit = 1.0
         self._open_at = 0.0
         self._decreased_at = 0.0
-        self._ramped_at = 0.0
+        self._ramped = 0.0
         self._slow_start = True
         self._fastest = float("inf")
         self._nobody()
@@ -137,14 +139,14 @@ class Pace:
             if loop in self._timed or not self._waiting or not (now < self._open_at or self._unknown()):
                 return
             self._timed.add(loop)
-            loop.call_later(self._open_at - now if now < self._open_at else _RAMP, self._due, loop)
+            loop.call_later(self._open_at - now if now < self._open_at else _RAMP if self._ramped else _HEAD_START, self._due, loop)
 
     def _due(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
             self._timed.discard(loop)
             now = time.monotonic()
-            if self._unknown() and now >= self._ramped_at + _RAMP / 2:  # once, though several loops wait
-                self.limit, self._ramped_at = min(self.most, 2 * self.limit), now
+            if self._unknown() and now >= self._ramped + _RAMP / 2:  # once, though several loops wait
+                self.limit, self._ramped = min(self.most, 2 * self.limit), now
             self._wake()
             self._set_timer(loop)
 

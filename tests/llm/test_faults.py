@@ -1,0 +1,410 @@
+"""The table of server errors: whose fault, and what next. Each row is an answer as a server gives it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clave.llm.faults import STOPS, fault_of
+from clave.llm.transport import Reply
+
+
+def error(message, **more):
+    return {"error": {"message": message, **more}}
+
+
+def google(code, message, status, **more):
+    return [{"error": {"code": code, "message": message, "status": status, **more}}]
+
+
+PER_DAY = {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}],
+}
+PER_MINUTE = {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}],
+}
+RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}
+GOOGLE_QUOTA = "You exceeded your current quota, please check your plan and billing details."
+GROQ = "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_1` service tier `on_demand` on tokens per "
+UPGRADE = " Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing"
+AZURE_FILTER = (
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry."
+)
+
+ANSWERS = [
+    # (server, status, body, what it means)
+    ("openai", 400, error("Your request was rejected as a result of our safety system.", code="content_policy_violation"), "refused"),
+    (
+        "openai",
+        400,
+        error("Invalid prompt: your prompt was flagged as potentially violating our usage policy.", code="invalid_prompt"),
+        "refused",
+    ),
+    ("openai", 401, error("Incorrect API key provided: sk-1***", type="invalid_request_error", code="invalid_api_key"), "key"),
+    ("openai", 401, error("You must be a member of an organization to use the API"), "key"),
+    ("openai", 403, error("Country, region, or territory not supported", code="unsupported_country_region_territory"), "key"),
+    ("openai", 403, error("Project `proj_1` does not have access to model `gpt-5`", code="model_not_found"), "model"),
+    ("openai", 404, error("The model `gpt-9` does not exist or you do not have access to it.", code="model_not_found"), "model"),
+    (
+        "openai",
+        429,
+        error(
+            "You exceeded your current quota, please check your plan and billing details.",
+            type="insufficient_quota",
+            code="insufficient_quota",
+        ),
+        "credit",
+    ),
+    (
+        "openai",
+        429,
+        error(
+            "Rate limit reached for gpt-4o in organization org-1 on requests per min (RPM): Limit 500, Used 500", code="rate_limit_exceeded"
+        ),
+        "busy",
+    ),
+    (
+        "openai",
+        429,
+        error("Rate limit reached for gpt-4o-mini on requests per day (RPD): Limit 200, Used 200", code="rate_limit_exceeded"),
+        "quota",
+    ),
+    (
+        "openai",
+        429,
+        error("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 42000.", code="rate_limit_exceeded"),
+        "rejected",
+    ),
+    (
+        "openai",
+        429,
+        error("Your account is not active, please check your billing details on our website.", code="billing_not_active"),
+        "credit",
+    ),
+    ("openai", 400, error("Billing hard limit has been reached", code="billing_hard_limit_reached"), "credit"),
+    ("openai", 403, error("Your organization has been disabled.", code="account_deactivated"), "key"),
+    ("openai", 500, error("The server had an error while processing your request. Sorry about that!", type="server_error"), "again"),
+    ("openai", 503, error("The engine is currently overloaded, please try again later"), "again"),
+    ("openai", 400, error("This model's maximum context length is 8192 tokens.", code="context_length_exceeded"), "rejected"),
+    ("azure", 400, error(AZURE_FILTER, code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), "refused"),
+    ("azure", 404, error("The API deployment for this resource does not exist.", code="DeploymentNotFound"), "model"),
+    ("azure", 401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid or expired."}, "key"),
+    ("azure", 401, error("Access denied due to invalid subscription key or wrong API endpoint.", code="401"), "key"),
+    ("azure", 404, {"statusCode": 404, "message": "Resource not found"}, "address"),
+    (
+        "azure",
+        429,
+        error("Requests to the ChatCompletions_Create Operation have exceeded token rate limit. Please retry after 6 seconds.", code="429"),
+        "busy",
+    ),
+    ("azure", 408, error("The operation was timeout.", code="Timeout"), "again"),
+    (
+        "anthropic",
+        400,
+        error("Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.", type="invalid_request_error"),
+        "credit",
+    ),
+    ("anthropic", 401, error("invalid x-api-key", type="authentication_error"), "key"),
+    ("anthropic", 403, error("Your API key does not have permission to use the specified resource.", type="permission_error"), "key"),
+    ("anthropic", 404, error("model: claude-9", type="not_found_error"), "model"),
+    ("anthropic", 413, error("Request exceeds the maximum allowed number of bytes.", type="request_too_large"), "rejected"),
+    ("anthropic", 529, error("Overloaded", type="overloaded_error"), "again"),
+    ("anthropic", 400, error("Output blocked by content filtering policy", type="invalid_request_error"), "refused"),
+    ("mistral", 401, {"detail": "Unauthorized"}, "key"),
+    ("mistral", 401, {"message": "Unauthorized", "request_id": "1"}, "key"),
+    (
+        "mistral",
+        400,
+        {"object": "error", "message": "Invalid model: mistral-nano", "type": "invalid_model", "param": None, "code": "1500"},
+        "model",
+    ),
+    (
+        "mistral",
+        429,
+        {"object": "error", "message": "Service tier capacity exceeded for this model.", "type": "invalid_request_error", "code": "3505"},
+        "busy",
+    ),
+    (
+        "mistral",
+        422,
+        {
+            "object": "error",
+            "message": {
+                "detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 1}]
+            },
+        },
+        "rejected",
+    ),
+    ("mistral", 503, {"object": "error", "message": "Service unavailable.", "type": "unreachable_backend", "code": "1100"}, "busy"),
+    (
+        "groq",
+        429,
+        error(
+            GROQ + "day (TPD): Limit 100000, Used 97050. Please try again in 9m38.016s." + UPGRADE,
+            type="tokens",
+            code="rate_limit_exceeded",
+        ),
+        "quota",
+    ),
+    (
+        "groq",
+        429,
+        error(
+            GROQ + "minute (TPM): Limit 12000, Used 4437. Please try again in 11.455s." + UPGRADE, type="tokens", code="rate_limit_exceeded"
+        ),
+        "busy",
+    ),
+    (
+        "groq",
+        413,
+        error("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7000", code="rate_limit_exceeded"),
+        "rejected",
+    ),
+    (
+        "groq",
+        400,
+        error("Failed to generate JSON. Please adjust your prompt. See 'failed_generation'.", code="json_validate_failed"),
+        "again",
+    ),
+    ("groq", 400, error("The model `mixtral` has been decommissioned and is no longer supported.", code="model_decommissioned"), "model"),
+    ("groq", 400, error("Organization has been restricted. Please reach out to support.", code="organization_restricted"), "key"),
+    ("groq", 498, error("Flex tier capacity exceeded"), "again"),
+    ("together", 402, error("Credit limit exceeded, please add a payment method", type="credit_limit", code=None), "credit"),
+    (
+        "together",
+        404,
+        error("Unable to access model x. Please visit the list of models.", type="invalid_request_error", code="model_not_available"),
+        "model",
+    ),
+    (
+        "together",
+        422,
+        error("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097.", type="invalid_request_error"),
+        "rejected",
+    ),
+    ("openrouter", 402, error("Insufficient credits. Add more using https://openrouter.ai/credits", code=402), "credit"),
+    (
+        "openrouter",
+        403,
+        error(
+            "The provider moderates this model.", code=403, metadata={"reasons": ["violence"], "flagged_input": "my account is suspended"}
+        ),
+        "refused",
+    ),
+    ("openrouter", 404, error("No endpoints found for nobody/nothing.", code=404), "model"),
+    (
+        "openrouter",
+        404,
+        error("No endpoints available matching your guardrail restrictions and data policy. Configure: …", code=404),
+        "model",
+    ),
+    ("openrouter", 400, error("nobody/nothing is not a valid model ID", code=400), "model"),
+    ("openrouter", 429, error("Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 requests", code=429), "quota"),
+    (
+        "openrouter",
+        429,
+        error("Provider returned error", code=429, metadata={"raw": "m is temporarily rate-limited upstream. Please retry shortly."}),
+        "again",
+    ),
+    ("openrouter", 200, error("Provider returned error", code=502, metadata={"raw": "upstream connect error"}), "again"),
+    (
+        "openrouter",
+        200,
+        error("Provider returned error", code=400, metadata={"raw": '{"error": "the input was flagged by moderation"}'}),
+        "refused",
+    ),
+    ("gemini", 400, google(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"), "key"),
+    ("gemini", 400, google(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"), "key"),
+    ("gemini", 403, google(403, "Your API key was reported as leaked. Please use another API key.", "PERMISSION_DENIED"), "key"),
+    ("gemini", 404, google(404, "models/gemini-9 is not found for API version v1main", "NOT_FOUND"), "model"),
+    ("gemini", 429, google(429, GOOGLE_QUOTA, "RESOURCE_EXHAUSTED", details=[PER_DAY, RETRY]), "quota"),
+    ("gemini", 429, google(429, GOOGLE_QUOTA, "RESOURCE_EXHAUSTED", details=[PER_MINUTE, RETRY]), "busy"),
+    (
+        "gemini",
+        429,
+        google(
+            429, GOOGLE_QUOTA + " * Quota exceeded for metric: requests, limit: 0, model: m Please retry in 45.5s.", "RESOURCE_EXHAUSTED"
+        ),
+        "quota",
+    ),
+    ("gemini", 429, google(429, "Resource has been exhausted (e.g. check quota).", "RESOURCE_EXHAUSTED"), "busy"),
+    ("gemini", 503, google(503, "The model is overloaded. Please try again later.", "UNAVAILABLE"), "again"),
+    ("gemini", 504, google(504, "Deadline expired before operation could complete.", "DEADLINE_EXCEEDED"), "again"),
+    ("deepseek", 400, error("Content Exists Risk", type="invalid_request_error", code="invalid_request_error"), "refused"),
+    ("deepseek", 400, error("Model Not Exist", type="invalid_request_error", code="invalid_request_error"), "model"),
+    ("deepseek", 402, error("Insufficient Balance", type="unknown_error", code="invalid_request_error"), "credit"),
+    ("deepseek", 401, error("Authentication Fails (no such user)", type="authentication_error"), "key"),
+    (
+        "dashscope",
+        400,
+        error(
+            "<400> InternalError.Algo.DataInspectionFailed: Input text data may contain inappropriate content.",
+            code="data_inspection_failed",
+        ),
+        "refused",
+    ),
+    ("dashscope", 400, error("Access denied, please make sure your account is in good standing.", code="Arrearage"), "credit"),
+    ("moonshot", 400, error("The request was rejected because it was considered high risk", type="content_filter"), "refused"),
+    (
+        "moonshot",
+        429,
+        error("Your account org-1 is suspended, please check your plan and billing details", type="exceeded_current_quota_error"),
+        "key",
+    ),
+    ("zhipu", 400, error("系统检测到输入或生成内容可能包含不安全或敏感内容", code="1301"), "refused"),
+    ("zhipu", 429, error("您的账户已欠费，请充值后重试", code="1113"), "credit"),
+    ("xai", 403, error("Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"), "refused"),
+    ("xai", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***."}, "key"),
+    ("ollama", 404, error("model 'qwen9' not found, try pulling it first", type="not_found_error"), "model"),
+    ("ollama", 503, error("server busy, please try again. maximum pending requests exceeded"), "again"),
+    ("ollama", 400, {"error": "json: cannot unmarshal object into Go struct field"}, "rejected"),
+    (
+        "vllm",
+        404,
+        {"object": "error", "message": "The model `m` does not exist.", "type": "NotFoundError", "param": "model", "code": 404},
+        "model",
+    ),
+    (
+        "vllm",
+        400,
+        {"object": "error", "message": "max_tokens must be at least 1, got -186.", "type": "BadRequestError", "code": 400},
+        "rejected",
+    ),
+    ("vllm", 404, {"detail": "Not Found"}, "address"),
+    ("vllm", 401, {"error": "Unauthorized"}, "key"),
+    ("vllm", 500, b"Internal Server Error", "again"),
+    ("llama.cpp", 503, error("Loading model", type="unavailable_error", code=503), "busy"),
+    ("llama.cpp", 401, error("Invalid API Key", type="authentication_error", code=401), "key"),
+    ("llama.cpp", 501, error("This server does not support chat completions.", type="not_supported_error", code=501), "address"),
+    ("openai", 404, error("Invalid URL (POST /v1/v1/chat/completions)", type="invalid_request_error"), "address"),
+    ("llama-cpp-python", 500, error("Requested tokens (2100) exceed context window of 2048", type="internal_server_error"), "again"),
+    (
+        "lm studio",
+        404,
+        error("No models loaded. Please load a model in the developer page.", type="invalid_request_error", code="model_not_found"),
+        "model",
+    ),
+    ("lm studio", 200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "address"),
+    ("tgi", 422, {"error": "Input validation error: `inputs` must have less than 1024 tokens.", "error_type": "validation"}, "rejected"),
+    (
+        "tgi",
+        200,
+        {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", "error_type": "validation"},
+        "rejected",
+    ),
+    ("tgi", 429, {"error": "Model is overloaded", "error_type": "overloaded"}, "again"),
+    (
+        "litellm",
+        400,
+        error("Budget has been exceeded! Current cost: 26.075, Max budget: 0.25", type="budget_exceeded", code="400"),
+        "credit",
+    ),
+    ("litellm", 429, error("ExceededBudget: End User=a over budget. Spend=0.0008, Budget=0.0001", type="budget_exceeded"), "credit"),
+    ("litellm", 400, error("Violated guardrail policy", type="None", code="400"), "refused"),
+    ("portkey", 446, error("The guardrail checks defined in the config failed.", type="hooks_failed"), "refused"),
+    ("cloudflare", 503, b"<html><head><title>503 Service Temporarily Unavailable</title></head></html>", "again"),
+    ("cloudflare", 524, b"error code: 524", "again"),
+    ("nginx", 413, b"<html><head><title>413 Request Entity Too Large</title></head></html>", "rejected"),
+    ("nginx", 404, b"<html><head><title>404 Not Found</title></head></html>", "address"),
+    ("nginx", 405, b"<html><head><title>405 Not Allowed</title></head></html>", "address"),
+    ("a proxy", 407, b"Proxy Authentication Required", "key"),
+    ("a login page", 200, b"<!doctype html><html><title>Sign in</title></html>", "address"),
+    ("a redirect", 308, b"", "address"),
+    ("half an answer", 200, b'{"id": "c", "choi', "again"),
+    ("a list", 200, [1, 2], "again"),
+]
+
+
+def reply(status, body, headers=None):
+    return Reply(status, headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(("server", "status", "body", "kind"), ANSWERS, ids=[f"{a[0]}-{a[1]}-{k}" for k, a in enumerate(ANSWERS)])
+def test_whose_fault_it_is(server, status, body, kind):
+    assert fault_of(reply(status, body)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (error("it is broken"), "it is broken"),
+        ([error("it is broken")], "it is broken"),
+        ({"error": "it is broken"}, "it is broken"),
+        ({"errors": [{"message": "it is broken"}]}, "it is broken"),
+        ({"detail": "it is broken"}, "it is broken"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "extra", "input": "secret"}]}, "body.seed: extra"),
+        ({"object": "error", "message": {"detail": [{"loc": ["body", "n"], "msg": "extra"}]}}, "body.n: extra"),
+        ({"message": "it is broken"}, "it is broken"),
+        (error("Provider returned error", metadata={"raw": "it is broken"}), "Provider returned error; raw: it is broken"),
+        (b"it is broken", "it is broken"),
+        (b"<html><h1>it is &quot;broken&quot;</h1>" + b"x" * 5000, 'it is "broken"'),
+        (b"", "it says nothing more"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+    ],
+)
+def test_the_servers_words_are_kept(body, words):
+    assert fault_of(reply(500, body)).reason == words
+
+
+def test_a_stream_is_told_as_one():
+    fault = fault_of(reply(200, b'data: {"id": 1}\n\n', {"Content-Type": "text/event-stream"}))
+    assert (fault.kind, "stream" in fault.reason) == ("rejected", True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "wait"),
+    [
+        ({"Retry-After": "3"}, "busy", 3),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, "busy", 0.25),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "busy", 0),
+        ({"Retry-After": "63120"}, "quota", 63120),
+        ({"Retry-After": "soon"}, "busy", None),
+        ({"Retry-After": "-1"}, "busy", None),
+        ({"Retry-After": "inf"}, "busy", None),
+        ({}, "busy", None),
+    ],
+)
+def test_how_long_the_server_wants_to_be_left_alone(headers, kind, wait):
+    fault = fault_of(reply(429, error("slow down"), headers))
+    assert (fault.kind, fault.wait) == (kind, wait)
+    assert ("17.5 hours" in fault.reason) == (kind == "quota")
+
+
+def test_google_tells_the_wait_in_the_body():
+    assert fault_of(reply(429, google(429, GOOGLE_QUOTA, "RESOURCE_EXHAUSTED", details=[PER_MINUTE, RETRY]))).wait == 17
+
+
+@pytest.mark.parametrize("words", ["Your account has been suspended", "incorrect api key", "your credit balance"])
+def test_a_server_that_repeats_the_text_does_not_end_the_run(words):
+    """What was sent may say anything; it is the server's own words that count."""
+    assert fault_of(reply(400, error(f"cannot read: {words}"))).kind in STOPS
+    assert fault_of(reply(400, error(f"cannot read: {words}")), asked=f"The landlord wrote: {words}!").kind == "rejected"
+
+
+def test_an_answer_is_no_fault():
+    assert fault_of(reply(200, {"choices": [{"message": {"content": "fine"}}]})) is None
+    assert fault_of(reply(200, {"choices": []})) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda part: (
+        st.lists(part, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "errors", "message", "detail", "code", "type", "details", "violations", "metadata", "loc", "msg"]),
+            part,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.integers(200, 599), JSON, st.text(max_size=20))
+def test_no_body_is_too_odd(status, body, wait):
+    fault = fault_of(reply(status, body, {"Retry-After": wait}))
+    if status != 200:
+        assert fault.reason
+        fault.reason.encode()
