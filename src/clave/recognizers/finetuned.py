@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.encoder import DEFAULT_ENCODER, Encoder, load_encoder
+from clave.encoder import FULL_ENCODER, Encoder, load_encoder
 from clave.encoder.precision import Precision, compare
 from clave.errors import EvaluatorError, InputError
 from clave.recognizers.folds import splits
@@ -101,7 +101,7 @@ class FineTuned:
         self.oof_ = out[checked.kind]
         accuracy = round(float((self.oof_.argmax(axis=1) == y)[mass >= 1].mean()), 4) if folds else None
         self.report_: dict[str, Any] = {
-            "chosen": f"{training.method} fine-tuning of {training.base or DEFAULT_ENCODER}",
+            "chosen": f"{training.method} fine-tuning of {training.base or FULL_ENCODER}",
             "n": len(y),
             "folds": len(folds),
             "accuracy": accuracy,

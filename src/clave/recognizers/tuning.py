@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.encoder import DEFAULT_ENCODER, Encoder, encoder_place, load_encoder
+from clave.encoder import FULL_ENCODER, Encoder, encoder_place, load_encoder
 from clave.errors import InputError, require
 from clave.recognizers.template import check_cut
 from clave.recognizers.training import Progress
@@ -61,7 +61,7 @@ def tune(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            model = library.SentenceTransformer(encoder_place(training.base or DEFAULT_ENCODER))
+            model = library.SentenceTransformer(encoder_place(training.base or FULL_ENCODER))
         except (OSError, ValueError) as error:
             raise InputError(f"base model {training.base!r} cannot be loaded: {str(error).splitlines()[0]}") from None
         model.max_seq_length = min(training.room, model.max_seq_length or training.room)
