@@ -31,6 +31,7 @@ from clave.values import ValueSystem
 
 CONCURRENCY = 64
 MODEL = "replay/recorded"
+NOWHERE = "http://127.0.0.1:9"
 VALUE = "privacy"
 _WORDS = """
 people ask for advice about work and family and the answer weighs what is owed to others against what one would like to do oneself
@@ -117,7 +118,7 @@ def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
     rows, cache = texts(n, 2), place / "warm.sqlite"
     fill(folder, rows, cache)
     source = Source(str(write(rows, place / "warm-rows.jsonl")))
-    clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
+    clave = Clave(system(folder), model=MODEL, base_url=NOWHERE, cache=cache)
     wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "warm.jsonl")))
     print(f"warm cache, {n} evaluations: {n / wall:,.0f} verdicts/s ({n / cpu:,.0f} per CPU second)")
 
@@ -127,7 +128,7 @@ def fill(folder: Path, rows: list[Response], path: Path) -> None:
     cache, value = AnswerCache(path), system(folder)[VALUE]
     text = json.dumps({"concepts": ["Giving neutral factual information"], "evidence": "", "stance": "unrelated", "confidence": 0.5})
     body = json.dumps({"text": text, "model": "recorded", "mode": "json_schema", "tokens": [500, 40]})
-    cache.put_all((extraction_request(r, value, None, ()).key(MODEL), body) for r in rows)
+    cache.put_all((extraction_request(r, value, None, ()).key(MODEL, NOWHERE), body) for r in rows)
     cache.close()
 
 
@@ -170,7 +171,7 @@ def memory(folder: Path, place: Path) -> None:
 
 
 def memory_run(folder: Path, rows: Path, cache: Path) -> None:
-    clave = Clave(system(folder), model=MODEL, base_url="http://127.0.0.1:9", cache=cache)
+    clave = Clave(system(folder), model=MODEL, base_url=NOWHERE, cache=cache)
     asyncio.run(evaluate_file(clave.judging, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -38,6 +38,8 @@ class FakeChat:
         model: Its name.
     """
 
+    endpoint = ""
+
     def __init__(self, answers: Mapping[str, Answer] | Callable[[ChatRequest], Answer] | None = None, *, model: str = "fake/chat") -> None:
         self.model = model
         self.requests: list[ChatRequest] = []

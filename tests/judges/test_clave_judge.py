@@ -27,7 +27,7 @@ ROWS = [Response(id=f"{value}-{label}", response=f"{text} soup", value=value) fo
 class Sharp:
     """Reads the label off the words of the response; writes one guideline for all."""
 
-    model = "fake/sharp"
+    model, endpoint = "fake/sharp", ""
     width = 8
 
     def __init__(self):

@@ -37,7 +37,7 @@ TASK = Task(
 class Scripted:
     """Answers in turn, and keeps what it was asked."""
 
-    model = "fake/scripted"
+    model, endpoint = "fake/scripted", ""
     width = 16
 
     def __init__(self, *answers):

@@ -325,7 +325,7 @@ def test_without_a_schema_plain_text_is_asked_for_and_no_empty_system_message_is
     assert sent["messages"] == [{"role": "user", "content": "Tell me a story."}]
     assert "response_format" not in sent
     assert sent["seed"] == 3
-    assert plain.key("m") != ChatRequest(system="", user="Tell me a story.", schema=SCHEMA, seed=3).key("m")
+    assert plain.key("m", "e") != ChatRequest(system="", user="Tell me a story.", schema=SCHEMA, seed=3).key("m", "e")
 
 
 def test_plain_text_does_not_change_how_objects_are_asked_for(chat_server):

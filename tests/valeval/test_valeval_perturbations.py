@@ -162,7 +162,7 @@ def test_random_numbers_hang_on_row_kind_and_strength() -> None:
 class FakeChat:
     """Answers in turn what it was given."""
 
-    model = "fake/one"
+    model, endpoint = "fake/one", ""
     width = 16
 
     def __init__(self, *answers: str | Failure) -> None:

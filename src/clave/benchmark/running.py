@@ -44,7 +44,7 @@ class WithinBudget:
     """A chat model that ends the run when the budget is used up: a row that was never asked about is not a failed row."""
 
     def __init__(self, chat: ChatModel) -> None:
-        self.model, self._chat = chat.model, chat
+        self.model, self.endpoint, self._chat = chat.model, chat.endpoint, chat
 
     @property
     def width(self) -> int:

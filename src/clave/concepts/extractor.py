@@ -110,27 +110,23 @@ def extraction_request(response: Response, value: Value, guideline: str | None, 
     """The request for one value: also what `clave estimate` counts."""
     scenario, text = cut_middle(response.scenario, MAX_CHARACTERS), response.response[:MAX_CHARACTERS]
     shown = [(c.scenario, c.response) for c in examples]
-    user = template("extract").user(
-        value=value,
-        scenario=scenario,
-        response=text,
-        examples=examples,
-        token=token_for(value.id, scenario, text, *(part for case in shown for part in case)),
-    )
-    return ChatRequest(system=_system(value.name, value.definition, guideline), user=user, schema=SCHEMA, check=_check)
+    token = token_for(value.id, scenario, text, *(part for case in shown for part in case))
+    user = template("extract").user(value=value, scenario=scenario, response=text, examples=examples, token=token)
+    return ChatRequest(system=_system(value.name, value.definition, guideline), user=user, schema=SCHEMA, check=_check, token=token)
 
 
 def joint_request(response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]) -> ChatRequest:
     """The request for several values at once."""
     scenario, text = cut_middle(response.scenario, MAX_CHARACTERS), response.response[:MAX_CHARACTERS]
     pairs = [(v, guidelines.get(v.id)) for v in sorted(values, key=lambda v: v.id)]
-    prompt = template("extract_joint")
+    prompt, token = template("extract_joint"), token_for(scenario, text)
     return ChatRequest(
         system=prompt.system(values=pairs),
-        user=prompt.user(values=pairs, scenario=scenario, response=text, token=token_for(scenario, text)),
+        user=prompt.user(values=pairs, scenario=scenario, response=text, token=token),
         schema=_object({v.id: SCHEMA for v, _ in pairs}),
         check=read_object,
         max_tokens=min(16_384, 256 + 192 * len(pairs)),
+        token=token,
     )
 
 

@@ -32,13 +32,14 @@ def guideline_request(value: Value, samples: Sequence[LabelledResponse]) -> Chat
         {"scenario": s.scenario[:_SAMPLE_CHARACTERS], "response": s.response[:_SAMPLE_CHARACTERS], "label": s.label}
         for s in sorted(samples, key=lambda s: (s.id, s.annotator or ""))
     ]
-    prompt = template("guideline")
+    prompt, token = template("guideline"), token_for(*(s["scenario"] + s["response"] for s in shown))
     return ChatRequest(
         system=prompt.system(value=value, words=GUIDELINE_WORDS),
-        user=prompt.user(value=value, samples=shown, token=token_for(*(s["scenario"] + s["response"] for s in shown))),
+        user=prompt.user(value=value, samples=shown, token=token),
         schema=_SCHEMA,
         check=_read,
         max_tokens=1024,
+        token=token,
     )
 
 

@@ -199,6 +199,7 @@ def request_for(
         max_tokens=min(8192, 512 + 32 * len(values)),
         temperature=temperature,
         seed=seed,
+        token=token,
     )
 
 

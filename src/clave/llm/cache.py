@@ -1,17 +1,29 @@
 """Raw answers of chat models by content, in one SQLite file that several processes can share.
 
-The key is a hash of all that was asked; the body is what came back, kept whole so that a better parser can read it again.
+The key is a hash of all that was asked, and of whom; the body is what came back, kept whole so that a better parser can read it again. A
+checksum stands beside each body: one that the disk has changed is a miss, not an answer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from clave.errors import InputError
+
+CLAIM_SECONDS = 20.0
+"""How long a question stays with the process that asks it, unless it says again that it is still at it."""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS bodies (key BLOB PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner BLOB NOT NULL, until REAL NOT NULL) WITHOUT ROWID",
+)
+_FULL = ("full", "disk I/O", "readonly", "read-only")
 
 
 def default_cache() -> Path:
@@ -25,7 +37,7 @@ class AnswerCache:
     """A persistent mapping of keys to answers.
 
     Write-ahead logging lets readers and one writer work at once, and an answer that was put is there after a kill. A look-up takes
-    about 10 microseconds.
+    about 10 microseconds. The file is the user's alone (mode 0600).
 
     Raises:
         InputError: The path is not an SQLite file that can be written.
@@ -33,56 +45,129 @@ class AnswerCache:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.damaged: set[bytes] = set()
+        """Keys whose body was found to be another than was put."""
         self._opened: sqlite3.Connection | None = None
+        self._process = os.getpid()
+        self._inherited: list[object] = []
+        """Connections of the process that this one was forked from: kept and never touched, as SQLite asks."""
+        self._owner = os.urandom(8)
+        self._lock = threading.RLock()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own would be as open as the umask allows
         except OSError as error:
             raise self._unusable(error) from None
-        self._do("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
+        for table in _TABLES:
+            self._do(table)
+        self.of_version_1 = self._do("SELECT 1 FROM sqlite_master WHERE name = 'answers'") is not None
+        """Whether the file holds answers of clave 0.1, which did not note whose they are."""
 
     def _db(self) -> sqlite3.Connection:
+        if self._process != os.getpid():
+            self._inherited.append(self._opened)
+            self._opened, self._process, self._owner = None, os.getpid(), os.urandom(8)
         if self._opened is None:
             self._opened = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             self._opened.execute("PRAGMA journal_mode=WAL")
             self._opened.execute("PRAGMA synchronous=NORMAL")
         return self._opened
 
-    def _do(self, statement: str, *values: object) -> Any:
-        """The first row of what a statement finds.
+    def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        """Run a statement.
 
         Raises:
             InputError: The file is damaged, was taken away, or the disk is full.
         """
         try:
-            return self._db().execute(statement, values).fetchone()
+            return self._db().execute(statement, values)
         except sqlite3.Error as error:
             self.close()
             raise self._unusable(error) from None
 
+    def _do(self, statement: str, *values: object) -> Any:
+        """The first row of what a statement finds."""
+        with self._lock:
+            try:
+                return self._run(statement, *values).fetchone()
+            except sqlite3.Error as error:  # of a row that is read only now
+                self.close()
+                raise self._unusable(error) from None
+
     def _unusable(self, error: Exception) -> InputError:
-        return InputError(f"cache {self.path} cannot be used ({error}): name another with --cache, or delete it")
+        if isinstance(error, OSError) or any(word in str(error) for word in _FULL):
+            return InputError(
+                f"cache {self.path} cannot be written ({error}): make room or name another with --cache, and run the same command again; "
+                "the answers in it are kept"
+            )
+        return InputError(
+            f"cache {self.path} cannot be used ({error}): name another with --cache, and keep this file: if it is a cache, "
+            "`sqlite3 FILE .recover` brings back answers that were paid for"
+        )
 
     def get(self, key: bytes) -> str | None:
-        """The body kept under a key."""
-        row = self._do("SELECT body FROM answers WHERE key = ?", key)
-        return None if row is None else str(row[0])
+        """The body kept under a key; None where there is none, or another than was put."""
+        row = self._do("SELECT body, sum FROM bodies WHERE key = ?", key)
+        if row is None:
+            return None
+        body, found = row
+        if not isinstance(body, bytes) or found != _sum(key, body):
+            self.damaged.add(key)
+            return None
+        return body.decode("utf-8", "surrogatepass")
+
+    def get_of_version_1(self, key: bytes) -> str | None:
+        """The body that clave 0.1 kept under a key of its own."""
+        row = self._do("SELECT CAST(body AS BLOB) FROM answers WHERE key = ?", key) if self.of_version_1 else None
+        return None if row is None else bytes(row[0]).decode("utf-8", "replace")
 
     def put(self, key: bytes, body: str) -> None:
         """Keep a body; it survives a kill of the process from here on."""
-        self._do("INSERT OR REPLACE INTO answers VALUES (?, ?)", key, body)
+        data = body.encode("utf-8", "surrogatepass")
+        self._do("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", key, data, _sum(key, data))
 
     def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
         """Keep many bodies in one transaction."""
-        self._do("BEGIN")
-        for key, body in answers:
-            self.put(key, body)
-        self._do("COMMIT")
+        with self._lock:
+            self._do("BEGIN")
+            for key, body in answers:
+                self.put(key, body)
+            self._do("COMMIT")
+
+    def claim(self, key: bytes) -> bool:
+        """Say that this process asks for an answer now; False where another has said so and is still at it.
+
+        Clocks that are set back do not matter: a claim holds for a time of the machine's own counter, and one that seems to hold for
+        longer than any can is from before a restart.
+        """
+        now = time.monotonic()
+        with self._lock:
+            self._db()  # a forked child is another owner
+            claimed = self._run(
+                "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until "
+                "WHERE owner = excluded.owner OR until NOT BETWEEN ? AND ?",
+                *(key, self._owner, now + CLAIM_SECONDS, now, now + CLAIM_SECONDS),
+            )
+            return claimed.rowcount == 1
+
+    def renew(self, key: bytes) -> None:
+        """Say that this process is still at it."""
+        self._do("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", time.monotonic() + CLAIM_SECONDS, key, self._owner)
+
+    def release(self, key: bytes) -> None:
+        """Give a claim up: the answer is there, or there is none."""
+        self._do("DELETE FROM claims WHERE key = ? AND owner = ?", key, self._owner)
 
     def __len__(self) -> int:
-        return int(self._do("SELECT count(*) FROM answers")[0])
+        return int(self._do("SELECT count(*) FROM bodies")[0])
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        with self._lock:
+            if self._opened is not None and self._process == os.getpid():
+                self._opened.close()
+                self._opened = None
+
+
+def _sum(key: bytes, body: bytes) -> bytes:
+    return hashlib.blake2b(body, key=key[:64], digest_size=16).digest()

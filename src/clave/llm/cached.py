@@ -6,19 +6,25 @@ chat = CachedChat(OpenAIChat("openai/gpt-4o-mini"), AnswerCache(path))
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from clave.llm.cache import AnswerCache
+from clave.errors import InputError
+from clave.llm.cache import CLAIM_SECONDS, AnswerCache
 from clave.llm.chat import ChatModel, ChatRequest, Completion
 from clave.llm.ledger import Ledger
 from clave.records import Failure, Usage
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between looks at what another process was asked for."""
+
 
 class CachedChat:
-    """Looks an answer up before it asks; two equal requests at one time are one call.
+    """Looks an answer up before it asks; two equal requests at one time are one call, also from two processes with one cache.
 
     Good answers and refusals are kept; other failures are not, so that the next run tries again.
 
@@ -29,13 +35,15 @@ class CachedChat:
     """
 
     def __init__(self, chat: ChatModel, cache: AnswerCache | None, ledger: Ledger | None = None) -> None:
-        self.model = chat.model
+        self.model, self.endpoint = chat.model, chat.endpoint
         self.chat, self._cache = chat, cache
         self.ledger = ledger or Ledger(lambda prompt, completion: None)
         self.tells_first_usage = False
         """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
         self._under_way: dict[bytes, Future[Completion | Failure]] = {}
         """Futures that event loops in several threads can wait for."""
+        self._not_kept: InputError | None = None
+        """Why an answer could not be kept: it is given all the same, and nothing more is asked."""
 
     @property
     def width(self) -> int:
@@ -44,11 +52,15 @@ class CachedChat:
 
     def kept(self, request: ChatRequest) -> Completion | Failure | None:
         """The answer that is kept, if there is one; nothing is asked."""
-        return self._look_up(request.key(self.model), request)
+        return self._look_up(request.key(self.model, self.endpoint), request)
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
-        """See `ChatModel.complete`."""
-        key = request.key(self.model)
+        """See `ChatModel.complete`.
+
+        Raises:
+            InputError: The cache cannot be used, so that what is asked would be lost.
+        """
+        key = request.key(self.model, self.endpoint)
         kept = self._look_up(key, request)
         if kept is not None:
             self.ledger.cache_hits += 1
@@ -65,8 +77,7 @@ class CachedChat:
             self.ledger.cache_hits += 1
             return replace(answer, usage=Usage(), cached=True)
         try:
-            answer = await self.chat.complete(request)
-            self._keep(key, answer)
+            answer = await (self.chat.complete(request) if self._cache is None else self._asked_once(self._cache, key, request))
             future.set_result(answer)
             return answer
         except BaseException as error:
@@ -75,6 +86,25 @@ class CachedChat:
         finally:
             del self._under_way[key]
 
+    async def _asked_once(self, cache: AnswerCache, key: bytes, request: ChatRequest) -> Completion | Failure:
+        """Ask, or wait while another process asks the same. Where that ends without an answer, this one asks."""
+        pause = _FIRST_PAUSE
+        while True:
+            if self._not_kept is not None:
+                raise self._not_kept
+            claimed = cache.claim(key)
+            with _claim(cache, key) if claimed else contextlib.nullcontext():
+                kept = self._look_up(key, request)  # it may have come since
+                if kept is not None:
+                    self.ledger.cache_hits += 1
+                    return kept
+                if claimed:
+                    answer = await self.chat.complete(request)
+                    self._keep(cache, key, answer)
+                    return answer
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
     async def close(self) -> None:
         """Close the model's connections and the cache."""
         await self.chat.close()
@@ -82,9 +112,20 @@ class CachedChat:
             self._cache.close()
 
     def _look_up(self, key: bytes, request: ChatRequest) -> Completion | Failure | None:
-        body = self._cache.get(key) if self._cache is not None else None
-        if body is None:
+        if self._cache is None:
             return None
+        body = self._cache.get(key)
+        if self._cache.damaged:
+            self.ledger.trouble["answer damaged in the cache"] = len(self._cache.damaged)
+        if body is not None:
+            return self._read(body, request)
+        body = self._cache.get_of_version_1(request.key_of_version_1(self.model)) if self._cache.of_version_1 else None
+        found = self._read(body, request) if body is not None else None
+        if found is not None:
+            self.ledger.trouble["answer kept by clave 0.1, which did not note its server"] += 1
+        return found
+
+    def _read(self, body: str, request: ChatRequest) -> Completion | Failure | None:
         try:
             data = json.loads(body)
             if "refusal" in data:
@@ -95,7 +136,7 @@ class CachedChat:
                 return None
             return Completion(data["text"], data["model"], data["mode"], self._first_usage(data), cached=True, cut_off=cut_off)
         except (ValueError, KeyError, TypeError):
-            return None  # kept by a more lenient reader, or damaged
+            return None  # kept by a more lenient reader
 
     def _first_usage(self, data: dict[str, Any]) -> Usage:
         if not self.tells_first_usage:
@@ -103,18 +144,43 @@ class CachedChat:
         prompt, completion = data["tokens"]
         return Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, cost=self.ledger.price(prompt, completion))
 
-    def _keep(self, key: bytes, answer: Completion | Failure) -> None:
-        if self._cache is None:
-            return
+    def _keep(self, cache: AnswerCache, key: bytes, answer: Completion | Failure) -> None:
         if isinstance(answer, Completion):
             used = [answer.usage.prompt_tokens, answer.usage.completion_tokens]
-            body = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
-            self._cache.put(key, json.dumps(body | ({"cut_off": True} if answer.cut_off else {})))
+            told = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
+            body = json.dumps(told | ({"cut_off": True} if answer.cut_off else {}))
         elif answer.kind == "refused":
-            self._cache.put(key, json.dumps({"refusal": answer.reason}))
+            body = json.dumps({"refusal": answer.reason})
+        else:
+            return
+        try:
+            cache.put(key, body)
+        except InputError as error:
+            self._not_kept = error
 
 
 _NOTHING = Usage()
+
+
+@contextlib.contextmanager
+def _claim(cache: AnswerCache, key: bytes) -> Iterator[None]:
+    """Hold a claim for as long as the answer takes."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def renew() -> None:
+        nonlocal timer
+        with contextlib.suppress(InputError):
+            cache.renew(key)
+        timer = loop.call_later(CLAIM_SECONDS / 3, renew)
+
+    timer = loop.call_later(CLAIM_SECONDS / 3, renew)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        with contextlib.suppress(InputError):  # it ends by itself
+            cache.release(key)
 
 
 def cached(chat: ChatModel) -> CachedChat:

@@ -38,12 +38,21 @@ class ChatRequest:
     temperature: float | None = 0.0
     seed: int | None = None
     """Set it to get several samples of one request: it is part of the cache key."""
+    token: str = field(default="", compare=False, kw_only=True)
+    """What stands around foreign texts in `user`; see `key_of_version_1`."""
 
-    def key(self, model: str) -> bytes:
-        """Content address of the answer: what was asked of which model."""
-        settings = json.dumps([model, self.temperature, self.seed, self.max_tokens, self.schema], sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
-        for part in (self.system, self.user):
+    def key(self, model: str, endpoint: str) -> bytes:
+        """Content address of the answer: what was asked of which model on which server."""
+        return self._digest([endpoint, model, self.temperature, self.seed, self.max_tokens, self.schema], self.user)
+
+    def key_of_version_1(self, model: str) -> bytes:
+        """The address that clave 0.1 gave the answer: it left the server out, and its tokens were half as long."""
+        user = self.user.replace(self.token, self.token[:16]) if self.token else self.user
+        return self._digest([model, self.temperature, self.seed, self.max_tokens, self.schema], user)
+
+    def _digest(self, settings: list[Any], user: str) -> bytes:
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for part in (self.system, user):
             data = part.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "big"))
             digest.update(data)
@@ -71,6 +80,11 @@ class ChatModel(Protocol):
     """`provider/model`: part of every cache key."""
 
     @property
+    def endpoint(self) -> str:
+        """What tells its server from others that know a model by the same name, such as a normalised address: part of every cache key."""
+        ...
+
+    @property
     def width(self) -> int:
         """How many requests can be under way at once; asking for more only makes a queue."""
         ...
@@ -90,6 +104,8 @@ class ChatModel(Protocol):
 
 class OfflineChat:
     """A chat model that must not be asked: for work on a saved evaluator that makes no call and needs no key."""
+
+    endpoint = ""
 
     def __init__(self, model: str) -> None:
         self.model = model

@@ -23,7 +23,7 @@ class EstimatingChat:
     """Answers from the cache, and with a stand-in of the usual length where that holds nothing."""
 
     def __init__(self, chat: CachedChat) -> None:
-        self.model = chat.model
+        self.model, self.endpoint = chat.model, chat.endpoint
         self._chat = chat
         self.calls = 0
         self.cached = 0

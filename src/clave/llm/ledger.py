@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from clave.llm.pricing import Price
 from clave.records import Usage
 
+_MOST_TOKENS = 100_000_000
+"""Of one call; a server that names more is wrong."""
+
 
 @dataclass
 class Ledger:
@@ -33,7 +36,8 @@ class Ledger:
     _reserved: float = 0.0
 
     def add(self, prompt_tokens: int, completion_tokens: int) -> Usage:
-        """Enter an answered call; what it cost."""
+        """Enter an answered call; what it cost. Tokens are what a server says: no number that it can name makes the total smaller."""
+        prompt_tokens, completion_tokens = (min(max(0, int(tokens)), _MOST_TOKENS) for tokens in (prompt_tokens, completion_tokens))
         cost = self.price(prompt_tokens, completion_tokens)
         self.calls += 1
         self.prompt_tokens += prompt_tokens

@@ -110,6 +110,11 @@ class OpenAIChat:
         """Whether the server ever answered, be it with an error."""
 
     @property
+    def endpoint(self) -> str:
+        """See `ChatModel.endpoint`."""
+        return self._endpoint.address
+
+    @property
     def width(self) -> int:
         """See `ChatModel.width`."""
         return self.pace.most

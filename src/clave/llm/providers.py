@@ -45,6 +45,13 @@ class Endpoint:
     proxy: str | None = field(default=None, repr=False)
 
     @property
+    def address(self) -> str:
+        """Where it is, written in one way: what tells it from another server or deployment. Without user name and password."""
+        parts = urlsplit(self.url)
+        port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}.get(parts.scheme) else ""
+        return f"{parts.scheme}://{parts.hostname}{port}{parts.path.removesuffix(_PATH)}" + (f"?{parts.query}" if parts.query else "")
+
+    @property
     def proxy_shown(self) -> str:
         """The proxy without user name and password."""
         return _without_user(urlsplit(self.proxy)).geturl() if self.proxy else ""
