@@ -44,11 +44,20 @@ class Registry(Generic[T]):
         group: The entry point group in which packages offer theirs. A built-in name stays the built-in thing.
         builtin: Name -> the thing, or where it is as `module:attribute`.
         check: Says what is wrong with a thing that a package offers; empty where nothing is.
+        listing: How to see the names where there are too many for a message.
     """
 
-    def __init__(self, noun: str, group: str, builtin: Mapping[str, T | str], *, check: Callable[[Any], str] = lambda thing: "") -> None:
+    def __init__(
+        self,
+        noun: str,
+        group: str,
+        builtin: Mapping[str, T | str],
+        *,
+        check: Callable[[Any], str] = lambda thing: "",
+        listing: str = "",
+    ) -> None:
         self.noun, self.group = noun, group
-        self._builtin, self._check = builtin, check
+        self._builtin, self._check, self._listing = builtin, check, listing
 
     def names(self) -> tuple[str, ...]:
         """The built-in names, then those of the plug-ins that can be used."""
@@ -70,7 +79,8 @@ class Registry(Generic[T]):
             return self._loaded(self._offered[name])
         near = get_close_matches(name, (*self._builtin, *self._offered), 1)
         meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"there is no {self.noun} {name!r}{meant}: use one of {', '.join(self.names())}")
+        use = self._listing or f"use one of {', '.join(self.names())}"
+        raise InputError(f"there is no {self.noun} {name!r}{meant}: {use}")
 
     def plugins(self) -> list[Plugin]:
         """Everything that installed packages offer, in the order of its names."""

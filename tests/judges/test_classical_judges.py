@@ -8,8 +8,9 @@ from clave.judges.classical import encoder_head, majority, naive_bayes, nearest,
 from clave.judges.controls import response_only, scenario_only, surface
 from clave.judges.lexicon import count, lexicon, words_of
 from clave.judges.protocol import Task
-from clave.judges.registry import LOCAL, local_judge
+from clave.judges.registry import JUDGES, Material, open_judges
 from clave.records import LABELS, LabelledResponse, Response
+from clave.testing import FakeChat
 from clave.values import Value
 
 CARE = Value(id="care", name="care", definition="Kindness towards those who suffer.")
@@ -208,9 +209,10 @@ def test_lexicon_takes_the_words_of_other_values_from_their_definition():
 
 
 def test_registry_makes_every_judge_under_its_own_name():
-    assert [local_judge(name).name for name in LOCAL] == list(LOCAL)
-    with pytest.raises(InputError, match="no judge 'oracle'"):
-        local_judge("oracle")
+    names = [*JUDGES.names(), "nearest-15", "setfit-75"]
+    assert [judge.name for judge in open_judges(names, Material(FakeChat(), [FakeChat(model="fake/b")]))] == names
+    with pytest.raises(InputError, match="no judge 'zeroshot' \\(did you mean zero-shot\\?\\)"):
+        open_judges(["zeroshot"])
 
 
 def test_lexicon_without_words_for_a_value_says_unrelated():

@@ -24,7 +24,7 @@ from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
 from clave.benchmark.running import Outcome, Tick, WithinBudget, run_judges
 from clave.errors import InputError
 from clave.judges.protocol import Judge
-from clave.judges.registry import open_judges
+from clave.judges.registry import Material, open_judges
 from clave.llm.cached import CachedChat
 from clave.llm.opening import ChatOptions, open_chat
 
@@ -131,7 +131,7 @@ class Session:
         """Judges by name."""
         jury = [WithinBudget(chat) for chat in self._jury] if "jury" in (names := list(names)) else []
         given = self.plan.fold_column is not None
-        return open_judges(names, self.asked, jury=jury, systems=self.data.system_of, given_folds=given)
+        return open_judges(names, Material(self.asked, jury, self.data.system_of, given))
 
     async def run(self, *, retry_failed: bool = False, tick: Tick = no_tick) -> Outcome:
         """Run the plan's judges over the rows that they have not judged yet; their predictions and the manifest are in the folder."""

@@ -210,9 +210,9 @@ def probes(
 def _list_judges(judges: str | None) -> str | None:
     """`--judges list` prints the names and needs no other option."""
     if judges == "list":
-        from clave.judges.registry import WITH_CHOICE, judge_names
+        from clave.judges.registry import JUDGES, WITH_CHOICE
 
-        typer.echo("\n".join([*judge_names(), *WITH_CHOICE]))
+        typer.echo("\n".join([*JUDGES.names(), *WITH_CHOICE]))
         raise typer.Exit
     return judges
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, report, valeval, values
+from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, plugins, report, valeval, values
 from clave.errors import ClaveError, InputWarning
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command()(assess.assess)
 app.command()(annotate.annotate)
 app.command()(annotate.agreement)
 app.add_typer(audit.audit_app, name="audit")
+app.command()(plugins.plugins)
 app.add_typer(calibrate.pool_app, name="pool")
 app.add_typer(values.app, name="values", help="Value systems: list, show, check, new.")
 app.add_typer(bench.app, name="bench")

@@ -17,7 +17,7 @@ import typer
 
 from clave.errors import InputError
 from clave.values.schema import SCHEMA_FILE, packaged_schema
-from clave.values.system import ValueSystem, builtin_ids
+from clave.values.system import SYSTEMS, ValueSystem
 
 app = typer.Typer(help="Value systems: list the built-in ones, show, check or begin one.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ values:
 @app.command("list")
 def list_systems(as_json: AsJson = False) -> None:
     """List the built-in value systems."""
-    systems = [ValueSystem.load(i) for i in builtin_ids()]
+    systems = [ValueSystem.load(i) for i in SYSTEMS.names()]
     if as_json:
         typer.echo(json.dumps([_summary(s) for s in systems], ensure_ascii=False))
         return

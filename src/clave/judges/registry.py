@@ -1,15 +1,17 @@
-"""Judges by name, as `clave bench run --judges` takes them.
+"""Judges by name, as `clave bench run --judges` takes them; packages offer theirs in the entry point group `clave.judges`.
 
-opened = open_judges(["tfidf", "zero-shot", "clave", "kaleido"], chat=chat)
-local_judge("nearest-15")
-open_judges(["fulcra", "lora-text:HuggingFaceTB/SmolLM2-135M-Instruct"])
+    opened = open_judges(["tfidf", "nearest-15", "zero-shot", "clave", "kaleido"], Material(chat=chat))
+    open_judges(["fulcra", "lora-text:HuggingFaceTB/SmolLM2-135M-Instruct"])
+
+What a package offers is a function from a `Material` to a judge.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from dataclasses import dataclass, field
+from functools import partial
 
 from clave.errors import InputError
 from clave.judges.classical import encoder_head, majority, naive_bayes, nearest, prototypes, tfidf, tfidf_chars
@@ -23,39 +25,25 @@ from clave.judges.setfit_judge import setfit
 from clave.judges.trained import LORA_TEXT, fulcra, lora_text
 from clave.llm.chat import ChatModel, OfflineChat
 from clave.records import Verdict
+from clave.registry import Registry
 from clave.settings import NO_MODEL, Settings
 
-LOCAL: dict[str, Callable[[], Judge]] = {
-    "majority": majority,
-    "surface": surface,
-    "scenario-only": scenario_only,
-    "response-only": response_only,
-    "lexicon": lexicon,
-    "tfidf": tfidf,
-    "tfidf-chars": tfidf_chars,
-    "naive-bayes": naive_bayes,
-    "prototypes": prototypes,
-    "nearest-1": lambda: nearest(1),
-    "nearest-5": nearest,
-    "encoder-head": encoder_head,
-    "setfit": setfit,
-}
-"""Judges that run on this machine without a call. Any other `nearest-<k>` is one too, and so is `setfit-<steps>`."""
 
-FULCRA = "fulcra"
-TEXT_ONLY = "clave-text-only"
-"""Clave without a large model: its head on the text's own vector."""
+@dataclass(frozen=True)
+class Material:
+    """What a judge may be made of."""
 
-_NO_CHAT = OfflineChat(NO_MODEL)
-"""Stands in where only names are wanted."""
-
-_NUMBERED: dict[str, Callable[[int], Judge]] = {"nearest": nearest, "setfit": lambda steps: _setfit(steps)}
+    chat: ChatModel | None = None
+    """The large model; a judge that needs one and has none says so in `missing`."""
+    jury: Sequence[ChatModel] = ()
+    """Further large models."""
+    systems: Mapping[str, str] = field(default_factory=dict)
+    """Value -> system; judges that learn several values together fit the systems apart."""
+    given_folds: bool = False
+    """Clave keeps the folds that the calibration rows carry."""
 
 
-def _setfit(steps: int) -> Judge:
-    judge = setfit(steps=steps)
-    judge.name = f"setfit-{steps}"
-    return judge
+Maker = Callable[[Material], Judge]
 
 
 class Unavailable:
@@ -74,72 +62,91 @@ class Unavailable:
         yield  # makes it an iterator
 
 
-def local_judge(name: str) -> Judge:
-    """A judge that needs no large model.
+def _local(make: Callable[[], Judge]) -> Maker:
+    return lambda material: make()
 
-    Raises:
-        InputError: There is none of this name.
-    """
-    if name in LOCAL:
-        return LOCAL[name]()
-    numbered = re.fullmatch(r"(nearest|setfit)-([1-9]\d{0,3})", name)
-    if numbered is None:
-        raise InputError(f"there is no judge {name!r}: there are {', '.join(LOCAL)}")
-    return _NUMBERED[numbered[1]](int(numbered[2]))
 
+def _prompted(name: str, material: Material) -> Judge:
+    if material.chat is None:
+        return Unavailable(name, _NO_MODEL)
+    if name == "jury" and not material.jury:
+        return Unavailable(name, "a jury needs further large models: name them with --jury")
+    return prompted_judges(material.chat, material.jury)[name]()
+
+
+def _variant(name: str, material: Material) -> Judge:
+    if material.chat is None:
+        return Unavailable(name, _NO_MODEL)
+    return ClaveJudge.variant(name, material.chat, systems=material.systems, given_folds=material.given_folds)
+
+
+def _text_only(material: Material) -> Judge:
+    settings = Settings(model=NO_MODEL)
+    return ClaveJudge("clave-text-only", None, settings, systems=material.systems, given_folds=material.given_folds)
+
+
+_NO_MODEL = "it needs a large model and none was named: give one with --model"
+
+JUDGES: Registry[Maker] = Registry(
+    "judge",
+    "clave.judges",
+    {
+        "majority": _local(majority),
+        "surface": _local(surface),
+        "scenario-only": _local(scenario_only),
+        "response-only": _local(response_only),
+        "lexicon": _local(lexicon),
+        "tfidf": _local(tfidf),
+        "tfidf-chars": _local(tfidf_chars),
+        "naive-bayes": _local(naive_bayes),
+        "prototypes": _local(prototypes),
+        "nearest-1": _local(partial(nearest, 1)),
+        "nearest-5": _local(nearest),
+        "encoder-head": _local(encoder_head),
+        "setfit": _local(setfit),
+        "fulcra": lambda material: fulcra(material.systems),
+        LORA_TEXT: lambda material: lora_text("", material.systems),
+        "clave-text-only": _text_only,
+        **{name: partial(_prompted, name) for name in prompted_judges(OfflineChat(NO_MODEL))},
+        **{name: partial(_variant, name) for name in VARIANTS},
+        **{name: _local(partial(fine_tuned, name)) for name in FINE_TUNED},
+    },
+    check=lambda thing: "" if callable(thing) else "it is no function from a Material to a judge",
+    listing="clave bench run --judges list prints all names",
+)
 
 WITH_CHOICE = ("nearest-<k>", "setfit-<steps>", f"{LORA_TEXT}:<base>")
 """Names in which a choice stands: of neighbours, of training steps, of a base model by Hub name or folder."""
 
 
-def judge_names() -> list[str]:
-    """Every name that `open_judges` knows, but for those of `WITH_CHOICE`."""
-    return [*LOCAL, FULCRA, LORA_TEXT, TEXT_ONLY, *prompted_judges(_NO_CHAT), *VARIANTS, *FINE_TUNED]
-
-
-def open_judges(
-    names: Iterable[str],
-    chat: ChatModel | None = None,
-    *,
-    jury: Sequence[ChatModel] = (),
-    systems: Mapping[str, str] | None = None,
-    given_folds: bool = False,
-) -> list[Judge]:
+def open_judges(names: Iterable[str], material: Material | None = None) -> list[Judge]:
     """Judges by name.
 
     Args:
-        names: Of `judge_names`, or as in `WITH_CHOICE`.
-        chat: The large model; without one, judges that need it say so in `missing`.
-        jury: Further large models, for the judge `jury`.
-        systems: Which system each value belongs to; judges that learn several values together fit the systems apart.
-        given_folds: Clave keeps the folds that the calibration rows carry.
+        names: Of `JUDGES`, or as in `WITH_CHOICE`.
+        material: What they are made of.
 
     Raises:
         InputError: There is no judge of a name.
     """
-    return [_open(name, chat, jury, systems, given_folds) for name in dict.fromkeys(names)]
+    material = material or Material()
+    return [_open(name, material) for name in dict.fromkeys(names)]
 
 
-def _open(name: str, chat: ChatModel | None, jury: Sequence[ChatModel], systems: Mapping[str, str] | None, given_folds: bool) -> Judge:
-    if name in FINE_TUNED:
-        return fine_tuned(name)
-    if name == FULCRA:
-        return fulcra(systems)
-    if name.partition(":")[0] == LORA_TEXT:
-        return lora_text(name.partition(":")[2], systems)
-    if name == TEXT_ONLY:
-        return ClaveJudge(name, None, Settings(model=NO_MODEL), systems=systems, given_folds=given_folds)
-    if name in VARIANTS or name in prompted_judges(_NO_CHAT):
-        if chat is None:
-            return Unavailable(name, "it needs a large model and none was named: give one with --model")
-        if name in VARIANTS:
-            return ClaveJudge.variant(name, chat, systems=systems, given_folds=given_folds)
-        if name == "jury" and not jury:
-            return Unavailable(name, "a jury needs further large models: name them with --jury")
-        return prompted_judges(chat, jury)[name]()
-    try:
-        return local_judge(name)
-    except InputError:
-        near = get_close_matches(name, judge_names(), 1)
-        meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"there is no judge {name!r}{meant}: clave bench run --judges list prints all names") from None
+def _open(name: str, material: Material) -> Judge:
+    if name not in JUDGES:
+        if name.startswith(f"{LORA_TEXT}:"):
+            return lora_text(name.partition(":")[2], material.systems)
+        numbered = re.fullmatch(r"(nearest|setfit)-([1-9]\d{0,3})", name)
+        if numbered is not None:
+            return nearest(int(numbered[2])) if numbered[1] == "nearest" else _setfit(int(numbered[2]))
+    judge = JUDGES[name](material)
+    if not hasattr(judge, "evaluate") or not hasattr(judge, "missing"):
+        raise InputError(f"judge {name!r} is no judge: it has no `evaluate` or no `missing`")
+    return judge
+
+
+def _setfit(steps: int) -> Judge:
+    judge = setfit(steps=steps)
+    judge.name = f"setfit-{steps}"
+    return judge

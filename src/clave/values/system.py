@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from clave.errors import InputError
 from clave.records import Record
+from clave.registry import Registry
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -107,9 +108,10 @@ class ValueSystem(Record):
             except UnicodeDecodeError:
                 raise InputError(f"value system {path} cannot be read: it is not UTF-8") from None
             return cls.parse(text, str(path))
-        if str(source) not in builtin_ids():
-            raise InputError(f"there is no value system {str(source)!r}: name one of {', '.join(builtin_ids())} or a YAML file")
-        return cls.parse((resources.files("clave.values") / "systems" / f"{source}.yaml").read_text(encoding="utf-8"), str(source))
+        if str(source) in builtin_ids():
+            return cls.parse((resources.files("clave.values") / "systems" / f"{source}.yaml").read_text(encoding="utf-8"), str(source))
+        offered = SYSTEMS[str(source)]
+        return offered if isinstance(offered, ValueSystem) else cls.load(Path(offered))
 
     @classmethod
     def parse(cls, text: str, where: str = "the text") -> ValueSystem:
@@ -180,3 +182,16 @@ def builtin_ids() -> tuple[str, ...]:
     """The ids of the systems that come with the package."""
     files = (resources.files("clave.values") / "systems").iterdir()
     return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
+
+
+def _problem(thing: Any) -> str:
+    return "" if isinstance(thing, ValueSystem | Path) else "it is neither a ValueSystem nor the Path of a YAML file"
+
+
+SYSTEMS: Registry[ValueSystem | Path] = Registry(
+    "value system",
+    "clave.systems",
+    {identity: Path(f"{identity}.yaml") for identity in builtin_ids()},
+    check=_problem,
+)
+"""The built-in systems by name, and those that packages offer in the entry point group `clave.systems`."""

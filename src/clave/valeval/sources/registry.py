@@ -8,11 +8,11 @@ A package offers a source by the entry point group `clave.valeval.sources`; an o
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from clave.errors import InputError
+from clave.registry import Registry
 from clave.valeval.sources.spec import Source
 
 BUILTIN = (
@@ -32,34 +32,31 @@ BUILTIN = (
 """The modules of this folder, calibration sources first. FULCRA's SafeRLHF prompts belong to beavertails."""
 
 
+SOURCES: Registry[Source | Callable[[], Source]] = Registry(
+    "source",
+    "clave.valeval.sources",
+    {name: f"clave.valeval.sources.{name}:SOURCE" for name in BUILTIN},
+    check=lambda thing: "" if isinstance(thing, Source) or callable(thing) else "it is neither a Source nor a function that returns one",
+)
+
+
 def find_sources(names: Sequence[str] = ()) -> tuple[Source, ...]:
-    """The named sources; with no names, all built-in ones and all that installed packages offer.
+    """The named sources; with no names, all built-in ones and all that installed packages offer and that can be used.
 
     Raises:
         InputError: A name is unknown, or does not lead to a `Source`.
     """
-    offered = {e.name: e for e in entry_points(group="clave.valeval.sources")}
-    found = []
-    for name in names or (*BUILTIN, *sorted(offered)):
-        if ":" in name:
-            found.append(_named(name))
-        elif name in BUILTIN:
-            found.append(importlib.import_module(f"clave.valeval.sources.{name}").SOURCE)
-        elif name in offered:
-            found.append(_checked(offered[name].load(), name))
-        else:
-            known = ", ".join((*BUILTIN, *sorted(offered)))
-            raise InputError(f"there is no source {name!r}: name one of {known}, or module:object")
+    found = [_checked(_named(name) if ":" in name else SOURCES[name], name) for name in names or SOURCES.names()]
     twice = sorted({s.id for s in found if [t.id for t in found].count(s.id) > 1})
     if twice:
         raise InputError(f"source {twice[0]!r} is named twice")
     return tuple(found)
 
 
-def _named(name: str) -> Source:
+def _named(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
-        return _checked(getattr(importlib.import_module(module), attribute), name)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"source {name!r} cannot be imported: {error}") from None
 

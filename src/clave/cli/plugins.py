@@ -1,0 +1,36 @@
+"""`clave plugins`: what installed packages add to clave."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+
+def plugins(as_json: opt.Json = False) -> None:
+    """List the judges, recognizers, value systems and ValEval sources that installed packages offer, and what is wrong with broken ones."""
+    from clave.judges.registry import JUDGES
+    from clave.recognizers.registry import RECOGNIZERS
+    from clave.valeval.sources.registry import SOURCES
+    from clave.values.system import SYSTEMS
+
+    found = [(registry, plugin) for registry in (JUDGES, RECOGNIZERS, SYSTEMS, SOURCES) for plugin in registry.plugins()]
+    if as_json:
+        rows = [{"group": r.group, "name": p.name, "package": p.package, "problem": p.problem} for r, p in found]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    console = Console()
+    if not found:
+        console.print(Text("No installed package offers anything to clave."))
+        return
+    table = Table(**opt.NARROW)
+    for column in ("kind", "name", "package", "problem"):
+        table.add_column(column, overflow="fold")
+    for registry, plugin in found:
+        table.add_row(registry.noun, Text(plugin.name), Text(plugin.package), Text(plugin.problem or "none"))
+    console.print(table)
