@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +19,10 @@ from clave.annotate.bringing import brought
 from clave.annotate.judgement import Judgement
 from clave.errors import InputError, require
 from clave.io import read_rows
-from clave.io.label_studio import SETTLED, label_studio_rows
+from clave.io.annotated import annotated
+from clave.io.columns import Columns
+from clave.io.label_names import LabelNames
+from clave.io.label_studio import SETTLED
 from clave.io.rows import good_rows
 from clave.records import LabelledResponse
 
@@ -100,7 +104,12 @@ def write_rows(path: str | Path, rows: list[dict[str, Any]]) -> int:
 
 
 def read_judgements(
-    path: str | Path, *, values: Collection[str] = (), control: str | None = None, mapping: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    values: Collection[str] = (),
+    control: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    label_names: Mapping[str, str] | None = None,
 ) -> list[Judgement]:
     """Read judgements of any supported format.
 
@@ -110,15 +119,18 @@ def read_judgements(
     Args:
         path: The file.
         values: Ids of the value system; another value is an error then.
-        control: Of Label Studio's JSON: name of the choices control that holds the label, where there are several.
+        control: See `clave.io.read_labels`.
         mapping: Column of the file -> field.
+        label_names: What the file calls a label -> the label.
 
     Raises:
         InputError: A bad row with its place, an unknown label or value, or one annotator's two labels of one item.
     """
     found: dict[tuple[str, str, str], Judgement] = {}
-    for where, data in _rows(Path(path), control, mapping or {}):
-        for judgement in brought(where, data):
+    columns, names = Columns(mapping or {}), LabelNames(label_names or {})
+    rows = good_rows(read_rows(path), "stop", None)
+    for where, data in chain.from_iterable(annotated(row, columns, settled=False, control=control, values=values) for row in rows):
+        for judgement in brought(where, {**data, "label": names.known(data.get("label"))}):
             if values and judgement.value not in values:
                 raise InputError(f"{where}: value {judgement.value!r} is not in the value system: its values are {', '.join(values)}")
             key = (judgement.id, judgement.value, judgement.annotator)
@@ -126,14 +138,6 @@ def read_judgements(
                 raise InputError(f"{where}: annotator {key[2]!r} labels id {key[0]!r} for value {key[1]!r} twice: keep one of the rows")
             found[key] = judgement
     return list(found.values())
-
-
-def _rows(path: Path, control: str | None, mapping: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    if path.suffix.lower() == ".json":
-        yield from label_studio_rows(path, settled=False, control=control, mapping=mapping)
-        return
-    for where, data in good_rows(read_rows(path), "stop", None):
-        yield where, {mapping.get(name, name): cell for name, cell in data.items()}
 
 
 def _to_label_studio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

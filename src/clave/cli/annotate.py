@@ -122,9 +122,10 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 def agreement(
-    labels: Annotated[Path, typer.Argument(help="Labels of several annotators, or an export: JSONL, CSV, Parquet or Label Studio JSON.")],
+    labels: Annotated[Path, typer.Argument(help="Labels of several annotators, or an export: JSONL, CSV, Parquet, Label Studio, Argilla.")],
     mapping: opt.Map = None,
-    control: Annotated[str | None, typer.Option(help="Label Studio: the choices control that holds the label.")] = None,
+    label_names: opt.LabelNames = None,
+    control: opt.Control = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
@@ -133,7 +134,7 @@ def agreement(
     from clave.annotate.agreement import agreement as compute
     from clave.annotate.exchange import read_judgements
 
-    judgements = read_judgements(labels, control=control, mapping=opt.mapping(mapping))
+    judgements = read_judgements(labels, control=control, mapping=opt.mapping(mapping), label_names=opt.label_names(label_names))
     if not judgements:
         raise InputError(f"{labels}: there are no labels in it")
     report = compute(judgements, seed=seed)

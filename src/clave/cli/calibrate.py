@@ -44,6 +44,7 @@ def calibrate(
     seed: Annotated[int, typer.Option("--seed", help="Of folds and fitting.")] = 0,
     mapping: opt.Map = None,
     label_names: opt.LabelNames = None,
+    control: opt.Control = None,
     on_error: opt.OnError = "stop",
     base_url: opt.BaseUrl = None,
     concurrency: opt.Concurrency = 32,
@@ -74,7 +75,7 @@ def calibrate(
         folds=folds,
         seed=seed,
     )
-    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, label_names, on_error)
+    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, label_names, control, on_error)
     if shows == "guideline" and not (guideline and (settings.calls or any(v.guideline for v in loaded.values))):
         raise InputError("--shows guideline: there is none; name a --model that writes one, or a system that has one")
     clave = Clave(
@@ -95,6 +96,7 @@ def read(
     fold_column: str | None,
     pairs: list[str] | None,
     names: str | None,
+    control: str | None,
     on_error: str,
 ) -> tuple[Any, Any, int]:
     """The value system, the labelled responses and how many rows were skipped."""
@@ -111,6 +113,7 @@ def read(
         values=loaded.by_id,
         mapping=opt.mapping(pairs),
         label_names=opt.label_names(names),
+        control=control,
         fold_column=fold_column,
         on_error=policy,
         skipped=skipped,

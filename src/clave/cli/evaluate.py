@@ -199,6 +199,7 @@ def estimate(
     values: opt.Values = None,
     mapping: opt.Map = None,
     label_names: opt.LabelNames = None,
+    control: opt.Control = None,
     turns: opt.Turns = "last",
     limit: opt.Limit = None,
     base_url: opt.BaseUrl = None,
@@ -223,7 +224,7 @@ def estimate(
 
         if system is None:
             raise InputError("name the value system with --system")
-        loaded, rows, _ = read(labels, system, values, fold_column, mapping, label_names, "stop")
+        loaded, rows, _ = read(labels, system, values, fold_column, mapping, label_names, control, "stop")
         settings = Settings(model=model, guideline=guideline, examples=examples, joint=joint, folds=folds)
         result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
     else:

@@ -49,6 +49,12 @@ LabelNames = Annotated[
     str | None,
     typer.Option("--label-names", help="What the file calls the labels, e.g. 1=adhere,0=unrelated,-1=oppose.", rich_help_panel="Input"),
 ]
+Control = Annotated[
+    str | None,
+    typer.Option(
+        "--control", help="Export of Label Studio or Argilla: the control or question that holds the label.", rich_help_panel="Input"
+    ),
+]
 Turns = Annotated[
     str, typer.Option("--turns", help="last | all: which of the assistant's turns in a conversation are judged.", rich_help_panel="Input")
 ]

@@ -1,7 +1,7 @@
 """The columns of somebody's file as the fields of a response.
 
 columns = Columns({"answer": "response", "meta.key": "id"})
-columns.responses(row)      # one response; of a conversation one for each turn that is judged
+responses_of(Row(row.where, columns.renamed(row)))      # one response; of a conversation one for each turn that is judged
 """
 
 from __future__ import annotations
@@ -52,36 +52,46 @@ class Columns:
                     warnings.warn(sentence, InputWarning, stacklevel=2)
         return data
 
-    def responses(self, row: Row, *, all_turns: bool = False, ignore: Collection[str] = ()) -> list[Response]:
-        """The responses of a row.
+    def column_of(self, field: str) -> str:
+        """The column that holds a field."""
+        return next((column for column, name in self._mapping.items() if name == field), field)
 
-        Raises:
-            InputError: A field is missing or not what it must be, or it cannot be told what is to be judged.
-        """
-        data = self.renamed(row)
-        pairs, chat = _pairs(data, row.where, all_turns=all_turns)
-        for field in ("id", *(("response",) if chat is None else ())):
-            if data.get(field) is None:
-                has = ", ".join(data) or "nothing"
-                raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with --map column={field}")
-        if not isinstance(data.get("value", ""), str | None):
-            raise InputError(f"{row.where}: 'value' must be text, not {type(data['value']).__name__}")
-        identity = _identity(data["id"], row.where)
-        metadata = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
-        known = {"id", "response", "scenario", "value", "metadata", chat, *ignore}
-        metadata = {**metadata, **{k: v for k, v in data.items() if k not in known}}
-        value = None if "value" in ignore else (data.get("value") or None)
-        numbered = all_turns and chat is not None
-        return [
-            Response(
-                id=f"{identity}#{number}" if numbered else identity,
-                response=said,
-                scenario=scenario,
-                value=value,
-                metadata=metadata,
-            )
-            for number, (scenario, said) in enumerate(pairs, 1)
-        ]
+
+def responses_of(row: Row, *, all_turns: bool = False, ignore: Collection[str] = ()) -> list[Response]:
+    """The responses of a row under the fields' names.
+
+    Args:
+        row: As `Columns.renamed` names its cells.
+        all_turns: Of a conversation every turn of the assistant, not the last alone.
+        ignore: Fields that are neither read nor kept.
+
+    Raises:
+        InputError: A field is missing or not what it must be, or it cannot be told what is to be judged.
+    """
+    data = row.data
+    pairs, chat = _pairs(data, row.where, all_turns=all_turns)
+    for field in ("id", *(("response",) if chat is None else ())):
+        if data.get(field) is None:
+            has = ", ".join(data) or "nothing"
+            raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with --map column={field}")
+    if not isinstance(data.get("value", ""), str | None):
+        raise InputError(f"{row.where}: 'value' must be text, not {type(data['value']).__name__}")
+    identity = _identity(data["id"], row.where)
+    metadata = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
+    known = {"id", "response", "scenario", "value", "metadata", chat, *ignore}
+    metadata = {**metadata, **{k: v for k, v in data.items() if k not in known}}
+    value = None if "value" in ignore else (data.get("value") or None)
+    numbered = all_turns and chat is not None
+    return [
+        Response(
+            id=f"{identity}#{number}" if numbered else identity,
+            response=said,
+            scenario=scenario,
+            value=value,
+            metadata=metadata,
+        )
+        for number, (scenario, said) in enumerate(pairs, 1)
+    ]
 
 
 def _nested(row: Row, column: str) -> Any:

@@ -1,53 +1,56 @@
-"""Label Studio's JSON export as rows, its own and that of the labelling page. What could be read in two ways is refused, never guessed.
+"""A task of Label Studio's JSON export as rows, its own and that of the labelling page. What could be read in two ways is refused.
 
-for row in label_studio_rows("export.json"): row.where, row.data["label"], row.data["annotator"]
+for row in task_rows(where, task, Columns({}), settled=True): row.data["label"], row.data["annotator"]
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 from clave.errors import InputError
+from clave.io.columns import Columns
+from clave.io.questions import one_answer
 from clave.io.rows import Row
 
 SETTLED = "settled"
 """The annotator of the annotation in which the labelling page exports the settled label."""
 
 
-def label_studio_rows(path: Path, *, settled: bool, control: str | None = None, mapping: Mapping[str, str] | None = None) -> Iterator[Row]:
+def is_task(data: dict[str, Any]) -> bool:
+    """Whether a row is a task as Label Studio exports it."""
+    return isinstance(data.get("data"), dict) and "annotations" in data
+
+
+def task_data(where: str, task: dict[str, Any], columns: Columns) -> dict[str, Any]:
+    """What a task shows, under the fields' names."""
+    data = columns.renamed(Row(where, {"id": task.get("id"), **task["data"]}))
+    if data.get("response") is None:
+        has = ", ".join(task["data"]) or "nothing"
+        raise InputError(f"{where}: the task has no text 'response': it has {has}; name it with --map key=response")
+    return data
+
+
+def task_rows(
+    where: str, task: dict[str, Any], columns: Columns, *, settled: bool, control: str | None = None, values: Collection[str] = ()
+) -> list[Row]:
     """One row per annotation: the task's data, and `label`, `annotator`, `note`, `evidence`, `seconds`, `at`.
 
     Args:
-        path: A JSON file that holds a list of tasks.
+        where: Of the task.
+        task: As `is_task` knows it.
+        columns: How the task's data are named.
         settled: Of a task whose export marks a settled label (`ground_truth`), that label alone; False = what annotators said.
         control: Name of the choices control that holds the label, where there are several.
-        mapping: Key of the task's data -> field.
+        values: Ids of the value system: controls that are all named after values hold a label each.
 
     Raises:
-        InputError: With the task: several controls or choices, a text under another key, or what is no export at all.
+        InputError: Several controls or choices, a text under another key, or what is no task at all.
     """
-    try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
-    except RecursionError:
-        raise InputError(f"{path}: nested too deep") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(tasks, list):
-        raise InputError(f"{path}: must be a list of Label Studio tasks, not {type(tasks).__name__}")
-    for number, task in enumerate(tasks, 1):
-        where = f"{path}, task {number}"
-        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            raise InputError(f"{where}: not a Label Studio task: it has no 'data'")
-        data = {(mapping or {}).get(key, key): cell for key, cell in task["data"].items()}
-        if not isinstance(data.get("response"), str) or not data["response"].strip():
-            has = ", ".join(task["data"]) or "nothing"
-            raise InputError(f"{where}: its data have no text 'response': they have {has}; name it with --map key=response")
-        data.setdefault("id", task.get("id"))
-        for annotation in _chosen(where, task.get("annotations"), settled):
-            yield Row(where, {**data, **_annotation(where, annotation, data["response"], control)})
+    data = task_data(where, task, columns)
+    chosen = _chosen(where, task.get("annotations"), settled)
+    shown = columns.column_of("response"), [key for key in task["data"] if key != columns.column_of("response")]
+    return [Row(where, {**data, **_annotation(where, annotation, data, shown, control, values)}) for annotation in chosen]
 
 
 def _chosen(where: str, annotations: Any, settled: bool) -> list[dict[str, Any]]:
@@ -59,21 +62,27 @@ def _chosen(where: str, annotations: Any, settled: bool) -> list[dict[str, Any]]
     return wanted or kept
 
 
-def _annotation(where: str, annotation: dict[str, Any], response: str, control: str | None) -> dict[str, Any]:
+def _annotation(
+    where: str,
+    annotation: dict[str, Any],
+    data: dict[str, Any],
+    shown: tuple[str, list[str]],
+    control: str | None,
+    values: Collection[str],
+) -> dict[str, Any]:
     results = annotation.get("result")
     if not isinstance(results, list) or not all(isinstance(r, dict) and isinstance(r.get("value"), dict) for r in results):
         raise InputError(f"{where}: an annotation's 'result' must be a list of objects with a 'value'")
-    row: dict[str, Any] = {
+    spans = [_span(where, result, data["response"], shown) for result in results if result.get("type") == "labels"]
+    notes = [text for r in results if r.get("type") == "textarea" for text in _texts(where, r["value"].get("text"), "text")]
+    return {
         "annotator": _annotator(where, annotation),
-        "label": _label(where, results, control),
+        **one_answer(where, _choices(where, results), control, values),
         "seconds": annotation.get("lead_time"),
         "at": annotation.get("at"),
+        "evidence": [span for span in spans if span is not None],
+        "note": "\n".join(notes),
     }
-    spans = [_span(where, result, response) for result in results if result.get("type") == "labels"]
-    row["evidence"] = [span for span in spans if span is not None]
-    notes = [text for r in results if r.get("type") == "textarea" for text in _texts(where, r["value"].get("text"), "text")]
-    row["note"] = "\n".join(notes)
-    return row
 
 
 def _annotator(where: str, annotation: dict[str, Any]) -> str | None:
@@ -85,20 +94,13 @@ def _annotator(where: str, annotation: dict[str, Any]) -> str | None:
     return None if by is None else str(by)
 
 
-def _label(where: str, results: list[dict[str, Any]], control: str | None) -> str | None:
-    """The one choice of the one choices control; None where nothing was chosen."""
-    by_control: dict[str, list[str]] = {}
+def _choices(where: str, results: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """What was chosen in each choices control."""
+    found: dict[str, list[Any]] = {}
     for result in results:
         if result.get("type") == "choices":
-            by_control.setdefault(str(result.get("from_name")), []).extend(_texts(where, result["value"].get("choices"), "choices"))
-    if control is not None:
-        by_control = {name: chosen for name, chosen in by_control.items() if name == control}
-    if len(by_control) > 1:
-        raise InputError(f"{where}: labels come from several controls, {', '.join(sorted(by_control))}: pick one with --control NAME")
-    chosen = [choice for found in by_control.values() for choice in found]
-    if len(chosen) > 1:
-        raise InputError(f"{where}: several choices in one annotation, {', '.join(chosen)}: a response has one label for a value")
-    return chosen[0] if chosen else None
+            found.setdefault(str(result.get("from_name")), []).extend(_texts(where, result["value"].get("choices"), "choices"))
+    return found
 
 
 def _texts(where: str, cell: Any, name: str) -> list[str]:
@@ -108,7 +110,7 @@ def _texts(where: str, cell: Any, name: str) -> list[str]:
     return texts
 
 
-def _span(where: str, result: dict[str, Any], response: str) -> dict[str, Any] | None:
+def _span(where: str, result: dict[str, Any], response: Any, shown: tuple[str, list[str]]) -> dict[str, Any] | None:
     """A marked stretch of the response in characters; None where it lies on another text, such as the scenario.
 
     Label Studio counts as browsers do, in UTF-16 units, the page in characters: the quoted text says which it was.
@@ -117,12 +119,15 @@ def _span(where: str, result: dict[str, Any], response: str) -> dict[str, Any] |
     numbers = isinstance(start, int) and isinstance(end, int) and not isinstance(start, bool) and not isinstance(end, bool)
     if not numbers or not 0 <= start < end or not isinstance(quote, str):
         raise InputError(f"{where}: a marked stretch needs whole numbers 'start' < 'end' and its 'text'")
+    own, others = shown
+    if not isinstance(response, str) or result.get("to_name") in others:
+        return None
     if response[start:end] == quote:
         return {"text": quote, "start": start, "end": end}
     units = response.encode("utf-16-le", "surrogatepass")
     if units[2 * start : 2 * end] == quote.encode("utf-16-le", "surrogatepass"):
         first = len(units[: 2 * start].decode("utf-16-le", "surrogatepass"))
         return {"text": quote, "start": first, "end": first + len(quote)}
-    if result.get("to_name") == "response":
+    if result.get("to_name") == own:
         raise InputError(f"{where}: the marked text does not stand in the response from {start} to {end}")
     return None

@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clave.errors import InputError
-from clave.io.columns import Columns
-from clave.io.rows import OnError, Skipped, bad_row, good_rows
+from clave.io.annotated import annotated, shown
+from clave.io.columns import Columns, responses_of
+from clave.io.label_names import LabelNames
+from clave.io.rows import OnError, Row, Skipped, bad_row, good_rows
 from clave.io.sources import read_rows
-from clave.records import LABELS, LabelledResponse, Response
+from clave.records import LabelledResponse, Response
 from clave.text import is_blank
 
+CANNOT_TELL = "cannot_tell"
+"""What an annotator of the labelling page chose who could not tell: no label, and left out."""
 Turns = Literal["last", "all"]
 """Which turns of the assistant are judged."""
 
@@ -48,7 +52,7 @@ def read_responses(
     columns = Columns(mapping or {})
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
-            found = columns.responses(row, all_turns=turns == "all")
+            found = responses_of(shown(row, columns), all_turns=turns == "all")
             for response in found:
                 _unique_response(response, row.where, seen)
         except InputError as error:
@@ -63,6 +67,7 @@ def read_labels(
     values: Collection[str] = (),
     mapping: Mapping[str, str] | None = None,
     label_names: Mapping[str, str] | None = None,
+    control: str | None = None,
     fold_column: str | None = None,
     on_error: OnError = "stop",
     skipped: Skipped | None = None,
@@ -70,10 +75,12 @@ def read_labels(
     """Stream labelled responses, long or wide.
 
     Args:
-        source: As for `read_responses`.
+        source: As for `read_responses`; exports of Label Studio (JSON, JSON_MIN) and Argilla too, with every annotator's label, or with
+            the settled one where there is one. Rows whose label is `cannot_tell` are left out.
         values: The ids of the value system. With them a row without a `value` column is read wide, and an unknown value is an error.
         mapping: Column of the source -> field.
         label_names: What the source calls a label -> the label, e.g. `{"1": "adhere", "0": "unrelated", "-1": "oppose"}`.
+        control: Of an export of Label Studio or Argilla: the control or question that holds the label, where there are several.
         fold_column: A column that says which cross-validation fold a row belongs to.
         on_error: `"skip"` leaves bad rows out and counts them in `skipped`.
 
@@ -81,37 +88,18 @@ def read_labels(
         InputError: A bad row, with its file and line: an unknown label or value, a missing column, an id that stands twice.
     """
     seen: set[int] = set()
-    columns, names = Columns(mapping or {}), _label_names(label_names or {})
+    columns, names = Columns(mapping or {}), LabelNames(label_names or {})
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
-            data = columns.renamed(row)
-            cells = [(data.get("value"), data.get("label"))] if "label" in data else _wide(data, values, row.where)
-            (common,) = columns.responses(row, ignore={"value", "label", *values})
-            for value, label in cells:
-                yield _labelled(common, value, _label(label, names, row.where), data, row.where, values, fold_column, seen)
+            for where, data in annotated(row, columns, settled=True, control=control, values=values):
+                cells = [(data.get("value"), data.get("label"))] if "label" in data else _wide(data, values, where)
+                (common,) = responses_of(Row(where, data), ignore={"value", "label", *values})
+                for value, label in cells:
+                    if label == CANNOT_TELL:
+                        continue
+                    yield _labelled(common, value, names.label(label, where), data, where, values, fold_column, seen)
         except InputError as error:
             bad_row(error, on_error, skipped)
-
-
-def _label_names(given: Mapping[str, str]) -> dict[str, str]:
-    for name, label in given.items():
-        if label not in LABELS:
-            raise InputError(f"label {name!r} is to be {label!r}, which is not one of {', '.join(LABELS)}")
-    return {label: label for label in LABELS} | {_said(name): label for name, label in given.items()}
-
-
-def _said(label: Any) -> str:
-    """A label as it is looked up: 1, 1.0 and "1" are one."""
-    whole = isinstance(label, float) and label.is_integer()
-    return str(int(label) if whole else label).strip().casefold()
-
-
-def _label(label: Any, names: Mapping[str, str], where: str) -> str:
-    found = names.get(_said(label))
-    if found is None:
-        known = ", ".join(names)
-        raise InputError(f"{where}: label {label!r} is not one of {known}: say what it means, e.g. --label-names '{label}=adhere'")
-    return found
 
 
 def _labelled(

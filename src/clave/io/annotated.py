@@ -1,0 +1,42 @@
+"""Rows under the fields' names, where exports of annotation tools give several rows each.
+
+    for row in annotated(row, Columns({}), settled=True): row.data["label"]
+
+Label Studio's tasks and Argilla's records are known by their form; every other row stands for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from clave.io.argilla import is_record, record_data, record_rows
+from clave.io.columns import Columns
+from clave.io.label_studio import is_task, task_data, task_rows
+from clave.io.rows import Row
+
+
+def annotated(row: Row, columns: Columns, *, settled: bool, control: str | None = None, values: Collection[str] = ()) -> list[Row]:
+    """What annotators said in a row.
+
+    Args:
+        row: As it stands in the file.
+        columns: How its columns are named.
+        settled: Take the settled label alone where an export marks one; False = what annotators said.
+        control: Where a form asks several questions, the one that asks for the label.
+        values: Ids of the value system.
+
+    Raises:
+        InputError: It cannot be told what the label is.
+    """
+    if is_task(row.data):
+        return task_rows(row.where, row.data, columns, settled=settled, control=control, values=values)
+    if is_record(row.data):
+        return record_rows(row.where, row.data, columns, control=control, values=values)
+    return [Row(row.where, columns.renamed(row))]
+
+
+def shown(row: Row, columns: Columns) -> Row:
+    """What a row shows to be judged, whatever was said of it."""
+    if is_task(row.data):
+        return Row(row.where, task_data(row.where, row.data, columns))
+    return Row(row.where, columns.renamed(Row(row.where, record_data(row.data)) if is_record(row.data) else row))

@@ -1,0 +1,92 @@
+"""A record of Argilla's exports as rows, one per annotator: of `records.to_json` and, flat, of `records.to_datasets`.
+
+for row in record_rows(where, record, Columns({"prompt": "scenario"})): row.data["label"], row.data["annotator"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from clave.errors import InputError
+from clave.io.columns import Columns
+from clave.io.questions import one_answer
+from clave.io.rows import Row
+
+_SAID = ".responses"
+_SUGGESTED = ".suggestion"
+_COUNTED = (None, "submitted")
+"""Statuses of an answer that counts; drafts and discarded ones do not."""
+
+
+def is_record(data: dict[str, Any]) -> bool:
+    """Whether a row is a record as Argilla exports it."""
+    return _is_nested(data) or any(_is_flat(data, name) for name in data)
+
+
+def _is_nested(data: dict[str, Any]) -> bool:
+    return isinstance(data.get("fields"), dict) and isinstance(data.get("responses"), dict)
+
+
+def _is_flat(data: dict[str, Any], name: str) -> bool:
+    return name.endswith(_SAID) and f"{name}.users" in data
+
+
+def record_rows(
+    where: str, record: dict[str, Any], columns: Columns, *, control: str | None = None, values: Collection[str] = ()
+) -> list[Row]:
+    """One row per annotator who answered: the record's fields and metadata, `label` and `annotator`. Suggestions are no labels.
+
+    Args:
+        where: Of the record.
+        record: As `is_record` knows it.
+        columns: How the record's fields are named.
+        control: Name of the question that asks for the label, where there are several.
+        values: Ids of the value system: questions that are all named after values ask for a label each.
+
+    Raises:
+        InputError: Several questions or choices, or lists that do not belong together.
+    """
+    shown = record_data(record)
+    said = _nested_answers(where, record) if _is_nested(record) else _flat_answers(where, record)
+    data = columns.renamed(Row(where, shown))
+    return [Row(where, {**data, **one_answer(where, answers, control, values), "annotator": user}) for user, answers in said.items()]
+
+
+def record_data(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record shows."""
+    if _is_nested(record):
+        metadata = record["metadata"] if isinstance(record.get("metadata"), dict) else {}
+        return {**metadata, **record["fields"], "id": record.get("id") or record.get("_server_id")}
+    questions = {name.removesuffix(_SAID) for name in record if _is_flat(record, name)}
+    hidden = tuple(f"{question}{kind}" for question in questions for kind in (_SAID, _SUGGESTED))
+    return {name: cell for name, cell in record.items() if not name.startswith(hidden) and name not in ("status", "_server_id")}
+
+
+def _nested_answers(where: str, record: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
+    """Annotator -> question -> what was chosen."""
+    said: dict[str, dict[str, list[Any]]] = {}
+    for question, answers in record["responses"].items():
+        if not isinstance(answers, list) or not all(isinstance(a, dict) for a in answers):
+            raise InputError(f"{where}: the responses to {question!r} must be a list of objects with 'value' and 'user_id'")
+        for answer in answers:
+            if answer.get("status") in _COUNTED:
+                said.setdefault(str(answer.get("user_id")), {}).setdefault(question, []).extend(_chosen(answer.get("value")))
+    return said
+
+
+def _flat_answers(where: str, record: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
+    said: dict[str, dict[str, list[Any]]] = {}
+    for name in (n for n in record if _is_flat(record, n)):
+        answers, users = record[name] or [], record[f"{name}.users"] or []
+        statuses = record.get(f"{name}.status") or [None] * len(users)
+        if not len(answers) == len(users) == len(statuses):
+            raise InputError(f"{where}: {name!r} has {len(answers)} answers of {len(users)} users")
+        for answer, user, status in zip(answers, users, statuses, strict=True):
+            if status in _COUNTED:
+                said.setdefault(str(user), {}).setdefault(name.removesuffix(_SAID), []).extend(_chosen(answer))
+    return said
+
+
+def _chosen(answer: Any) -> list[Any]:
+    return answer if isinstance(answer, list) else [] if answer is None else [answer]

@@ -1,0 +1,51 @@
+"""What the owner of a file calls the labels.
+
+LabelNames({"1": "adhere", "0": "unrelated", "-1": "oppose"}).label(1.0, "l.csv, line 2")      # "adhere"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clave.errors import InputError
+from clave.records import LABELS
+
+
+class LabelNames:
+    """Names of labels; the labels' own are always among them. Case, spaces around and whether 1 is written 1.0 make no difference.
+
+    Args:
+        given: Name -> label.
+
+    Raises:
+        InputError: A name is to stand for something else than a label.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        for name, label in given.items():
+            if label not in LABELS:
+                raise InputError(f"label {name!r} is to be {label!r}, which is not one of {', '.join(LABELS)}")
+        self._names: dict[str, str] = dict(zip(LABELS, LABELS, strict=True))
+        self._names |= {_key(name): label for name, label in given.items()}
+
+    def known(self, cell: Any) -> Any:
+        """The label that a cell names; the cell where it names none."""
+        return self._names.get(_key(cell), cell)
+
+    def label(self, cell: Any, where: str) -> str:
+        """The label that a cell names.
+
+        Raises:
+            InputError: It names none.
+        """
+        found = self._names.get(_key(cell))
+        if found is None:
+            hint = f": say what it means, e.g. --label-names '{cell}=adhere'" if isinstance(cell, str | int | float) else ""
+            raise InputError(f"{where}: label {cell!r} is not one of {', '.join(self._names)}{hint}")
+        return found
+
+
+def _key(cell: Any) -> str:
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell) if whole else cell).strip().casefold()
