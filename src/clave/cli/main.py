@@ -5,9 +5,10 @@ A ClaveError is printed as one sentence and exits with 2; a run that the budget 
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
-from typing import Annotated, TextIO
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -58,14 +59,23 @@ def _told(
     Console(stderr=True).print(Text(said), soft_wrap=True)
 
 
+def _failed(sentence: str) -> NoReturn:
+    Console(stderr=True).print(Text(f"error: {sentence}", style="red"), soft_wrap=True)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the command line."""
     warnings.showwarning = _told
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows fewer characters shows the others as question marks
     try:
         app()
     except ClaveError as error:
-        Console(stderr=True).print(Text(f"error: {error}", style="red"), soft_wrap=True)
-        sys.exit(2)
+        _failed(str(error))
+    except OSError as error:  # a full disk, a file that may not be written
+        _failed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
         Console(stderr=True).print(Text("stopped; run the same command to go on"))
         sys.exit(130)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class OpenAIChat:
 
     Raises:
         ModelError: The model string cannot be resolved, the environment names a key, a proxy or certificates that cannot be used, or a
-            budget is set for a model whose price is not known.
+            budget is set for a model whose price is not known, or one of the numbers is none.
     """
 
     def __init__(
@@ -95,6 +96,9 @@ class OpenAIChat:
         budget: float | None = None,
         prices: str | None = None,
     ) -> None:
+        for name, value in (("timeout", timeout), ("budget", 0.0 if budget is None else budget)):
+            if not math.isfinite(value):
+                raise ModelError(f"{name} {value} is no number: name one, or leave it out")
         self.model = model
         self._endpoint = resolve(model, base_url)
         self._transport = Transport(self._endpoint, timeout)

@@ -52,6 +52,11 @@ class Endpoint:
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path.removesuffix(_PATH)}" + (f"?{parts.query}" if parts.query else "")
 
     @property
+    def through_socks(self) -> bool:
+        """Whether the proxy is one of SOCKS, which needs a package of its own."""
+        return self.proxy is not None and self.proxy.startswith("socks")
+
+    @property
     def proxy_shown(self) -> str:
         """The proxy without user name and password."""
         return _without_user(urlsplit(self.proxy)).geturl() if self.proxy else ""

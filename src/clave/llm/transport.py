@@ -74,7 +74,7 @@ class Transport:
     def __init__(self, endpoint: Endpoint, timeout: float) -> None:
         self._endpoint, self._timeout = endpoint, timeout
         self._secure = _certificates() if endpoint.url.startswith("https:") or (endpoint.proxy or "").startswith("https:") else True
-        if (endpoint.proxy or "").startswith("socks"):
+        if endpoint.through_socks:
             require("aiohttp_socks", "socks")
         self._process = os.getpid()
         self._open: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[aiohttp.ClientSession, None], aiohttp.ClientSession]] = {}
@@ -109,10 +109,13 @@ class Transport:
             raise NoReplyError("connection", reason) from None
         except (aiohttp.ClientError, OSError) as error:
             raise NoReplyError("connection", f"the connection failed ({_words(error)})") from None
-        except RuntimeError:
-            if not session.closed:
+        except Exception as error:
+            if session.closed:
+                raise NoReplyError("connection", "the connection was closed") from None
+            if not self._endpoint.through_socks:
                 raise
-            raise NoReplyError("connection", "the connection was closed") from None
+            reason = f"the proxy {self._endpoint.proxy_shown} lets nothing through ({_words(error)})"  # the package has errors of its own
+            raise NoReplyError("connection", reason) from None
 
     async def close(self) -> None:
         """Close the connections of every loop; they are opened again when they are needed."""
@@ -136,10 +139,9 @@ class Transport:
     def _new(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        socks = (self._endpoint.proxy or "").startswith("socks")
         return aiohttp.ClientSession(
             connector=self._connector(),
-            proxy=None if socks else self._endpoint.proxy,
+            proxy=None if self._endpoint.through_socks else self._endpoint.proxy,
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -148,11 +150,10 @@ class Transport:
         """How many connections there are is for the pace of calls to say."""
         import aiohttp
 
-        proxy = self._endpoint.proxy or ""
-        if not proxy.startswith("socks"):
+        if not self._endpoint.through_socks:
             return aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE, ssl=self._secure)
         socks = require("aiohttp_socks", "socks")
-        scheme, _, rest = proxy.partition("://")
+        scheme, _, rest = str(self._endpoint.proxy).partition("://")
         kind = "socks4" if scheme.startswith("socks4") else "socks5"
         connector: aiohttp.BaseConnector = socks.ProxyConnector.from_url(
             f"{kind}://{rest}", rdns=True, limit=0, keepalive_timeout=_IDLE, ssl=self._secure
