@@ -93,12 +93,12 @@ def one_system(system: str, arguments: argparse.Namespace, url: str, cache: Path
     if arguments.beavertails and system == "social_risk":
         gold = beavertails(arguments.beavertails, small.values, arguments.raw, {r.group for r in training})
         for risk in RISKS:
-            threshold = Cascade(small, large, risk=risk).guarantee_.threshold
-            verdicts = list(small.evaluate(unlabelled(gold)))
+            promised = Cascade(small, large, risk=risk).guarantees_
+            least = {value: 2.0 if g.threshold is None else g.threshold for value, g in promised.items()}
             sure = [
-                v.model_copy(update={"flags": (SMALL,)}) if threshold and max((v.probabilities or {"": 0.0}).values()) >= threshold else v
-                for v in verdicts
-            ]  # type: ignore[dict-item]
+                v.model_copy(update={"flags": (SMALL,)}) if v.probabilities and max(v.probabilities.values()) >= least[v.value] else v
+                for v in small.evaluate(unlabelled(gold))
+            ]
             score(f"cascade's small model, risk {risk}", sure, gold)
     return out
 

@@ -70,10 +70,20 @@ def test_people_who_disagree_with_it_keep_it_from_being_offered(teacher):
     clave, _ = teacher
     wrong = [r.model_copy(update={"label": "adhere"}) for r in labelled(12, "h")]
     right = labelled(12, "h")
-    assert distill(clave, unlabelled(30), calls=30, held_out=right, most_loss=0.1).offered
+    assert distill(clave, unlabelled(30), calls=30, held_out=right, most_loss=0.2).offered
     found = distill(clave, unlabelled(30), calls=30, held_out=wrong, most_loss=-0.5)
     assert not found.offered
     assert "not offered" in found.summary()
+
+
+def test_a_loss_that_few_labels_cannot_rule_out_keeps_it_from_being_offered(teacher):
+    """No loss is seen on twelve labels, and up to .16 of one would not be seen."""
+    clave, _ = teacher
+    found = distill(clave, unlabelled(30), calls=30, held_out=labelled(12, "h"), most_loss=0.1)
+    assert found.loss.value == 0
+    assert found.loss.high > 0.1
+    assert not found.offered
+    assert f"at the upper end of its interval {found.loss.high:.3f}" in found.summary()
 
 
 def test_failures_are_counted_and_never_learnt_from():
@@ -116,9 +126,9 @@ def test_the_loss_is_on_rows_where_both_gave_a_verdict(teacher):
         for i in range(6)
     ]
     shy = clave.with_chat(FakeChat({"nobody knows": refusal, "helped": "adhere", "hurt": "oppose"}))
-    found = distill(shy, unlabelled(60), calls=60, held_out=labelled(12, "h") + hard, most_loss=0.05)
+    found = distill(shy, unlabelled(60), calls=60, held_out=labelled(12, "h") + hard, most_loss=0.2)
     assert (found.teacher.n, found.teacher.failed) == (12, 6)
-    assert found.loss == pytest.approx(0)
+    assert found.loss.value == pytest.approx(0)
     assert found.offered
 
 

@@ -4,96 +4,34 @@
     for verdict in cascade.evaluate(responses): ...
     print(cascade.summary())     # how many calls were saved, and what is guaranteed
 
-The threshold is chosen on the human labels that the small evaluator was fitted on, by its out-of-fold probabilities: the lowest one at
-which, with the stated confidence, of the verdicts that the small evaluator gives at most a share `risk` is wrong. It is found by testing
-thresholds one after the other from the strictest down until one fails (Learn then Test with fixed-sequence testing, Angelopoulos et al.
-2021, https://arxiv.org/abs/2110.01052), with exact binomial tests on one verdict of each scenario, since those of one scenario are no
-independent trials. The guarantee holds for responses that are like the labelled ones, and for nothing else: docs/design/cascade.md.
+Each value has a threshold of its own, chosen on the human labels of the value that the small evaluator was fitted on, by its out-of-fold
+probabilities: the lowest one at which, with the stated confidence, of the verdicts that the small evaluator gives on this value at most a
+share `risk` is wrong (`clave.scoring.selective`). One threshold for all would keep the risk on average over the values, and break it on
+some. The guarantee holds for responses that are like the labelled ones, and for nothing else: docs/design/cascade.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import Stream, SyncStream
 from clave.evaluator import Clave
+from clave.fitting.fitted import Fitted
 from clave.llm.ledger import Ledger
-from clave.records import LABELS, Record, Response, Verdict
+from clave.records import LABELS, Response, Verdict
+from clave.scoring.selective import CONFIDENCE, Threshold, choose_threshold
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
 
-_GRID = tuple(round(0.99 - 0.01 * k, 2) for k in range(66))
-"""Thresholds from the strictest to the laxest: fixed beforehand, as the test of a sequence demands."""
 _WORKERS = 64
 SMALL = "cascade: small model"
 """Flag of a verdict that the small evaluator gave."""
-
-
-class Guarantee(Record):
-    """What was promised, and what it rests on."""
-
-    risk: float
-    """Most of the small evaluator's own verdicts that may be wrong."""
-    confidence: float
-    """Probability, over the draw of labelled samples, with which that holds."""
-    threshold: float | None
-    """Calibrated probability from which on the small evaluator answers; None: nowhere can it be promised."""
-    scenarios: int
-    """Scenarios among the labelled samples on which the threshold was tested."""
-    answered: int = 0
-    """Those of them in which the small evaluator would have answered."""
-    wrong: int = 0
-    """And in which it would have been wrong."""
-
-
-def choose_threshold(
-    probabilities: NDArray[np.float64],
-    y: NDArray[np.int64],
-    groups: Sequence[str],
-    *,
-    risk: float,
-    confidence: float = 0.9,
-    seed: int = 0,
-) -> Guarantee:
-    """Find the lowest threshold at which the error rate above it is at most `risk`.
-
-    Args:
-        probabilities: Calibrated and out-of-fold, shape (n, 3).
-        y: Index of each row's label, shape (n,).
-        groups: Scenario of each row.
-        risk: Share of answered verdicts that may be wrong, above 0 and below 1.
-        confidence: Probability with which that must hold.
-        seed: Of the draw of one verdict in each scenario.
-
-    Raises:
-        InputError: Risk or confidence is out of range.
-    """
-    from scipy.stats import binom
-
-    if not 0 < risk < 1 or not 0 < confidence < 1:
-        raise InputError("risk and confidence must lie between 0 and 1")
-    order = np.random.default_rng(seed).permutation(len(y))
-    top, wrong = probabilities.max(axis=1)[order], (probabilities.argmax(axis=1) != y)[order]
-    group = np.unique(list(groups), return_inverse=True)[1][order]
-    scenarios = len(set(groups))
-    best = Guarantee(risk=risk, confidence=confidence, threshold=None, scenarios=scenarios)
-    for threshold in _GRID:
-        answered = np.flatnonzero(top >= threshold)
-        one_each = answered[np.unique(group[answered], return_index=True)[1]]
-        n, errors = len(one_each), int(wrong[one_each].sum())
-        if binom.cdf(np.ceil(n * risk / 2), n, risk) > 1 - confidence:
-            continue  # so few would not pass with half the errors allowed: the sequence of tests must not end on them
-        if binom.cdf(errors, n, risk) > 1 - confidence:
-            break
-        best = best.model_copy(update={"threshold": threshold, "answered": n, "wrong": errors})
-    return best
 
 
 class Cascade:
@@ -102,14 +40,15 @@ class Cascade:
     Args:
         small: Fitted, and without a large model.
         large: Answers where the small one may not.
-        risk: Share of the small one's verdicts that may be wrong.
+        risk: Share of the small one's verdicts on a value that may be wrong.
         confidence: Probability with which that must hold.
 
     Raises:
-        InputError: The small one is not fitted or makes calls, or the two are for different value systems.
+        InputError: The small one is not fitted or makes calls, or the two are for different value systems, or risk or
+            confidence is not between 0 and 1.
     """
 
-    def __init__(self, small: Clave, large: Clave, *, risk: float = 0.1, confidence: float = 0.9) -> None:
+    def __init__(self, small: Clave, large: Clave, *, risk: float = 0.1, confidence: float = CONFIDENCE) -> None:
         fitted = small.fitted
         if fitted is None or small.settings.calls:
             raise InputError("the small evaluator of a cascade must be calibrated, and without a large model (--model none)")
@@ -119,10 +58,9 @@ class Cascade:
             )
         self.large = large
         self._small, self._large = small.judging, large.judging
-        y = np.array([LABELS.index(s.labelled.label) for s in fitted.samples])
-        groups = [s.labelled.group for s in fitted.samples]
-        calibrated = fitted.learnt.calibration.apply(fitted.learnt.out_of_fold())
-        self.guarantee_ = choose_threshold(calibrated, y, groups, risk=risk, confidence=confidence, seed=small.settings.seed)
+        self.risk, self.confidence = risk, confidence
+        self.guarantees_ = _guarantees(fitted, risk, confidence)
+        """By value, what is promised of the small one's verdicts on it, and what that rests on."""
         self.counts_ = Counter[str]()
         """Verdicts of the last evaluation by who gave them: small, large."""
         self.name = f"cascade-{small.name}-{large.name}-{risk:g}"
@@ -169,11 +107,11 @@ class Cascade:
 
     async def _judge(self, unit: Unit, min_confidence: float, floor: float) -> list[Verdict]:
         response, values = unit
-        threshold = self.guarantee_.threshold
         out, rest = list[Verdict](), list[Value]()
         for value in values:
-            known = threshold is not None and value.id in self._small.values
-            found = (await self._small.judge((response, (value,)), min_confidence))[0] if known else None
+            promised = self.guarantees_.get(value.id)
+            threshold = promised.threshold if promised is not None else None
+            found = (await self._small.judge((response, (value,)), min_confidence))[0] if threshold is not None else None
             if found is None or found.probabilities is None or found.label is None or max(found.probabilities.values()) < (threshold or 1):
                 rest.append(value)  # also where it abstains: it is not sure enough for who asks
             else:
@@ -186,17 +124,37 @@ class Cascade:
         return out
 
     def summary(self) -> str:
-        """Calls saved, and the guarantee, in two sentences."""
-        g, small, total = self.guarantee_, self.counts_["small"], sum(self.counts_.values())
-        sure, risk = f"{g.confidence:.0%}", f"{g.risk:.0%}"
-        if g.threshold is None:
+        """Calls saved, and the guarantee, in a few sentences."""
+        small, total = self.counts_["small"], sum(self.counts_.values())
+        sure, risk = f"{self.confidence:.0%}", f"{self.risk:.0%}"
+        kept = {value: g for value, g in self.guarantees_.items() if g.threshold is not None}
+        if not kept:
+            labels = sum(g.rows for g in self.guarantees_.values())
             return (
-                f"The small model gave none of {total:,} verdicts: on {g.scenarios} labelled scenarios no threshold keeps its errors "
-                f"at {risk} with {sure} confidence. Label more, or allow a higher risk."
+                f"The small model gave none of {total:,} verdicts: on {labels} labels no threshold keeps its errors on any value at {risk} "
+                f"with {sure} confidence. Label more, or allow a higher risk."
             )
         share = small / total if total else 0.0
-        return (
-            f"The small model gave {small:,} of {total:,} verdicts ({share:.0%} of the calls saved). With {sure} confidence at most {risk} "
-            f"of those are wrong, on responses like the labelled ones: from probability {g.threshold:.2f} on it was wrong in {g.wrong} of "
-            f"{g.answered} labelled scenarios it had not seen."
+        tested = "; ".join(
+            f"{value} from probability {g.threshold:.2f} on, wrong in {g.wrong} of {g.answered}" for value, g in kept.items()
         )
+        return (
+            f"The small model gave {small:,} of {total:,} verdicts ({share:.0%} of the calls saved), on {len(kept)} of "
+            f"{len(self.guarantees_)} values. With {sure} confidence at most {risk} of those on a value are wrong, on responses like the "
+            f"labelled ones. On labels that it had not seen: {tested}."
+        )
+
+
+def _guarantees(fitted: Fitted, risk: float, confidence: float) -> dict[str, Threshold]:
+    y = np.array([LABELS.index(s.labelled.label) for s in fitted.samples])
+    calibrated = fitted.learnt.calibration.apply(fitted.learnt.out_of_fold())
+    certainty, wrong = calibrated.max(axis=1), calibrated.argmax(axis=1) != y
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for i, sample in enumerate(fitted.samples):
+        rows[sample.labelled.value].append(i)
+    return {
+        value: choose_threshold(
+            certainty[own], wrong[own], [fitted.samples[i].labelled.group for i in own], risk=risk, confidence=confidence
+        )
+        for value, own in rows.items()
+    }

@@ -37,7 +37,7 @@ from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label, LabelledResponse, Response, Verdict
 from clave.scoring.metrics import accuracy, accuracy_difference
-from clave.scoring.statistics import Estimate
+from clave.scoring.statistics import Difference, Estimate
 from clave.settings import NO_MODEL, Settings, Training
 
 _LEAST = 0.02
@@ -56,10 +56,10 @@ class Distilled:
     """Of the same small model without the soft verdicts."""
     accuracy: Estimate
     """Of the student."""
-    loss: float | None
-    """How far the student falls behind the teacher where both gave a verdict; None where they never did."""
+    loss: Difference
+    """How far the student falls behind the teacher where both gave a verdict."""
     most: float
-    """The loss up to which it is offered."""
+    """The loss up to which it is offered, at the upper end of the interval."""
     human: int
     """Human labels it learnt from."""
     labelled: int
@@ -75,11 +75,12 @@ class Distilled:
         """What it learnt from, how it compares, and whether it is offered."""
         early = f"It was to learn from more: {self.stopped}. " if self.stopped else ""
         verdict = "It is offered" if self.offered else "It is not offered"
-        loss = "not known" if self.loss is None else f"{self.loss:.3f}"
+        known = self.loss.value is not None and self.loss.high is not None
+        loss = f"{self.loss.value:.3f}, at the upper end of its interval {self.loss.high:.3f}," if known else "not known,"
         return (
             f"The small model learnt from {self.labelled:,} soft verdicts ({self.calls:,} calls, {self.failed} failed) and "
             f"{self.human:,} human labels. {early}On {self.judged_on} it is {self.accuracy} accurate; without the "
-            f"soft verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss}, "
+            f"soft verdicts it would be {self.alone}, and the large evaluator is {self.teacher}. {verdict}: the loss is {loss} "
             f"and at most {self.most:g} was allowed."
         )
 
@@ -103,7 +104,8 @@ def distill(
         responses: Unlabelled; all are encoded, those that are picked are sent to the large model. Those of held-out scenarios are left out.
         calls: Calls for labelling, at the most. Scoring on `held_out` takes one more for each of its rows.
         held_out: Human labels that neither has seen; empty: cross-validation by scenario on the teacher's own.
-        most_loss: Accuracy that the student may lose against the teacher and still be offered.
+        most_loss: Accuracy that the student may lose against the teacher, at the upper end of the 95 % interval, and still be offered: a
+            loss that a few labels do not show is not shown to be none.
         recognizer: The student's, see `Settings.recognizer`.
         training: How it is trained, where it is fine-tuned.
         seed: Of everything random.
@@ -151,7 +153,7 @@ def distill(
         gold, groups = [s.labelled.label for s in fitted.samples], [s.labelled.group for s in fitted.samples]
         said = [_out_of_fold(one) for one in (fitted, alone, student)]
     of_teacher, of_alone, of_student = (accuracy(gold, labels, groups) for labels in said)
-    loss = accuracy_difference(gold, said[0], said[2], groups).value
+    loss = accuracy_difference(gold, said[0], said[2], groups)
     learnt_from = Distillation(
         source=teacher.name,
         verdicts=len(soft),
@@ -165,7 +167,7 @@ def distill(
     return Distilled(
         student=Clave.of(student.renamed(name, learnt_from)),
         human=len(student.samples),
-        offered=loss is not None and loss <= most_loss + 1e-12,
+        offered=loss.high is not None and loss.high <= most_loss,
         teacher=of_teacher,
         alone=of_alone,
         accuracy=of_student,

@@ -21,7 +21,9 @@ def distill(
     calls: Annotated[int, typer.Option("--calls", min=1, help="Calls to the large model for labelling, at the most.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new evaluator.")],
     held_out: Annotated[str | None, typer.Option("--held-out", help="Labels to judge by; else its own, cross-validated.")] = None,
-    max_loss: Annotated[float, typer.Option("--max-loss", help="Accuracy it may lose and still be saved.")] = 0.05,
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", help="Accuracy it may lose, at the upper end of the interval, and be saved.")
+    ] = 0.05,
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
     seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,

@@ -40,7 +40,9 @@ def evaluate(
     cascade: Annotated[
         str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
     ] = None,
-    risk: Annotated[float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts that may be wrong.")] = 0.1,
+    risk: Annotated[
+        float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts on a value that may be wrong.")
+    ] = 0.1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
     mapping: opt.Map = None,
     turns: opt.Turns = "last",

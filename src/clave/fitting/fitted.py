@@ -23,7 +23,7 @@ from clave.fitting.learn import Learnt, Scores
 from clave.fitting.naming import fitted_name
 from clave.fitting.samples import Sample
 from clave.records import Label, Record
-from clave.scoring.statistics import Estimate
+from clave.scoring.statistics import Difference, Estimate
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
 
@@ -53,8 +53,8 @@ class Distillation(Record):
     """Of the soft verdicts."""
     accuracy: Estimate | None = None
     teacher: Estimate | None = None
-    loss: float | None = None
-    """How far it falls behind the teacher; None where that is not known."""
+    loss: Difference | None = None
+    """How far it falls behind the teacher."""
 
 
 class Provenance(Record):
