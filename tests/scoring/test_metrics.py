@@ -53,6 +53,15 @@ def test_no_verdict_at_all_has_no_score():
     assert coverage_at_risk([A, X], [None, None]).value is None
 
 
+def test_a_score_at_its_bound_has_an_interval():
+    """Two annotators of opposite minds: kappa is -1, and would not be without one of the rows."""
+    found = kappa([A, X, A, X, A], [X, A, X, A, X])
+    assert found.value < -0.9
+    assert found.low < found.high
+    exact = kappa([A, X], [X, A])
+    assert exact.value == -1
+
+
 def test_kappa_is_not_defined_where_only_one_label_occurs():
     assert kappa([A, A], [A, A]).value is None
 

@@ -138,7 +138,7 @@ def estimate(sums: ArrayLike, groups: Groups, formula: Formula, *, bounds: tuple
         return Estimate(value=value, low=None, high=None, n=of.rows, failed=failed)
     least, span = bounds[0], bounds[1] - bounds[0]
     share = min(max((value - least) / span, 0.0), 1.0)
-    if variance > _NOTHING:
+    if variance > _NOTHING and 0 < share < 1:
         low, high = wilson(share, share * (1 - share) * span**2 / variance, of.quantile)
     else:
         low, high = wilson(share, of.effective)
