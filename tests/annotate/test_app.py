@@ -16,10 +16,12 @@ from clave.annotate.access import Access
 from clave.annotate.app import build_app, session_secret
 from clave.annotate.assign import Rules
 from clave.annotate.calibrating import Calibrating
+from clave.annotate.checks import read_checks
 from clave.annotate.exchange import judgement_rows, read_judgements, write_rows
 from clave.annotate.gold import add_gold
 from clave.annotate.store import Store
-from clave.records import LabelledResponse, Response
+from clave.errors import InputError
+from clave.records import LabelledResponse, Response, Verdict
 from clave.values import ValueSystem
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -342,3 +344,55 @@ def test_too_much_is_refused(open_store: Store) -> None:
 
     assert page.post("/api/labels", content=drip()).status_code == 413
     assert page.post("/api/labels", content=b"[" * 100_000, headers={"content-type": "application/json"}).status_code in {400, 422}
+
+
+def test_columns_of_an_audit_plan_are_not_shown_and_come_back(open_store: Store) -> None:
+    hidden = {"inclusion_probability": 0.0421, "stratum": "stratum-xyz", "round": 3, "seed": 77, "model": "model-xyz"}
+    open_store.add_responses([Response(id="audit", response="Audited.", value="care", metadata=hidden)])
+    pk = open_store.find("audit", "care")
+    page = client(open_store)
+    page.post("/api/labels", json=said(response=pk))
+    client(open_store, name="ben").post("/api/labels", json=said(response=pk, label="oppose"))
+    shown = [page.get(path).text for path in PAGES] + [page.post("/api/undo", json={"key": "undo-key-1"}).text]
+    assert "Audited." in shown[-1]
+    assert not [text for text in shown if "xyz" in text or "0421" in text]
+    (row,) = [json.loads(line) for line in page.get("/export?what=judgements").text.splitlines()]
+    assert {name: row[name] for name in hidden} == hidden
+
+
+def test_an_evaluators_verdict_is_shown_after_the_label_and_not_before(open_store: Store, tmp_path: Path) -> None:
+    verdicts = [
+        Verdict(id="r0", value="care", status="ok", label="oppose", probabilities={"adhere": 0.1, "oppose": 0.9, "unrelated": 0.0}),
+        Verdict(id="r1", value="care", status="failed", reason="timeout"),
+    ]
+    path = tmp_path / "verdicts.jsonl"
+    path.write_text("".join(v.model_dump_json() + "\n" for v in verdicts))
+    checks = read_checks(path, open_store.system)
+    app = build_app(open_store, Access(secret="s"), Rules(), checks=checks)
+    page = TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN}, follow_redirects=False)
+    page.post("/enter", data={"name": "ana"})
+    for text in (page.get("/label").text, page.get("/api/next?value=care").text):
+        assert "0.9" not in text
+        assert '"probability"' not in text
+    answer = page.post("/api/labels", json=said(response=open_store.find("r0", "care"))).json()
+    assert answer["check"] == {"said": "adhere", "label": "oppose", "probability": 0.9, "why": "", "same": False}
+    other = page.post("/api/labels", json=said(response=open_store.find("r1", "care"), key="another-key")).json()
+    assert other["check"] is None
+    path.write_text("")
+    with pytest.raises(InputError, match="there is no verdict for a value"):
+        read_checks(path, open_store.system)
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    from clave.cli import annotate as command
+
+    path = tmp_path / "labels.jsonl"
+    rows = [{"id": "a", "response": "x", "value": "[/nope]", "label": "adhere", "annotator": who} for who in ("[/nope]", "[red]ben")]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    app = typer.Typer()
+    app.command()(command.agreement)
+    shown = CliRunner().invoke(app, [str(path)], env={"COLUMNS": "200"})
+    assert "[/nope] / [red]ben" in shown.output

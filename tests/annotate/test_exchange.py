@@ -9,7 +9,7 @@ from clave.annotate.aggregate import aggregate
 from clave.annotate.exchange import FORMATS, SUFFIX, judgement_rows, label_rows, read_judgements, write_rows
 from clave.annotate.judgement import Judgement
 from clave.errors import InputError
-from clave.io import read_labels
+from clave.io import read_labels, read_rows
 from clave.records import Evidence
 
 TEXTS = ["plain", 'quotes " and, commas', "two\nlines", "مرحبا بالعالم", "你好", "nul \0 and \u202e bidi", "🙂 evidence"]
@@ -110,3 +110,37 @@ def test_what_is_no_label_studio_export_is_refused_in_a_sentence(text: str, tmp_
     path.write_text(text)
     with pytest.raises(InputError, match="x.json"):
         read_judgements(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_settled_labels_bring_every_annotators_vote_to_agreement(format: str, judgements: list[Judgement], tmp_path: Path) -> None:
+    path = tmp_path / f"labels{SUFFIX[format]}"  # type: ignore[index]
+    write_rows(path, label_rows(aggregate(judgements).labelled))
+    again = read_judgements(path)
+    assert {(j.id, j.annotator, j.label) for j in again} == {(j.id, j.annotator, j.label) for j in judgements}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_settled_labels_of_every_format_calibrate(format: str, judgements: list[Judgement], tmp_path: Path) -> None:
+    path = tmp_path / f"labels{SUFFIX[format]}"  # type: ignore[index]
+    settled = aggregate(judgements).labelled
+    write_rows(path, label_rows(settled))
+    assert [(r.id, r.label) for r in read_labels(path)] == [(r.id, r.label) for r in settled]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("what", ["judgements", "labels"])
+def test_the_responses_own_columns_go_through(what: str, format: str, tmp_path: Path) -> None:
+    """As an audit plan has them; one that is called like a column of ours is kept apart."""
+    own = {"inclusion_probability": 0.0421, "stratum": "model-a/high", "round": 2, "seed": 7, "model": "model-a", "note": "mine"}
+    said = Judgement(id="r1", value="care", annotator="ana", label="adhere", response="Be kind.", note="clear", metadata=own)
+    path = tmp_path / f"out{SUFFIX[format]}"  # type: ignore[index]
+    write_rows(path, judgement_rows([said]) if what == "judgements" else label_rows(aggregate([said]).labelled))
+    (row,) = read_rows(path)
+    columns = row.data["data"] if format == "label-studio" else row.data
+    assert {k: type(v)(columns[k]) for k, v in own.items() if k != "note"} == {k: v for k, v in own.items() if k != "note"}
+    (again,) = read_judgements(path)
+    assert again.metadata["note"] == "mine"
+    assert again.note == ("clear" if what == "judgements" else "")
+    (labelled,) = read_labels(path)
+    assert float(labelled.metadata["inclusion_probability"]) == 0.0421

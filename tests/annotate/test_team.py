@@ -175,8 +175,8 @@ def test_wrong_tokens_are_forgiven_one_by_one() -> None:
 
 NAN, INF = float("nan"), float("inf")
 BAD_ROWS = [
-    *({"at": bad} for bad in (NAN, INF, -1, "nan", "1e999", [1], True, {"a": 1})),
-    *({"seconds": bad} for bad in (NAN, INF, -3, "x")),
+    *({"at": bad} for bad in (INF, -1, "nan", "1e999", [1], True, {"a": 1})),
+    *({"seconds": bad} for bad in (INF, -3, "x")),
     *({"id": bad} for bad in (["x"], {"a": 1}, True, 1.5)),
     *({"value": bad} for bad in (["care"], {"a": 1}, 7, "x" * 65)),
     *({"label": bad} for bad in (None, ["adhere"], 3, "good")),
@@ -202,6 +202,11 @@ def test_a_malformed_row_is_a_sentence_and_changes_nothing(shared: Store, change
     assert told.status_code == 400, told.text
     assert told.json()["detail"].startswith(("the file, line 2: ", "response "))
     assert shared.judgements() == []
+
+
+def test_a_time_that_is_no_number_is_none(shared: Store) -> None:
+    assert entered(shared, "t-owner", "olga").post("/import?format=jsonl", content=row(at=NAN, seconds=NAN)).json()["imported"] == 1
+    assert shared.judgements()[0].seconds is None
 
 
 TASK = {"data": {"id": "r0", "value": "care", "response": "Answer number 0."}}
@@ -231,7 +236,7 @@ def test_a_malformed_label_studio_task_is_a_sentence(shared: Store, annotations:
     olga = entered(shared, "t-owner", "olga")
     told = olga.post("/import?format=label-studio", content=json.dumps([{**TASK, "annotations": annotations}]))
     assert told.status_code == 400, told.text
-    assert told.json()["detail"].startswith("the file, task 1: ")
+    assert told.json()["detail"].startswith("the file, item 1: ")
     assert shared.judgements() == []
 
 

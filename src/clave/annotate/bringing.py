@@ -54,10 +54,10 @@ def brought(where: str, data: Mapping[str, Any]) -> list[Judgement]:
     cells = {name: cell for name, cell in data.items() if cell not in (None, "")}
     for name in ("id", "value", "label"):
         if name not in cells:
-            raise InputError(f"{where}: the row has no {name!r}: it has {', '.join(cells) or 'nothing'}")
+            raise InputError(f"{where}: the row has no {name!r}: it has {', '.join(cells) or 'nothing'}; name it with --map column={name}")
     try:
         own = {name: cells[name] for name in _Brought.model_fields if name in cells}
-        own["id"] = _name(cells["id"], "id")
+        own["id"], own["value"] = _name(cells["id"], "id"), _name(cells["value"], "value")
         own["label"] = _label(where, cells["label"])
         own["annotator"] = _name(cells.get("annotator", UNKNOWN), "annotator")
         own["evidence"] = _nested(cells.get("evidence", []))
@@ -108,7 +108,7 @@ def _name(cell: Any, field: str) -> str:
         raise ValueError(f"{field}: must be text or a whole number")
     text = str(cell)
     if field != "id" and not text.isprintable():
-        raise ValueError(f"{field}: a name is of letters that can be seen")
+        raise ValueError(f"{field}: must be of characters that can be seen")
     return text
 
 

@@ -144,16 +144,21 @@ def agreement(
 def _tables(report: AgreementReport) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     whole = Table("value", "annotators", "items", "by two or more", "percent", "alpha", "cannot tell", title="Agreement")
     for v in report.values:
-        whole.add_row(v.value, str(v.annotators), str(v.items), str(v.overlap), _figure(v.percent), _figure(v.alpha), str(v.cannot_tell))
+        whole.add_row(
+            Text(v.value), str(v.annotators), str(v.items), str(v.overlap), _figure(v.percent), _figure(v.alpha), str(v.cannot_tell)
+        )
     console.print(whole)
     if report.pairs:
         pairs = Table("value", "pair", "items", "percent", "kappa", "alpha", title="Pairs")
         for p in report.pairs:
-            pairs.add_row(p.value, " / ".join(p.annotators), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha))
+            pairs.add_row(
+                Text(p.value), Text(" / ".join(p.annotators)), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha)
+            )
         console.print(pairs)
     console.print(f"{len(report.to_discuss)} items to discuss; [dim]brackets: 95 % bootstrap intervals over items; -: does not exist[/dim]")
 
