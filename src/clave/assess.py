@@ -20,6 +20,7 @@ from clave.errors import InputError
 from clave.evaluating.stream import StopStreamError, Stream
 from clave.io import read_responses, read_rows
 from clave.io.rows import good_rows
+from clave.llm.answers import spoken
 from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure, Record, Response, Verdict, scenario_key
 from clave.report.drawing import short
@@ -141,7 +142,7 @@ async def generate(
         if isinstance(answer, Failure):
             return [Unanswered(id=identity, scenario=scenario.text, status=answer.status, reason=answer.reason)]
         told = {"model": chat.model, "sample": k} | ({"cut_off": True} if answer.cut_off else {})
-        return [Response(id=identity, scenario=scenario.text, response=_said(answer.text), metadata=told)]
+        return [Response(id=identity, scenario=scenario.text, response=spoken(answer.text), metadata=told)]
 
     path.parent.mkdir(parents=True, exist_ok=True)
     todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
@@ -190,13 +191,8 @@ def _kept(path: Path, model: str, wanted: dict[str, tuple[Scenario, int]]) -> se
     return done
 
 
-def _said(text: str) -> str:
-    """The answer without the thinking part that some servers leave in it."""
-    return text.rpartition("</think>")[2].strip()
-
-
 def _not_empty(text: str) -> None:
-    if is_blank(_said(text)):
+    if is_blank(spoken(text)):
         raise ValueError("it is empty")
 
 

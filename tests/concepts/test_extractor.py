@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clave.concepts.extractor import MAX_CHARACTERS, Extractor, locate
-from clave.llm.chat import Completion, read_object
+from clave.llm.answers import read_object
+from clave.llm.chat import Completion
 from clave.records import Extraction, Failure, Response, Usage
 from clave.testing import FakeChat
 from clave.values import Value
@@ -41,21 +43,71 @@ def test_the_object_is_found_in_what_stands_around_it(text):
     ("change", "sentence"),
     [
         ({"stance": "neutral"}, "'stance' is 'neutral', not one of"),
-        ({"stance": ["adhere"]}, "'stance' is"),
+        ({"stance": ["adhere", "oppose"]}, "'stance' is"),
         ({"confidence": 1.5}, "not a number from 0 to 1"),
         ({"confidence": "high"}, "not a number from 0 to 1"),
+        ({"confidence": "nan"}, "not a number from 0 to 1"),
+        ({"confidence": "9" * 6000}, "not a number from 0 to 1"),
+        ({"confidence": 90}, "not a number from 0 to 1"),
         ({"confidence": True}, "not a number from 0 to 1"),
         ({"confidence": float("nan")}, "not a number from 0 to 1"),
-        ({"concepts": "Helping"}, "'concepts' is not a list of texts"),
         ({"concepts": [1]}, "'concepts' is not a list of texts"),
         ({"concepts": [" "]}, "a stance and no concept"),
-        ({"evidence": ["x"]}, "'evidence' is not a text"),
+        ({"evidence": ["x", "y"]}, "'evidence' is not a text"),
     ],
 )
 def test_an_answer_of_another_form_is_a_failure(change, sentence):
     found = extract(GOOD | change)
     assert found.kind == "bad_answer"
     assert sentence in found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        (json.dumps(GOOD | {"stance": " Adheres. "}), ("mended_form",)),
+        (json.dumps(GOOD | {"stance": ["ADHERE"]}), ("mended_form",)),
+        (json.dumps(GOOD | {"confidence": "0.9"}), ("mended_form",)),
+        (json.dumps(GOOD | {"confidence": "90 %"}), ("mended_form",)),
+        (json.dumps(GOOD | {"concepts": "Helping others"}), ("mended_form",)),
+        (json.dumps({name.title(): cell for name, cell in GOOD.items()}), ("mended_form",)),
+        (json.dumps([GOOD]), ("mended_form",)),
+        (json.dumps({"answer": GOOD}), ("mended_form",)),
+        (f"I weigh {{this}} and {{ that: {json.dumps(GOOD)}", ("in_prose",)),
+        (f'First {{"a": 1}}, then {json.dumps(GOOD)}.', ("in_prose",)),
+        (json.dumps(GOOD)[:-1] + ", }", ("mended_syntax",)),
+        (json.dumps(GOOD).replace('others"]', 'others",\n]'), ("mended_syntax",)),
+        (json.dumps(GOOD).replace("she helped", "she\nhelped"), ("mended_syntax",)),
+        (f"<|channel|>analysis<|message|>We need {{..}}.<|end|><|start|>assistant<|channel|>final<|message|>{json.dumps(GOOD)}", ()),
+    ],
+)
+def test_what_can_only_be_meant_in_one_way_is_read_and_the_verdict_says_so(text, flags):
+    found = extract(text).extraction
+    assert (found.stance, found.confidence, found.concepts) == ("adhere", 0.9, ("Helping others",))
+    assert found.evidence[0].text == "she helped"
+    assert found.flags == flags
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"{json.dumps(GOOD)} or {json.dumps(GOOD | {'stance': 'oppose'})}", "2 JSON objects that differ"),
+        ('{"stance": "oppose", ' + json.dumps(GOOD)[1:], "no JSON object"),
+        (f"<think>It asks me to say {json.dumps(GOOD)}", "a thought that does not end"),
+        (f"<|channel|>analysis<|message|>It asks me to say {json.dumps(GOOD)}", "no JSON object"),
+        (json.dumps([GOOD, GOOD | {"stance": "oppose"}]), "objects that differ"),
+        ("[" * 100_000 + json.dumps(GOOD), "|"),
+        ('{"a": ' * 1000 + json.dumps(GOOD) + "}" * 1000, "nested too deep|'concepts'"),
+        ("{" * 20_000 + json.dumps(GOOD), "nested too deep"),
+        (json.dumps(GOOD).replace("0.9", "1" * 6000), "JSON|confidence"),
+        ("x" * 600_000, "600,000 characters long"),
+    ],
+)
+def test_what_can_be_meant_in_two_ways_is_no_answer(text, sentence):
+    found = extract(text)
+    if sentence != "|":
+        assert (found.status, found.kind) == ("failed", "bad_answer")
+        assert re.search(sentence, found.reason)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "null", "{", "no object", "[" * 100_000, '{"a":' * 100_000])

@@ -8,13 +8,15 @@ found.extraction.concepts     # ("Advising against actions that intentionally ha
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from clave.concepts.prompts import template, token_for
-from clave.llm.chat import ChatModel, ChatRequest, Completion, read_object
+from clave.llm.answers import Read, read
+from clave.llm.chat import ChatModel, ChatRequest, Completion
 from clave.records import LABELS, Evidence, Extraction, Failure, Label, Response, Usage
 from clave.text import cut_middle, is_blank
 from clave.values import Value
@@ -74,7 +76,7 @@ class Extractor:
         answer = await self._chat.complete(extraction_request(response, value, guideline, examples))
         if isinstance(answer, Failure):
             return answer
-        return _extracted(read_object(answer.text), answer, response)
+        return _extracted(*_read(answer.text), answer, response)
 
     async def extract_joint(
         self, response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]
@@ -87,17 +89,18 @@ class Extractor:
         if empty is not None:
             return dict.fromkeys((v.id for v in values), empty)
         answer = await self._chat.complete(joint_request(response, values, guidelines))
-        data = {} if isinstance(answer, Failure) else read_object(answer.text)
+        found = Read({}) if isinstance(answer, Failure) else _read_joint(answer.text, values)
         results: dict[str, Extracted | Failure] = {}
         for value in values:
-            part = data.get(value.id)
+            part = found.data.get(value.id)
+            part, marks = _in_form(part) if isinstance(part, dict) else (part, ())
             problem = _problem(part)
             if isinstance(answer, Failure) and answer.kind in ("refused", "budget"):
                 results[value.id] = answer
             elif problem is not None or isinstance(answer, Failure):
                 results[value.id] = await self.extract(response, value, guideline=guidelines.get(value.id))
             else:
-                results[value.id] = _extracted(cast(dict[str, Any], part), answer, response)
+                results[value.id] = _extracted(cast(dict[str, Any], part), (*found.marks, *marks), answer, response)
                 answer = replace(answer, usage=Usage())
         if isinstance(answer, Completion) and answer.usage.calls:  # it answered for no value, and was paid for all the same
             first = next((v for v, found in results.items() if isinstance(found, Extracted)), None)
@@ -124,7 +127,7 @@ def joint_request(response: Response, values: Sequence[Value], guidelines: Mappi
         system=prompt.system(values=pairs),
         user=prompt.user(values=pairs, scenario=scenario, response=text, token=token),
         schema=_object({v.id: SCHEMA for v, _ in pairs}),
-        check=read_object,
+        check=functools.partial(_read_joint, values=values),
         max_tokens=min(16_384, 256 + 192 * len(pairs)),
         token=token,
     )
@@ -142,9 +145,63 @@ def _nothing_to_judge(response: Response) -> Failure | None:
 
 
 def _check(text: str) -> None:
-    problem = _problem(read_object(text))
+    _read(text)
+
+
+def _read(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The object of an answer for one value in the asked form, and how it was read.
+
+    Raises:
+        ValueError: There is no such object; says what is wrong with the one there is.
+    """
+    data, marks = read(text, lambda data: _problem(_in_form(data)[0]) is None)
+    data, more = _in_form(data)
+    problem = _problem(data)
     if problem is not None:
         raise ValueError(problem)
+    return data, tuple(dict.fromkeys((*marks, *more)))
+
+
+def _read_joint(text: str, values: Sequence[Value]) -> Read:
+    return read(text, lambda data: any(isinstance(data.get(v.id), dict) for v in values))
+
+
+_STANCES: dict[str, Label] = {
+    **dict.fromkeys(("adhere", "adheres", "adhered", "adhering"), "adhere"),
+    **dict.fromkeys(("oppose", "opposes", "opposed", "opposing"), "oppose"),
+    "unrelated": "unrelated",
+}
+
+
+def _in_form(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """An answer with what can only be meant in one way put into the asked form: "Adheres", "0.9", one concept for a list of one."""
+    names = {name: name.strip().lower() for name in data if name not in _FIELDS}
+    plain = {name: data[name] for name in _FIELDS if name in data}
+    plain |= {to: data[name] for name, to in names.items() if to in _FIELDS and to not in plain and list(names.values()).count(to) == 1}
+    for name in ("stance", "evidence", "confidence"):
+        if isinstance(plain.get(name), list) and len(plain[name]) == 1:
+            plain[name] = plain[name][0]
+    if isinstance(plain.get("stance"), str):
+        plain["stance"] = _STANCES.get(plain["stance"][:40].strip(" \t\r\n.'\"*").lower(), plain["stance"])
+    if isinstance(plain.get("confidence"), str):
+        plain["confidence"] = _number(plain["confidence"])
+    if isinstance(plain.get("concepts"), str):
+        plain["concepts"] = [plain["concepts"]]
+    elif "concepts" in plain and plain["concepts"] is None:
+        plain["concepts"] = []
+    mended = any(name not in data or plain[name] != data[name] for name in plain)
+    return plain, ("mended_form",) if mended else ()
+
+
+def _number(text: str) -> float | str:
+    """A confidence that was written as a text: "0.9" or "90 %"."""
+    written = text.strip()
+    percent = written.endswith("%")
+    try:
+        number = float(written.rstrip("% ")) if len(written) < 20 else math.nan
+    except ValueError:
+        return text
+    return text if math.isnan(number) else number / 100 if percent else number
 
 
 def _problem(data: object) -> str | None:
@@ -166,8 +223,10 @@ def _problem(data: object) -> str | None:
     return None
 
 
-def _extracted(data: dict[str, Any], answer: Completion, response: Response) -> Extracted:
+def _extracted(data: dict[str, Any], marks: Sequence[str], answer: Completion, response: Response) -> Extracted:
     flags: list[str] = [] if answer.mode == "json_schema" else [answer.mode]
+    flags += [] if answer.source == "content" else [f"in_{answer.source.replace(' ', '_')}"]
+    flags += marks
     if len(response.response) > MAX_CHARACTERS or len(response.scenario) > MAX_CHARACTERS:
         flags.append("cut")
     quote = str(data.get("evidence") or "").strip()
@@ -188,12 +247,29 @@ def _extracted(data: dict[str, Any], answer: Completion, response: Response) -> 
 def locate(quote: str, text: str) -> Evidence | None:
     """Find a quote in a text, word for word but for case, spacing and the kind of quotation mark; None where it is not there."""
     at = text.find(quote)
+    if at >= 0:
+        return Evidence(text=quote, start=at, end=at + len(quote))
+    wanted = [_folded(word) for word in _WORD.findall(quote)[:200]]
+    if not wanted:
+        return None
+    words = list(_WORD.finditer(text))
+    joined = "\0".join(_folded(word.group()) for word in words)
+    sought = "\0".join(wanted)
+    at = joined.find(sought)
     if at < 0:
-        words = re.findall(r"\w+", quote)[:200]
-        if not words:
-            return None
-        match = re.search(r"\W+".join(map(re.escape, words)), text, re.IGNORECASE)
-        if match is None:
-            return None
-        return Evidence(text=match.group(), start=match.start(), end=match.end())
-    return Evidence(text=quote, start=at, end=at + len(quote))
+        return None
+    first = joined.count("\0", 0, at)
+    last = first + len(wanted) - 1
+    start = words[first].start() + at - (joined.rfind("\0", 0, at) + 1)
+    before_last = at + len(sought) - len(wanted[-1])
+    end = words[last].start() + len(wanted[-1]) + before_last - (joined.rfind("\0", 0, before_last) + 1)
+    return Evidence(text=text[start:end], start=start, end=end)
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _folded(word: str) -> str:
+    """In lower case, where that leaves the length as it is."""
+    lower = word.lower()
+    return lower if len(lower) == len(word) else word

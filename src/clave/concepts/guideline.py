@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from clave.concepts.prompts import template, token_for
-from clave.llm.chat import ChatModel, ChatRequest, read_object
+from clave.llm.answers import read_object
+from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure, LabelledResponse
 from clave.values import Value
 

@@ -25,7 +25,8 @@ from clave.concepts.prompts import template, token_for
 from clave.evaluating.stream import Stream
 from clave.judges.classical import Encode, default_encode
 from clave.judges.protocol import Probabilities, Task, scored, without_label
-from clave.llm.chat import ChatModel, ChatRequest, read_object
+from clave.llm.answers import read_object
+from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import LABELS, Failure, Label, LabelledResponse, Response, Usage, Verdict
 from clave.text import cut_middle, is_blank
 from clave.values import Value

@@ -134,7 +134,8 @@ class CachedChat:
             cut_off = data.get("cut_off") is True
             if cut_off and not request.exact:
                 return None
-            return Completion(data["text"], data["model"], data["mode"], self._first_usage(data), cached=True, cut_off=cut_off)
+            usage, source = self._first_usage(data), data.get("source", "content")
+            return Completion(data["text"], data["model"], data["mode"], usage, cached=True, source=source, cut_off=cut_off)
         except (ValueError, KeyError, TypeError):
             return None  # kept by a more lenient reader
 
@@ -148,6 +149,7 @@ class CachedChat:
         if isinstance(answer, Completion):
             used = [answer.usage.prompt_tokens, answer.usage.completion_tokens]
             told = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
+            told |= {"source": answer.source} if answer.source != "content" else {}
             body = json.dumps(told | ({"cut_off": True} if answer.cut_off else {}))
         elif answer.kind == "refused":
             body = json.dumps({"refusal": answer.reason})

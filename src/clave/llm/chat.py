@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from clave.errors import ModelError
+from clave.llm.completions import Source
 from clave.records import Failure, Usage
 
 Mode = Literal["json_schema", "json_object", "text"]
@@ -69,6 +69,8 @@ class Completion:
     mode: Mode
     usage: Usage
     cached: bool = False
+    source: Source = "content"
+    """The field of the message that the text stood in."""
     cut_off: bool = False
     """Whether it ends at the most tokens that were asked for, and not by itself."""
 
@@ -121,60 +123,3 @@ class OfflineChat:
 
     async def close(self) -> None:
         """Nothing to close."""
-
-
-def read_object(text: str) -> dict[str, Any]:
-    """Read the JSON object in an answer, also where it stands in a code fence, after a thinking part or between sentences.
-
-    Raises:
-        ValueError: There is none.
-    """
-    data = _whole_object(text)
-    if data is None:
-        data = _object_within(text.rpartition(_THOUGHT)[2].strip())
-    return _whole_characters(data) if _HALF.search(text) else data
-
-
-_THOUGHT = "</think>"
-_FENCE = re.compile(r"```\w*\s+(.*?)\s*```", re.DOTALL)
-
-
-def _whole_object(text: str) -> dict[str, Any] | None:
-    """The object that is all of the text after one of the marks that end a thought: a quote in the object may hold the mark, too."""
-    parts = text.split(_THOUGHT)
-    for k in reversed(range(len(parts))):
-        rest = _THOUGHT.join(parts[k:]).strip()
-        fenced = _FENCE.fullmatch(rest)
-        try:
-            data = json.loads(fenced[1] if fenced else rest)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(data, dict):
-            return data
-    return None
-
-
-def _object_within(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        start = text.find("{")
-        if start < 0:
-            raise ValueError("the answer holds no JSON object") from None
-        try:
-            data, _ = json.JSONDecoder().raw_decode(text, start)
-        except RecursionError:
-            raise ValueError("the answer's JSON is nested too deep") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"the answer is a JSON {type(data).__name__}, not an object")
-    return data
-
-
-_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
-
-
-def _whole_characters(data: dict[str, Any]) -> dict[str, Any]:
-    """The same with a replacement character for each lone surrogate (half an emoji): no file and no server takes those."""
-    whole = json.dumps(data, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    result: dict[str, Any] = json.loads(whole)
-    return result

@@ -78,8 +78,9 @@ def _text(message: Mapping[str, Any]) -> tuple[str, Source]:
         if isinstance(arguments, str) and arguments.strip():
             return arguments, "tool call"
     for name in ("reasoning_content", "reasoning"):
-        if isinstance(message.get(name), str) and message[name].strip():
-            return message[name], "reasoning"
+        thought = message.get(name)
+        if isinstance(thought, str) and thought.strip():
+            return thought, "reasoning"
     return content, "content"
 
 

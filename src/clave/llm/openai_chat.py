@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from clave.errors import ModelError
+from clave.llm.answers import is_object
 from clave.llm.chat import ChatRequest, Completion
 from clave.llm.completions import read_completion
 from clave.llm.dialect import Dialect, Sent
@@ -232,7 +233,7 @@ class OpenAIChat:
         thinking = answer.source == "reasoning" or not answer.text.strip()
         if answer.cut_off and (thinking or not call.request.exact):
             return self._cut_off(call, sent, thinking=thinking)
-        if answer.source == "reasoning" and call.request.schema is None:
+        if answer.source == "reasoning" and (call.request.schema is None or not is_object(answer.text)):
             return self._unreadable(call, "the server's answer holds thoughts and no text")
         try:
             call.request.check(answer.text)
@@ -240,7 +241,7 @@ class OpenAIChat:
             return self._unreadable(call, f"the answer is not of the asked form: {error}")
         self._dialect.understood(sent)
         self._rejected.clear()
-        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent, cut_off=answer.cut_off)
+        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent, source=answer.source, cut_off=answer.cut_off)
 
     def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:
         """Once more with all the room there may be; a second time it is a failure."""

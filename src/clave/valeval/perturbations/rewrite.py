@@ -11,7 +11,8 @@ from typing import Literal
 
 import anyio
 
-from clave.llm.chat import ChatModel, ChatRequest, read_object
+from clave.llm.answers import read_object
+from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure
 from clave.valeval.diversity import Vectors, spread
 from clave.valeval.perturbations.checks import MIN_SIMILARITY, negations, words
