@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -24,8 +23,6 @@ __all__ = ["Answer", "FakeChat"]
 
 Answer = str | Mapping[str, Any] | Failure
 """A label (made into a whole answer of the asked form), an object, any other text as it is, or a failure."""
-
-_RESPONSE = re.compile(r"<response (\w+)>\n(.*)\n</response \1>", re.DOTALL)
 
 
 class FakeChat:
@@ -87,8 +84,9 @@ def _first(answers: Mapping[str, Any], text: str) -> Any:
 
 def _by_words(answers: Mapping[str, Answer]) -> Callable[[ChatRequest], Answer]:
     def answer(request: ChatRequest) -> Answer:
-        response = _RESPONSE.search(request.user)
-        found: Answer = _first(answers, response[2] if response else "")
+        _, _, rest = request.user.partition("<response ")
+        token, _, text = rest.partition(">\n")
+        found: Answer = _first(answers, text.partition(f"\n</response {token}>")[0])
         return found
 
     return answer
