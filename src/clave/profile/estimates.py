@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.scoring.statistics import Array, Estimate
+from clave.scoring.statistics import Array, Estimate, wilson
 
 Method = Literal["counted", "corrected", "rectified"]
 Quantity = Literal["adhere", "oppose", "unrelated", "relevance", "net"]
@@ -119,13 +119,6 @@ def on_simplex(shares: Array) -> Array:
     return projected
 
 
-def score_interval(share: float, n: float, z: float = Z) -> tuple[float, float]:
-    """Ends of the score interval of a share of an effective number of trials (Wilson 1927)."""
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def effective(weights: Array, keys: Keys) -> float:
     """How many equal and independent rows weighted rows of some scenarios are worth (Kish 1965): (sum)^2 / sum of squares by scenario."""
     sums = np.bincount(np.unique(keys, return_inverse=True)[1], weights)
@@ -162,7 +155,7 @@ def share_interval(share: float, variance: float, trials: float, events: float) 
     inner = (share * trials + 1) / (trials + 2)
     of_trials = inner * (1 - inner) / trials
     mixed = (variance * events + of_trials) / (events + 1)
-    return score_interval(share, inner * (1 - inner) / mixed)
+    return wilson(share, inner * (1 - inner) / mixed)
 
 
 def interval_of(name: Quantity, value: float, variance: float, trials: float, events: float, n: int) -> Estimate:

@@ -49,7 +49,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over verdicts by stratum, of which an estimate is a function; a leading axis holds one of each scenario."""
+    """Sums by stratum, of which an estimate is a function; a leading axis holds those of each scenario."""
 
     verdicts: Array
     """Shape (..., H)."""
@@ -65,20 +65,57 @@ class Totals:
     xx: Array
     xy: Array
 
-    def each(self) -> dict[str, Array]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    def less(self, each: Totals) -> Totals:
+        """These totals without those of each scenario."""
+        return Totals(*(getattr(self, f.name) - getattr(each, f.name) for f in fields(self)))
 
-    def sum(self) -> Totals:
-        """Over scenarios."""
-        return Totals(**{name: values.sum(axis=0) for name, values in self.each().items()})
 
-    def without(self, scenarios: Totals) -> Totals:
-        """These totals less those of each scenario."""
-        return Totals(**{name: values - getattr(scenarios, name) for name, values in self.each().items()})
+@dataclass(frozen=True)
+class Scenarios:
+    """What each scenario adds to the totals."""
 
-    def at(self, chosen: NDArray[np.bool_]) -> Totals:
-        """Of some scenarios."""
-        return Totals(**{name: values[chosen] for name, values in self.each().items()})
+    keys: Keys
+    verdicts: Array
+    """Shape (S, H)."""
+    predicted: Array
+    """Shape (S, H, 2)."""
+    drawn: NDArray[np.intp]
+    """Places of the scenarios that hold an audited response, shape (a,)."""
+    audited: Totals
+    """Of these alone, shapes (a, H, ...)."""
+
+    @classmethod
+    def of(cls, rows: Rows, audit: Audit) -> Scenarios:
+        keys, scenario = np.unique(rows.scenarios, return_inverse=True)
+        strata = int(audit.strata.max()) + 1
+        cell = scenario * strata + audit.strata
+        drawn, own = np.unique(scenario[audit.rows], return_inverse=True)
+        at = own * strata + audit.strata[audit.rows]
+
+        def added(values: Array, place: NDArray[np.intp], many: int) -> Array:
+            columns = values.reshape(len(values), -1).T
+            sums = [np.bincount(place, column, many * strata) for column in columns]
+            return np.asarray(np.stack(sums, axis=-1).reshape(many, strata, *values.shape[1:]), np.float64)
+
+        verdicts = added(np.ones(rows.n), cell, len(keys))
+        predicted = added(rows.probabilities[:, :2], cell, len(keys))
+        w, x, y = audit.weights, rows.probabilities[audit.rows, :2], audit.labels[:, :2]
+        audited = Totals(
+            verdicts=verdicts[drawn],
+            predicted=predicted[drawn],
+            audited=added(np.ones(audit.n), at, len(drawn)),
+            weight=added(w, at, len(drawn)),
+            x=added(w[:, None] * x, at, len(drawn)),
+            y=added(w[:, None] * y, at, len(drawn)),
+            xx=added(w[:, None, None] * x[:, :, None] * x[:, None, :], at, len(drawn)),
+            xy=added(w[:, None, None] * x[:, :, None] * y[:, None, :], at, len(drawn)),
+        )
+        return cls(keys, verdicts, predicted, drawn, audited)
+
+    def total(self) -> Totals:
+        """Over all of them."""
+        sums = {f.name: getattr(self.audited, f.name).sum(axis=0) for f in fields(Totals)}
+        return Totals(**(sums | {"verdicts": self.verdicts.sum(axis=0), "predicted": self.predicted.sum(axis=0)}))
 
 
 def rectified(rows: Rows, audit: Audit, *, these: bool = False, predict: bool = True) -> Profile:
@@ -90,9 +127,9 @@ def rectified(rows: Rows, audit: Audit, *, these: bool = False, predict: bool = 
         these: Intervals for just these responses, in place of scenarios like these: only the drawing of the audit counts.
         predict: Let verdicts help; without, the estimate is that of the labels alone.
     """
-    keys, scenarios = scenario_totals(rows, audit)
-    alone = _profile(rows, audit, keys, scenarios, these, predict=False)
-    found = _profile(rows, audit, keys, scenarios, these, predict=True) if predict else alone
+    scenarios = Scenarios.of(rows, audit)
+    alone = _profile(rows, audit, scenarios, these, predict=False)
+    found = _profile(rows, audit, scenarios, these, predict=True) if predict else alone
     if not _no_wider(found, alone):
         found = alone
     relevant = audit.labels[:, :2].sum()
@@ -113,10 +150,11 @@ def _no_wider(tuned: Profile, alone: Profile) -> bool:
     )
 
 
-def _profile(rows: Rows, audit: Audit, keys: Keys, scenarios: Totals, these: bool, *, predict: bool) -> Profile:
+def _profile(rows: Rows, audit: Audit, scenarios: Scenarios, these: bool, *, predict: bool) -> Profile:
     shares, slopes, deviations = _jackknifed(scenarios, predict)
+    keys = scenarios.keys
     if these:
-        keys, deviations = _drawing(rows, audit, slopes)
+        keys, deviations = _drawing(rows, audit, shares, slopes)
     return Profile(
         model=rows.model,
         value=rows.value,
@@ -127,32 +165,7 @@ def _profile(rows: Rows, audit: Audit, keys: Keys, scenarios: Totals, these: boo
         estimates=_estimates(rows, audit, shares, deviations, left=1 - audit.n / rows.n if these else 1.0),
         verdicts=rows.n,
         labels=audit.n,
-        scenarios=len(np.unique(rows.scenarios)),
-    )
-
-
-def scenario_totals(rows: Rows, audit: Audit) -> tuple[Keys, Totals]:
-    """The scenarios, and what each of them adds."""
-    keys, scenario = np.unique(rows.scenarios, return_inverse=True)
-    strata = int(audit.strata.max()) + 1
-    cell = scenario * strata + audit.strata
-
-    def added(values: Array, at: NDArray[np.intp]) -> Array:
-        out = np.zeros((len(keys) * strata, *values.shape[1:]))
-        np.add.at(out, at, values)
-        return out.reshape(len(keys), strata, *values.shape[1:])
-
-    drawn, w = cell[audit.rows], audit.weights
-    x, y = rows.probabilities[audit.rows, :2], audit.labels[:, :2]
-    return keys, Totals(
-        verdicts=added(np.ones(rows.n), cell),
-        predicted=added(rows.probabilities[:, :2], cell),
-        audited=added(np.ones(audit.n), drawn),
-        weight=added(w, drawn),
-        x=added(w[:, None] * x, drawn),
-        y=added(w[:, None] * y, drawn),
-        xx=added(w[:, None, None] * x[:, :, None] * x[:, None, :], drawn),
-        xy=added(w[:, None, None] * x[:, :, None] * y[:, None, :], drawn),
+        scenarios=len(scenarios.keys),
     )
 
 
@@ -171,37 +184,48 @@ def slopes_of(totals: Totals) -> Array:
     return solved
 
 
-def shares_of(totals: Totals, slopes: Array) -> Array:
-    """Shares with given slopes, shape (..., 3). A stratum without a label takes the mean error of the others."""
-    w = totals.weight
-    has = totals.audited > 0
-    error = (totals.y - np.einsum("...hx,...xy->...hy", totals.x, slopes)) / np.where(has, w, 1.0)[..., None]
+def errors_of(totals: Totals, slopes: Array) -> Array:
+    """What predictions miss in the mean of each stratum, shape (..., H, 2). A stratum without a label takes the mean of the others."""
+    w, has = totals.weight, totals.audited > 0
+    error = (totals.y - totals.x @ slopes) / np.where(has, w, 1.0)[..., None]
     held = np.where(has, w, 0.0)[..., None]
     pooled = (held * error).sum(axis=-2) / np.maximum(held.sum(axis=-2), 1e-12)
-    error = np.where(has[..., None], error, pooled[..., None, :])
-    two = np.einsum("...hx,...xy->...y", totals.predicted, slopes) + (totals.verdicts[..., None] * error).sum(axis=-2)
-    two = two / totals.verdicts.sum(axis=-1)[..., None]
+    return np.where(has[..., None], error, pooled[..., None, :])
+
+
+def _shares(sums: Array, verdicts: Array) -> Array:
+    """From sums of adhere and oppose, shape (..., 2), over so many verdicts: all three shares."""
+    two = sums / verdicts[..., None]
     return np.concatenate([two, 1 - two.sum(axis=-1, keepdims=True)], axis=-1)
 
 
-def _jackknifed(scenarios: Totals, predict: bool) -> tuple[Array, Array, Array]:
+def _sums(predicted: Array, verdicts: Array, slopes: Array, errors: Array) -> Array:
+    """Of adhere and oppose, as predicted and put right, shape (..., 2)."""
+    return np.asarray((predicted @ slopes + verdicts[..., None] * errors).sum(axis=-2))
+
+
+def _jackknifed(scenarios: Scenarios, predict: bool) -> tuple[Array, Array, Array]:
     """Shares, slopes, and how far leaving out each scenario moves the quantities."""
-    total = scenarios.sum()
+    total, drawn, many = scenarios.total(), scenarios.drawn, len(scenarios.keys)
     slopes = slopes_of(total) if predict else np.zeros((2, 2))
-    shares = shares_of(total, slopes)
-    drawn = scenarios.audited.sum(axis=1) > 0
-    left = np.empty((len(drawn), 3))
-    left[~drawn] = shares_of(total.without(scenarios.at(~drawn)), slopes)  # only the verdicts change
-    rest = total.without(scenarios.at(drawn))
-    left[drawn] = shares_of(rest, slopes_of(rest) if predict else slopes)
+    errors = errors_of(total, slopes)
+    sums, n = _sums(total.predicted, total.verdicts, slopes, errors), np.asarray(total.verdicts.sum())
+    each = _sums(scenarios.predicted, scenarios.verdicts, slopes, errors)
+    left = _shares(sums - each, np.maximum(n - scenarios.verdicts.sum(axis=1), 1e-12))  # without labels only the verdicts change
+    rest = total.less(scenarios.audited)
+    slopes_left = slopes_of(rest) if predict else slopes
+    put_right = _sums(rest.predicted, rest.verdicts, slopes_left, errors_of(rest, slopes_left))
+    left[drawn] = _shares(put_right, np.maximum(rest.verdicts.sum(axis=-1), 1e-12))
     # leaving one of n labels out moves the mean of a stratum by 1 / (n - 1) of its distance, where it weighs 1 / n
-    own = scenarios.audited / np.maximum(scenarios.audited.sum(axis=1, keepdims=True), 1)
-    shrink = np.where(drawn, (own * np.sqrt(1 - 1 / np.maximum(total.audited, 2))).sum(axis=1), 1.0)
-    moved = (quantities(shares) - quantities(left)) * (shrink * math.sqrt(1 - 1 / len(drawn)))[:, None]
+    own = scenarios.audited.audited
+    shrink = np.ones(many)
+    shrink[drawn] = (own * np.sqrt(1 - 1 / np.maximum(total.audited, 2))).sum(axis=1) / own.sum(axis=1)
+    shares = _shares(sums, n)
+    moved = (quantities(shares) - quantities(left)) * (shrink * math.sqrt(1 - 1 / many))[:, None]
     return shares, slopes, np.where(np.isfinite(moved), moved, 0.0)
 
 
-def _drawing(rows: Rows, audit: Audit, slopes: Array) -> tuple[Keys, Array]:
+def _drawing(rows: Rows, audit: Audit, shares: Array, slopes: Array) -> tuple[Keys, Array]:
     """Deviations by the drawing of the audit alone, among just these responses."""
     error = audit.labels[:, :2] - rows.probabilities[audit.rows, :2] @ slopes
     strata, w = audit.strata[audit.rows], audit.weights
@@ -209,7 +233,7 @@ def _drawing(rows: Rows, audit: Audit, slopes: Array) -> tuple[Keys, Array]:
     mean = np.stack([np.bincount(strata, w * column) / weight for column in error.T], axis=1)
     factor = w * np.sqrt(np.maximum(1 - 1 / w, 0) * n[strata] / np.maximum(n[strata] - 1, 1))
     a, o = (factor[:, None] * (error - mean[strata]) / rows.n).T
-    adhere, oppose, _ = shares_of(scenario_totals(rows, audit)[1].sum(), slopes)
+    adhere, oppose, _ = shares
     net = 2 * (oppose * a - adhere * o) / max(adhere + oppose, 1e-12) ** 2
     keys, place = np.unique(rows.scenarios[audit.rows], return_inverse=True)
     moved = np.zeros((len(keys), len(QUANTITIES)))
