@@ -18,6 +18,7 @@ from pathlib import Path
 
 from clave.errors import InputError
 from clave.evaluating.stream import StopStreamError, Stream
+from clave.fitting.fitted import Fitted
 from clave.io import read_responses, read_rows
 from clave.io.rows import good_rows
 from clave.llm.answers import spoken
@@ -197,10 +198,17 @@ def _not_empty(text: str) -> None:
 
 
 def assessment_page(
-    made: Sequence[Generated], verdicts: Iterable[Verdict], responses: Iterable[Response], *, system: ValueSystem | None = None, title: str
+    made: Sequence[Generated],
+    verdicts: Iterable[Verdict],
+    responses: Iterable[Response],
+    *,
+    system: ValueSystem | None = None,
+    title: str,
+    evaluator: Fitted | None = None,
+    audit: str | Path | None = None,
 ) -> Page:
-    """The value report of one or several models, with what each left unanswered."""
-    page = evaluation_page(verdicts, responses=responses, system=system, title=title)
+    """The value report of one or several models, with what each left unanswered; `evaluator` and `audit` as for `write_report`."""
+    page = evaluation_page(verdicts, responses=responses, system=system, title=title, evaluator=evaluator, audit=audit)
     rows = tuple((m.model, m.responses + len(m.unanswered), m.responses, m.count("refused"), m.count("failed")) for m in made)
     table = Table("Scenarios asked and answered", ("Model", "Asked", "Answered", "Refused", "Failed"), rows)
     text = (

@@ -3,6 +3,7 @@
 import numpy as np
 from tests.profile.drawn import RATES, known_of
 
+from clave.profile.auditing import Audits
 from clave.profile.rectified import Audit
 from clave.profile.study import Verdicts, findings
 from clave.records import LABELS, Verdict
@@ -32,7 +33,7 @@ def test_rectified_comes_before_corrected_before_counted():
     audit = Audit(chosen, np.eye(3)[labels[chosen]], np.full(50, 4.0), np.zeros(200, int))
     assert [f.best.method for f in findings(said)] == ["counted"]
     assert [f.best.method for f in findings(said, known=known)] == ["corrected"]
-    found = findings(said, known=known, audits={("a", "v"): audit})[0]
+    found = findings(said, known=known, audits=Audits({("a", "v"): audit}))[0]
     assert found.best.method == "rectified"
     assert found.counted.method == "counted"
     assert found.best.labels == 50
@@ -44,7 +45,7 @@ def test_an_audit_that_is_too_small_leaves_the_next_best():
     rng = np.random.default_rng(1)
     labels, said = verdicts(rng)
     audit = Audit(np.arange(8), np.eye(3)[labels[:8]], np.full(8, 25.0), np.zeros(200, int))
-    found = findings(said, audits={("a", "v"): audit})[0].best
+    found = findings(said, audits=Audits({("a", "v"): audit}))[0].best
     assert found.method == "counted"
     assert "too little" in found.note
     assert not found.supported

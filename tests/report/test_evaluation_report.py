@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 from html.parser import HTMLParser
@@ -51,39 +52,65 @@ class Tags(HTMLParser):
         self.attributes += attrs
 
 
-def test_profile_by_hand():
+def audited(path, responses, verdicts):
+    """People labelled every response, and as the evaluator did."""
+    model = {r.id: r.metadata["model"] for r in responses}
+    rows = [
+        {"id": v.id, "response": TEXT, "value": v.value, "label": v.label, "model": model[v.id], "inclusion_probability": 1}
+        for v in verdicts
+        if v.label
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_counts_by_hand_and_nothing_claimed_of_them():
     """Of ten rows of model a: 3 unrelated (0, 4, 8), 3 oppose (1, 5, 9), 4 adhere: (4 - 3) / 7."""
     verdicts, responses = made(models=("a",), n=10)
-    (section,) = [s for s in evaluation_page(verdicts, responses=responses).sections if s.id == "profile"]
-    care = section.figures[0].table.rows[0]
-    assert care[1].value == pytest.approx(1 / 7)
-    assert (care[1].n, care[2:]) == (7, (7, 4, 3, 3, 0, 0, 0))
+    page = evaluation_page(verdicts, responses=responses)
+    (section,) = [s for s in page.sections if s.id == "profile"]
+    _, best, method, verdicts, labels, scenarios, counted, note = section.figures[0].table.rows[0]
+    assert (best, method, verdicts, labels, scenarios, note) == (None, "counted", 10, 0, 10, "nothing is claimed")
+    assert counted.value == pytest.approx(1 / 7)
+    assert section.figures[1].table.rows[0][1:] == (4, 3, 3, 0, 0, 0)
+    assert "no level and no difference is claimed" in page.lead
 
 
 def test_failures_are_in_no_share_and_are_counted():
     page = evaluation_page(made(models=("a",), n=20)[0])
-    fairness = page.sections[0].figures[0].table.rows[1]
-    assert (fairness[1].value, fairness[1].failed, fairness[6:]) == (1.0, 2, (0, 0, 2))
+    bars, mix = page.sections[0].figures
+    assert bars.table.rows[1][6].value == 1.0
+    assert mix.table.rows[1][4:] == (0, 0, 2)
     missing = next(s for s in page.sections if s.id == "missing")
     assert missing.tables[0].rows == (("failed", "cut off", 2),)
     fact = next(f for f in page.facts if f.name == "Without a verdict")
     assert (fact.value, fact.note) == ("2", "5 %: 2 failed")
 
 
-def test_models_stand_side_by_side_with_corrected_differences():
-    verdicts, responses = made()
-    page = evaluation_page(verdicts, responses=responses)
+def test_counted_models_are_never_compared():
+    page = evaluation_page(*made()[:1], responses=made()[1])
     section = next(s for s in page.sections if s.id == "models")
-    assert [(row[0], row[1], row[2].n) for row in section.tables[0].rows] == [("care", "A > B", 30), ("fairness", "none", 36)]
+    assert [row[1:] for row in section.tables[0].rows] == [("not compared", None, None)] * 2
+    assert section.more == ()
+    assert ">" not in page.lead
+
+
+def test_audited_models_stand_side_by_side_with_corrected_differences(tmp_path):
+    verdicts, responses = made()
+    page = evaluation_page(verdicts, responses=responses, audit=audited(tmp_path / "labels.jsonl", responses, verdicts))
+    section = next(s for s in page.sections if s.id == "models")
+    assert [row[:2] for row in section.tables[0].rows] == [("care", "A > B"), ("fairness", "none")]
     assert section.tables[0].columns == ("Value", "Clear differences", "A: a", "B: b")
     assert page.lead.startswith(
         "2 models side by side: 1 of 2 differences are clear. The largest is on care (net adherence +0.33 for a, −1.00 for b)."
     )
+    assert "rectified by people's labels" in page.lead
     rows = {row[0]: row for row in section.more[0].rows}
     assert rows["care"][1:3] == ("a", "b")
     assert rows["care"][3].value > 1
     assert rows["care"][5] == "yes"
     assert rows["fairness"][5] == "no"
+    assert next(f for f in page.facts if f.name == "Audited").value == "152"
 
 
 def test_two_runs_on_one_model_bear_their_own_names(tmp_path):
@@ -101,13 +128,16 @@ def test_values_stand_in_the_order_of_their_system():
     assert [row[0] for row in page.sections[0].figures[0].table.rows] == [value.name for value in system.values]
 
 
-def test_lead_tells_what_is_clear_and_on_how_many_values_nothing_is():
-    verdicts = [verdict(f"r{i}", "adhere", value="care") for i in range(9)]
-    verdicts += [verdict(f"r{i}", "oppose", value="fairness") for i in range(9)] + [verdict("r1", "oppose", value="purity")]
-    assert evaluation_page(verdicts).lead == (
-        "Where they bear on a value, these responses more often adhere to care, and more often oppose fairness. "
-        "On 1 of 3 values neither side is clear."
+def test_lead_tells_what_is_clear_and_of_how_many_values_nothing_is_claimed(tmp_path):
+    verdicts = [verdict(f"r{i}", "adhere", value="care") for i in range(12)]
+    verdicts += [verdict(f"r{i}", "oppose", value="fairness") for i in range(12)] + [verdict("r1", "oppose", value="purity")]
+    responses = [Response(id=f"r{i}", response=TEXT, scenario=f"s{i}", metadata={"model": "a"}) for i in range(12)]
+    page = evaluation_page(verdicts, responses=responses, audit=audited(tmp_path / "labels.jsonl", responses, verdicts))
+    assert page.lead == (
+        "Where they bear on a value, these responses more often adhere to care, and more often oppose fairness. The figures are rectified "
+        "by people's labels on a random sample of these responses (2 of 3). Of 1 nothing is claimed."
     )
+    assert page.sections[0].figures[0].table.rows[2][7].startswith("too little: 1 of 1 audited responses bear on the value")
 
 
 def test_certainty_is_not_rounded_up_and_an_empty_response_is_named():
@@ -188,8 +218,18 @@ def test_json_holds_the_numbers(tmp_path):
     verdicts, responses = made(models=("a",), n=10)
     data = json.loads(write_report(verdicts, tmp_path / "r.json", responses=responses).read_text())
     row = data["sections"][0]["figures"][0]["table"]["rows"][0]
-    assert row[1]["value"] == pytest.approx(1 / 7)
-    assert row[1]["n"] == 7
+    assert row[6]["value"] == pytest.approx(1 / 7)
+    assert row[2:6] == ["counted", 10, 0, 10]
+
+
+def test_a_table_for_spreadsheets_has_the_ends_and_what_they_rest_on(tmp_path):
+    verdicts, responses = made(models=("a",))
+    labels = audited(tmp_path / "labels.jsonl", responses, verdicts)
+    path = write_report(verdicts, tmp_path / "r.csv", responses=responses, audit=labels)
+    care, fairness = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    assert (care["Value"], care["Method"], care["Verdicts"], care["Labels"], care["Scenarios"]) == ("care", "rectified", "40", "40", "40")
+    assert float(care["Net adherence low"]) < float(care["Net adherence"]) == pytest.approx(1 / 3)
+    assert fairness["Value"] == "fairness"
 
 
 def test_unknown_endings_and_empty_runs_are_told(tmp_path):

@@ -1,10 +1,11 @@
-"""Every drawing of the page of an evaluation, from frozen verdicts: against the verdicts counted again by hand."""
+"""Every drawing of the page of an evaluation, from frozen verdicts that people's labels bear out to the letter: against the verdicts
+counted again by hand."""
 
+import json
 from random import Random
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
 
 from clave.records import Response, Verdict
 from clave.report.drawing import LABEL_COLOURS, short
@@ -47,8 +48,26 @@ def verdicts_of(models):
     return sorted(found, key=lambda v: models.index(v.id.rpartition("-")[0])), responses
 
 
+def audit_of(verdicts, path):
+    """People labelled every response, and as the evaluator did."""
+    rows = [
+        {
+            "id": v.id,
+            "response": "Yes.",
+            "value": v.value,
+            "label": v.label,
+            "model": v.id.rpartition("-")[0],
+            "inclusion_probability": 1,
+        }
+        for v in verdicts
+        if v.label
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
 @pytest.fixture(scope="module", params=PAGES)
-def drawn(request):
+def drawn(request, tmp_path_factory):
     """Models, the page, and the axes of every drawing by its name."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
     axes = {}
@@ -61,7 +80,8 @@ def drawn(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clave.report.profile_figures.to_svg", keep)
         verdicts, responses = verdicts_of(models)
-        page = evaluation_page(verdicts, responses=responses, system=SYSTEM)
+        audit = audit_of(verdicts, tmp_path_factory.mktemp("audit") / "labels.jsonl")
+        page = evaluation_page(verdicts, responses=responses, system=SYSTEM, audit=audit)
     return models, page, axes
 
 
@@ -70,23 +90,16 @@ def net(letters):
     return (a - o) / (a + o) if a + o else None
 
 
-def interval(letters):
-    """The score interval at which net adherence varies as much as it does when one scenario after the other is left out; Wilson's of as
-    many trials as there are scenarios of one size where nothing varies."""
-    related = [two for i in range(0, len(letters), 2) if net(two := letters[i : i + 2]) is not None]
-    without = [net("".join(related[:i] + related[i + 1 :])) for i in range(len(related))]
-    variance = (len(related) - 1) / len(related) * sum((x - net(letters)) ** 2 for x in without)
-    sizes = [sum(two.count(x) for x in "ao") for two in related]
-    scenarios = sum(sizes) ** 2 / sum(size**2 for size in sizes)
-    trials = (1 - net(letters) ** 2) / variance if variance > 1e-12 else scenarios
-    share, quantile = (net(letters) + 1) / 2, t.ppf(0.975, scenarios - 1) if variance > 1e-12 else norm.ppf(0.975)
-    z2 = quantile**2 / trials
-    return tuple(sorted(2 * np.roots([1 + z2, -(2 * share + z2), share**2]).real - 1))
+def counted(models):
+    """By model and value: net adherence, where a response bears on the value."""
+    return {(m, v): net(VERDICTS[m][v]) for m in models for v in VALUES if net(VERDICTS[m][v]) is not None}
 
 
-def profile_of(models):
-    """By model and value: net adherence and the ends of its interval."""
-    return {(m, v): (net(VERDICTS[m][v]), *interval(VERDICTS[m][v])) for m in models for v in VALUES if net(VERDICTS[m][v]) is not None}
+def shown(models, page):
+    """By model and value: net adherence and its interval as the table has it, where enough responses bear on the value."""
+    head = len(models) > 1
+    rows = {(row[1] if head else models[0], VALUES[NAMES.index(row[0])]): row[1 + head] for row in page.sections[0].figures[0].table.rows}
+    return {key: (cell.value, cell.low, cell.high) for key, cell in rows.items() if cell is not None}
 
 
 def places(models):
@@ -101,28 +114,29 @@ def ticks(labels):
 
 def test_tables_are_counted_from_the_verdicts(drawn):
     models, page, _ = drawn
-    bars, mix, radar = page.sections[0].figures
-    assert (bars.id, mix.id, radar.id) == ("bars", "mix", "radar")
-    assert bars.table == radar.table
-    expected = profile_of(models)
+    bars, mix = page.sections[0].figures[:2]
+    assert (bars.id, mix.id) == ("bars", "mix")
     head = 1 if len(models) == 1 else 2
     assert len(bars.table.rows) == len(mix.table.rows) == 10 * len(models)
-    for row, counted in zip(bars.table.rows, mix.table.rows, strict=True):
+    for row, counts in zip(bars.table.rows, mix.table.rows, strict=True):
         model, value = row[1] if head == 2 else models[0], VALUES[NAMES.index(row[0])]
         letters = VERDICTS[model][value]
-        cell = row[head]
-        assert (cell.n, cell.failed) == (sum(letters.count(x) for x in "ao"), sum(letters.count(x) for x in "?rf"))
-        assert row[head + 1] == cell.n
-        assert row[head + 2 :] == counted[head:] == tuple(letters.count(x) for x in "aou?rf")
-        if cell.n:
-            assert (cell.value, cell.low, cell.high) == pytest.approx(expected[model, value])
-        else:
-            assert (cell.value, cell.low, cell.high) == (None, None, None)
+        best, method, verdicts, labels, scenarios, count, note = row[head:]
+        assert counts[head:] == tuple(letters.count(x) for x in "aou?rf")
+        assert verdicts == sum(letters.count(x) for x in "aou")
+        assert count.value == (None if net(letters) is None else pytest.approx(net(letters)))
+        enough = sum(letters.count(x) for x in "ao") >= 10
+        assert (best is not None) == enough == (method == "rectified")
+        if enough:
+            assert best.value == pytest.approx(net(letters))
+            assert best.low <= best.value <= best.high
+            assert (labels, note) == (verdicts, "")
+            assert scenarios == sum(any(x in "aou" for x in letters[i : i + 2]) for i in range(0, 40, 2))
 
 
 def test_bars_are_as_long_as_the_numbers_and_stand_by_their_names(drawn):
-    models, _, axes = drawn
-    own, expected, at = axes["profile-bars"], profile_of(models), places(models)
+    models, page, axes = drawn
+    own, expected, at = axes["profile-bars"], shown(models, page), places(models)
     assert ticks(own.get_yticklabels()) == NAMES
     bars = {round(bar.get_y() + bar.get_height() / 2, 6): bar.get_x() + bar.get_width() for bar in own.patches}
     assert bars == {at[key]: pytest.approx(numbers[0]) for key, numbers in expected.items()}
@@ -138,39 +152,39 @@ def rgb(colour):
 
 
 def test_marks_and_intervals_are_those_of_the_numbers(drawn):
-    models, _, axes = drawn
-    own, expected, at = axes["profile-bars"], profile_of(models), places(models)
-    points, ends = {}, {}
+    models, page, axes = drawn
+    own, expected, at = axes["profile-bars"], shown(models, page), places(models)
+    points, hollow, ends = {}, {}, {}
     for line in own.lines:
         x, y = line.get_data()
         if len(x) == 1:
-            points[round(float(y[0]), 6)] = float(x[0])
+            (hollow if line.get_markerfacecolor() == "white" else points)[round(float(y[0]), 6)] = float(x[0])
         elif len(x) == 2 and line.get_marker() == "|":
             ends[round(float(y[0]), 6)] = tuple(map(float, x))
     assert points == {at[key]: pytest.approx(numbers[0]) for key, numbers in expected.items()}
     assert ends == {at[key]: pytest.approx(numbers[1:]) for key, numbers in expected.items()}
+    assert hollow == {at[key]: pytest.approx(number) for key, number in counted(models).items()}
 
 
 def test_numbers_of_verdicts_stand_beside_the_bars(drawn):
     models, _, axes = drawn
-    expected, at = profile_of(models), places(models)
+    known, at = counted(models), places(models)
     beside = {round(t.get_position()[1], 6): t.get_text() for t in axes["profile-bars"].texts if t.get_position()[0] > 1}
     assert beside.pop(-0.55) == "n"
-    assert beside == {y: str(sum(VERDICTS[m][v].count(x) for x in "ao")) for (m, v), y in at.items()}
+    assert beside == {y: str(sum(VERDICTS[m][v].count(x) for x in "aou")) for (m, v), y in at.items()}
     nothing = {round(t.get_position()[1], 6) for t in axes["profile-bars"].texts if t.get_text() == "no response bears on it"}
-    assert nothing == {y for key, y in at.items() if key not in expected}
+    assert nothing == {y for key, y in at.items() if key not in known}
 
 
-def test_corners_of_the_radar_are_the_numbers(drawn):
-    models, _, axes = drawn
-    own, expected = axes["profile-radar"], profile_of(models)
+def test_the_radar_draws_what_is_claimed_and_breaks_where_nothing_is(drawn):
+    models, page, axes = drawn
+    own, expected = axes["profile-radar"], shown(models, page)
     assert ticks(own.get_xticklabels()) == [short(name, 16) for name in NAMES]
     angles = 2 * np.pi * np.arange(10) / 10
     assert own.get_xticks() == pytest.approx(angles)
     around = [line for line in own.lines if len(line.get_xdata()) == 11]
     assert len(around) == len(models)
     for model, line in zip(models, around, strict=True):
-        assert line.get_xdata() == pytest.approx([*angles, 0])
         corners = [expected.get((model, v), (np.nan,))[0] for v in [*VALUES, VALUES[0]]]
         assert line.get_ydata() == pytest.approx(corners, nan_ok=True)
         marks = {}
@@ -205,14 +219,15 @@ def test_models_stand_side_by_side_as_the_verdicts_say(drawn):
     found = [s for s in page.sections if s.id == "models"]
     assert len(found) == (len(models) > 1)
     for section in found:
-        expected = profile_of(models)
-        for name, _, first, second in section.tables[0].rows:
-            for model, cell in zip(models, (first, second), strict=True):
-                assert cell.value == pytest.approx(expected.get((model, VALUES[NAMES.index(name)]), (None,))[0])
-        clear = {name: said for name, said, *_ in section.tables[0].rows if said != "none"}
+        expected = shown(models, page)
+        for name, _, *cells in section.tables[0].rows:
+            for model, cell in zip(models, cells, strict=True):
+                value = expected.get((model, VALUES[NAMES.index(name)]))
+                assert (cell.value if cell is not None else None) == (value[0] if value else None)
+        clear = {name: said for name, said, *_ in section.tables[0].rows if said not in ("none", "not compared")}
         assert clear == {"Self-direction": "A > B", "Achievement": "B > A"}
         rows = {row[0]: row for row in section.more[0].rows}
-        assert set(rows) == set(NAMES) - {"Hedonism", "Conformity", "Tradition"}
+        assert set(rows) == {NAMES[VALUES.index(v)] for v in VALUES if all((m, v) in expected for m in models)}
         for name, *_, apart, p, said in section.more[0].rows:
             a, b = (expected[m, VALUES[NAMES.index(name)]][0] for m in models)
             assert apart.value == pytest.approx(a - b)

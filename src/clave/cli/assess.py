@@ -76,6 +76,7 @@ def assess(
     seed: Seed = 0,
     max_tokens: MaxTokens = 1024,
     limit: Limit = None,
+    audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     valeval: ValEval = "valeval",
     base_url: opt.BaseUrl = None,
     evaluator_base_url: Annotated[
@@ -130,6 +131,8 @@ def assess(
         chain.from_iterable(read_responses(m.path) for m in files),
         system=clave.system,
         title="Values of " + (models[0] if len(models) == 1 else f"{len(models)} models"),
+        evaluator=clave.fitted,
+        audit=audit,
     )
     console = Console()
     console.print(Text(f"Report: {write_page(page, output / 'report.html')}"))

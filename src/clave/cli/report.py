@@ -23,7 +23,12 @@ _RESPONSES = typer.Option(
 )
 _COMPARE = typer.Option("--compare", "-c", help="Verdicts of another run, to stand beside the first. May be given again.")
 _SYSTEM = typer.Option("--system", "-s", help="Value system (built-in id or YAML), for the names of the values.")
-_OUTPUT = typer.Option("--output", "-o", help="Where to write: .html, .md or .json.", show_default="beside the input")
+_EVALUATOR = typer.Option(
+    "--evaluator", "-e", help="Who gave the verdicts, a folder or org/name on the Hub: profiles are corrected for its errors."
+)
+_AUDIT = typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew: profiles are rectified by them.")
+_OVER = typer.Option("--over", help="like-these | these: estimate for scenarios like these, or for just these responses.")
+_OUTPUT = typer.Option("--output", "-o", help="Where to write: .html, .md, .json or .csv.", show_default="beside the input")
 
 
 def report(
@@ -31,6 +36,9 @@ def report(
     responses: Annotated[list[str] | None, _RESPONSES] = None,
     compare: Annotated[list[Path] | None, _COMPARE] = None,
     system: Annotated[str | None, _SYSTEM] = None,
+    evaluator: Annotated[str | None, _EVALUATOR] = None,
+    audit: Annotated[Path | None, _AUDIT] = None,
+    over: Annotated[str, _OVER] = "like-these",
     mapping: opt.Map = None,
     turns: opt.Turns = "last",
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "",
@@ -48,7 +56,13 @@ def report(
         raise InputError("--markdown and --json cannot be had at once: run the command twice")
     judged = opt.one_of("--turns", turns, "last", "all")
     texts = [Texts(read_responses(source, mapping=opt.mapping(mapping), turns=judged), source) for source in responses or ()]
-    page = _benchmark(run, texts, title) if run.is_dir() else _evaluation([run, *(compare or ())], texts, system, title)
+    these = opt.one_of("--over", over, "like-these", "these") == "these"
+    if run.is_dir() and (evaluator is not None or audit is not None or these):
+        raise InputError("--evaluator, --audit and --over are for files of verdicts: a benchmark run is scored by its own labels")
+    if run.is_dir():
+        page = _benchmark(run, texts, title)
+    else:
+        page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
     if output is None and (markdown or as_json):
         typer.echo(to_markdown(page) if markdown else to_json(page), nl=False)
         return
@@ -59,13 +73,22 @@ def report(
     typer.echo(f"Wrote {write_page(page, output or default)}", err=True)
 
 
-def _evaluation(verdicts: list[Path], texts: list[Texts], system: str | None, title: str) -> Page:
+def _evaluation(
+    verdicts: list[Path], texts: list[Texts], system: str | None, title: str, evaluator: str | None, audit: Path | None, these: bool
+) -> Page:
     from clave.report.evaluation import runs_page
     from clave.report.runs import paired
+    from clave.saving import fetch, load
     from clave.values import ValueSystem
 
-    loaded = ValueSystem.load(system) if system else None
-    return runs_page(paired(verdicts, texts), system=loaded, title=title or "Value report")
+    return runs_page(
+        paired(verdicts, texts),
+        system=ValueSystem.load(system) if system else None,
+        title=title or "Value report",
+        evaluator=load(fetch(evaluator)) if evaluator is not None else None,
+        audit=audit,
+        these=these,
+    )
 
 
 def _benchmark(run: Path, texts: list[Texts], title: str) -> Page:

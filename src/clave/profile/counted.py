@@ -18,10 +18,10 @@ def counted(rows: Rows, *, these: bool = False) -> Profile:
         these: For just these responses: all of them were counted, and there is no interval.
     """
     keys, scenario = np.unique(rows.scenarios, return_inverse=True)
-    mix = rows.one_hot.mean(axis=0)
+    mix = rows.one_hot.sum(axis=0) / max(rows.n, 1)
     values = quantities(mix)
     moved = np.zeros((len(keys), 3))
-    np.add.at(moved, scenario, (rows.one_hot - mix) / rows.n)
+    np.add.at(moved, scenario, (rows.one_hot - mix) / max(rows.n, 1))
     relevance = max(float(values[3]), 1e-12)
     net = 2 * (mix[1] * moved[:, 0] - mix[0] * moved[:, 1]) / relevance**2
     deviations = np.column_stack([moved, moved[:, 0] + moved[:, 1], net])

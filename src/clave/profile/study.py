@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from clave.profile.auditing import Audits
 from clave.profile.corrected import corrected
 from clave.profile.counted import counted
 from clave.profile.estimates import Profile, Rows
@@ -32,6 +33,8 @@ class Finding:
 
     best: Profile
     counted: Profile
+    counts: Mapping[Label, int]
+    """Verdicts by label."""
     statuses: Mapping[str, int]
     """Verdicts without a label by status: they are in no share."""
 
@@ -42,6 +45,12 @@ class Finding:
     @property
     def value(self) -> str:
         return self.counted.value
+
+    @property
+    def clear(self) -> bool:
+        """Whether it is shown that one side outweighs the other: the estimate is supported, and its interval leaves out zero."""
+        net = self.best.net
+        return self.best.supported and net.low is not None and net.high is not None and (net.low > 0 or net.high < 0)
 
 
 @dataclass
@@ -78,7 +87,7 @@ class Verdicts:
         cell.ids.append(verdict.id)
 
     def rows(self) -> list[Rows]:
-        """Of each model and value that has a verdict with a label, in the order in which they came."""
+        """Of each model and value, in the order in which they came; without a label among the verdicts there is no row."""
         return [
             Rows(
                 model=model,
@@ -90,7 +99,6 @@ class Verdicts:
                 novelty=np.array(cell.novelty, np.float64),
             )
             for (model, value), cell in self.cells.items()
-            if cell.codes
         ]
 
     def statuses(self, model: str, value: str) -> dict[str, int]:
@@ -98,34 +106,34 @@ class Verdicts:
         return dict(sorted(self.cells[model, value].statuses.items()))
 
 
-def findings(
-    verdicts: Verdicts, *, known: Known | None = None, audits: Mapping[tuple[str, str], Audit] | None = None, these: bool = False
-) -> list[Finding]:
+def findings(verdicts: Verdicts, *, known: Known | None = None, audits: Audits | None = None, these: bool = False) -> list[Finding]:
     """Estimate the shares of every model and value.
 
     Args:
         verdicts: Of all models.
         known: The evaluator's calibration labels, with what it said of them out of fold.
-        audits: By model and value.
+        audits: Labels of random samples.
         these: Intervals for just these responses, in place of scenarios like these.
     """
     cells = verdicts.rows()
-    notes = unsupported(cells, known) if known is not None else {}
-    return [
-        Finding(
-            best=_best(rows, known, notes.get((rows.model, rows.value), ""), (audits or {}).get((rows.model, rows.value)), these),
-            counted=counted(rows, these=these),
-            statuses=verdicts.statuses(rows.model, rows.value),
-        )
-        for rows in cells
-    ]
+    told = [rows for rows in cells if rows.n]
+    notes = unsupported(told, known) if known is not None else {}
+    found = []
+    for rows in cells:
+        cell = (rows.model, rows.value)
+        plain = counted(rows, these=these)
+        counts = dict(zip(LABELS, np.bincount(rows.codes, minlength=len(LABELS)).tolist(), strict=True))
+        audit = audits.samples.get(cell) if audits is not None else None
+        best = _best(rows, plain, known, notes.get(cell, ""), audit, these) if rows.n else plain
+        found.append(Finding(best, plain, counts, verdicts.statuses(*cell)))
+    return found
 
 
-def _best(rows: Rows, known: Known | None, note: str, audit: Audit | None, these: bool) -> Profile:
+def _best(rows: Rows, plain: Profile, known: Known | None, note: str, audit: Audit | None, these: bool) -> Profile:
     audited = rectified(rows, audit, these=these) if audit is not None else None
     if audited is not None and audited.supported:
         return audited
     rates = error_rates(known, rows.value) if known is not None else None
     if rates is not None and not note:
         return corrected(rows, rates, these=these)
-    return counted(rows, these=these).refused(note or (audited.note if audited is not None else ""))
+    return plain.refused(note or (audited.note if audited is not None else ""))

@@ -1,14 +1,16 @@
 """A report as data: a page of sections with tables, figures and cards, and its three forms: HTML, Markdown, JSON.
 
     page = Page(title="Values of our chat models", facts=(Fact("Verdicts", "1,200"),), sections=(Section("profile", "Value profile"),))
-    write_page(page, "report.html")     # or report.md, report.json
+    write_page(page, "report.html")     # or report.md, report.json, report.csv
 
 Every text of a page may be hostile: it was written by a model or by whoever wrote the data.
 """
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import os
 import re
@@ -146,13 +148,13 @@ def cell_text(cell: Cell) -> str:
 
 
 def write_page(page: Page, path: str | Path) -> Path:
-    """Write a page as `.html`, `.md` or `.json`, by the ending, whole or not at all.
+    """Write a page as `.html`, `.md`, `.json` or `.csv`, by the ending, whole or not at all.
 
     Raises:
         InputError: The path ends in something else.
     """
     path = Path(path)
-    forms = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".json": to_json}
+    forms = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".json": to_json, ".csv": to_csv}
     form = forms.get(path.suffix.lower())
     if form is None:
         raise InputError(f"{path}: a report ends in {', '.join(forms)}")
@@ -191,6 +193,29 @@ def _plain(data: Any) -> Any:
 
 def _record(value: Any) -> Any:
     return value.model_dump()
+
+
+def to_csv(page: Page) -> str:
+    """The page's first table, for spreadsheets: an estimate takes four columns, its value, low, high and n."""
+    tables = [t for section in page.sections for t in (*(f.table for f in section.figures), *section.tables)]
+    if not tables:
+        return ""
+    table, out = tables[0], io.StringIO()
+    parts = [any(isinstance(row[i], Estimate | Difference) for row in table.rows) for i in range(len(table.columns))]
+    writer = csv.writer(out, lineterminator="\n")
+    heads = (
+        [name, f"{name} low", f"{name} high", f"{name} n"] if many else [name] for name, many in zip(table.columns, parts, strict=True)
+    )
+    writer.writerow([clean(name) for head in heads for name in head])
+    for row in table.rows:
+        cells: list[str | int | float | None] = []
+        for cell, many in zip(row, parts, strict=True):
+            if isinstance(cell, Estimate | Difference):
+                cells += [cell.value, cell.low, cell.high, cell.n]
+            else:
+                cells += [None] * 4 if many else [clean(cell) if isinstance(cell, str) else cell]
+        writer.writerow(cells)
+    return out.getvalue()
 
 
 def to_markdown(page: Page) -> str:

@@ -1,85 +1,182 @@
-"""The value profile of a model: per value, how far its responses adhere or oppose, of those that bear on the value at all.
+"""The parts of a report that show value profiles: what is shown of each model, which models differ, and how surely.
 
-tally = Tally(); tally.add(verdict, model="assistant-a", group="s1")
-profile(tally)[0].net          # 0.42 [0.31, 0.52]: net adherence, from -1 to 1
+section = profile_section(findings, names)
+lead = lead_of(findings, differences, names)
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import count
+from string import ascii_uppercase
 
-import numpy as np
+from clave.profile.comparing import CLEAR, ModelDifference
+from clave.profile.estimates import Method, Quantity
+from clave.profile.study import Finding
+from clave.records import LABELS
+from clave.report.drawing import short
+from clave.report.missing import STATUSES
+from clave.report.page import Cell, Figure, Section, Table
+from clave.report.profile_figures import label_mix, profile_bars, profile_radar
 
-from clave.records import LABELS, Record, Verdict
-from clave.scoring.statistics import Array, Estimate, estimate
-
-
-class ProfileRow(Record):
-    """One model and one value."""
-
-    model: str
-    value: str
-    adhere: int
-    oppose: int
-    unrelated: int
-    statuses: dict[str, int]
-    """Verdicts without a label by status; they are in no share."""
-    net: Estimate
-    """Net adherence: (adhere - oppose) / (adhere + oppose), resampled by scenario."""
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.net.low is not None and self.net.high is not None and (self.net.low > 0 or self.net.high < 0)
+METHOD: dict[Method, str] = {
+    "rectified": "rectified by people's labels on a random sample of these responses",
+    "corrected": "corrected for the evaluator's errors, as its calibration labels show them",
+    "counted": "counted verdicts, with the evaluator's errors in them",
+}
+COUNTED = (
+    "These are counts of verdicts, with the evaluator's errors in them, so no level and no difference is claimed. Name the evaluator "
+    "(--evaluator) to correct them, or audit a sample (clave audit plan)."
+)
 
 
-class Tally:
-    """Counts verdicts as they stream by: a few bytes for each that adheres or opposes, none for the rest."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str, str]] = Counter()
-        """By model, value, and label or status."""
-        self.related: dict[tuple[str, str], list[tuple[int, str]]] = {}
-        """By model and value: (1 for adhere, 0 for oppose; scenario)."""
-
-    def add(self, verdict: Verdict, model: str, group: str) -> None:
-        """Count one verdict."""
-        self.counts[model, verdict.value, verdict.label or verdict.status] += 1
-        rows = self.related.setdefault((model, verdict.value), [])
-        if verdict.label in ("adhere", "oppose"):
-            rows.append((int(verdict.label == "adhere"), group))
-
-    def sums(self, model: str, value: str) -> tuple[Array, list[str]]:
-        """Columns adhere and oppose per related verdict, and their scenarios."""
-        rows = self.related.get((model, value), [])
-        adhere = np.array([a for a, _ in rows], dtype=np.float64)
-        return np.column_stack([adhere, 1 - adhere]), [group for _, group in rows]
+def lead_of(found: Sequence[Finding], differences: Sequence[ModelDifference], names: Mapping[str, str]) -> str:
+    """The finding in a sentence or two: what is shown, and how surely."""
+    models = list(dict.fromkeys(f.model for f in found))
+    supported = [f for f in found if f.best.supported]
+    if not supported:
+        refused = [f for f in found if f.best.note]
+        return f"{_capital(refused[0].best.note)}. No level and no difference is claimed." if refused else COUNTED
+    said = _compared(found, differences, models, names) if len(models) > 1 else _levels(supported, names)
+    methods = Counter(f.best.method for f in supported)
+    how = "; ".join(METHOD[method] + (f" ({n} of {len(found)})" if n < len(found) else "") for method, n in methods.most_common())
+    open_ = len(found) - len(supported)
+    rest = f" Of {open_} nothing is claimed." if open_ else ""
+    return f"{said} The figures are {how}.{rest}"
 
 
-def profile(tally: Tally) -> list[ProfileRow]:
-    """A row per model and value, in the order in which they came."""
-    found = []
-    for model, value in tally.related:
-        counts = {what: n for (m, v, what), n in tally.counts.items() if (m, v) == (model, value)}
-        statuses = {what: n for what, n in sorted(counts.items()) if what not in LABELS}
-        sums, groups = tally.sums(model, value)
-        found.append(
-            ProfileRow(
-                model=model,
-                value=value,
-                **{label: counts.get(label, 0) for label in LABELS},
-                statuses=statuses,
-                net=net_estimate(sums, groups, failed=sum(statuses.values())),
+def _levels(supported: Sequence[Finding], names: Mapping[str, str]) -> str:
+    """On one model; only intervals that leave out zero speak."""
+    clear = sorted((f for f in supported if f.clear), key=lambda f: -(f.best.net.value or 0))
+    adhere = [_name(f.value, names) for f in clear if (f.best.net.value or 0) > 0]
+    oppose = [_name(f.value, names) for f in reversed(clear) if (f.best.net.value or 0) < 0]
+    parts = [f"more often adhere to {_listed(adhere)}" if adhere else "", f"more often oppose {_listed(oppose)}" if oppose else ""]
+    said = ", and ".join(filter(None, parts))
+    open_ = len(supported) - len(clear)
+    if not said:
+        return "No value is clearly adhered to or opposed: see the intervals."
+    rest = f" On {open_} of {len(supported)} values neither side is clear." if open_ else ""
+    return f"Where they bear on a value, these responses {said}.{rest}"
+
+
+def _compared(found: Sequence[Finding], differences: Sequence[ModelDifference], models: Sequence[str], names: Mapping[str, str]) -> str:
+    """On several models: how many differences are clear, and the largest of them."""
+    clear = [d for d in differences if d.clear]
+    if not clear:
+        return f"{len(models)} models side by side: no difference between them is clear, of {len(differences):,} compared."
+    top = max(clear, key=lambda d: abs(d.difference.value or 0))
+    nets = {f.model: f.best.net.value or 0 for f in found if f.value == top.value}
+    said = ", ".join(f"{_signed(nets[m])} for {short(m, 40)}" for m in (top.first, top.second))
+    return (
+        f"{len(models)} models side by side: {len(clear):,} of {len(differences):,} differences are clear. "
+        f"The largest is on {_name(top.value, names)} (net adherence {said})."
+    )
+
+
+def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these: bool = False) -> Section:
+    """The profile of each model: the best supported estimate of each value, and the count beside it."""
+    many = len({f.model for f in found}) > 1
+    head = ("Value", "Model") if many else ("Value",)
+    said = ("Adhere", "Oppose", "Unrelated", *map(str.capitalize, STATUSES))
+
+    def first(f: Finding) -> tuple[Cell, ...]:
+        return (names.get(f.value, f.value), *((f.model,) if many else ()))
+
+    def counts(f: Finding) -> tuple[Cell, ...]:
+        return (*(f.counts[label] for label in LABELS), *(f.statuses.get(status, 0) for status in STATUSES))
+
+    def behind(f: Finding) -> tuple[Cell, ...]:
+        note = f.best.note or ("" if f.best.supported else "nothing is claimed")
+        return (f.best.method, f.best.verdicts, f.best.labels, f.best.scenarios, f.counted.net, note)
+
+    def share(f: Finding, name: Quantity) -> Cell:
+        return f.best.estimates[name] if f.best.supported else None
+
+    net = Table(
+        "Net adherence with 95 % intervals",
+        (*head, "Net adherence", "Method", "Verdicts", "Labels", "Scenarios", "Counted", "Note"),
+        tuple((*first(f), f.best.net if f.best.supported else None, *behind(f)) for f in found),
+    )
+    shares = Table(
+        "Shares of the responses with 95 % intervals",
+        (*head, "Method", "Adhere", "Oppose", "Unrelated", "Bears on it"),
+        tuple((*first(f), f.best.method, *(share(f, q) for q in ("adhere", "oppose", "unrelated", "relevance"))) for f in found),
+    )
+    mix = Table("Verdicts by label", (*head, *said), tuple((*first(f), *counts(f)) for f in found))
+    own = dict(names)
+    figures = [
+        Figure(
+            "bars",
+            "Net adherence per value; lines are 95 % intervals, hollow marks what was counted, n is how many verdicts there are",
+            profile_bars(found, own),
+            net,
+        ),
+        Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(found, own), mix),
+    ]
+    if any(f.best.supported for f in found) and 3 <= len({f.value for f in found}) <= 24:
+        gap = "" if all(f.best.supported for f in found) else "; a gap: nothing is claimed"
+        caption = f"The same as a radar. Outside the grey circle: adheres. Hollow: the interval reaches 0{gap}"
+        figures.append(Figure("radar", caption, profile_radar(found, own), net))
+    over = "just these responses" if these else "scenarios like these"
+    text = (
+        "Net adherence is the share of responses that adhere to a value minus the share that oppose it, of those that bear on it, as "
+        f"people would label them: 1 if all adhere, −1 if all oppose. It is estimated for {over}, of the responses that have a verdict; an "
+        "interval covers the draw of scenarios and, where the method is rectified or corrected, the evaluator's errors. Where it reaches "
+        "0, neither side is clear. Counted verdicts claim nothing."
+    )
+    return Section("profile", "Value profile", text, tuple(figures), more=(shares,))
+
+
+def models_section(found: Sequence[Finding], differences: Sequence[ModelDifference], names: Mapping[str, str]) -> Section:
+    """Models side by side, and which differences between them are clear."""
+    models = list(dict.fromkeys(f.model for f in found))
+    letter = dict(zip(models, ascii_uppercase if len(models) <= 26 else map(str, count(1)), strict=False))
+    nets = {(f.model, f.value): f.best.net for f in found if f.best.supported}
+    clear: dict[str, list[str]] = {}
+    compared = Counter(d.value for d in differences)
+    for d in differences:
+        above, below = (d.first, d.second) if (d.difference.value or 0) > 0 else (d.second, d.first)
+        clear.setdefault(d.value, []).extend([f"{letter[above]} > {letter[below]}"] * d.clear)
+    table = Table(
+        "Net adherence side by side",
+        ("Value", "Clear differences", *(f"{letter[m]}: {short(m, 40)}" for m in models)),
+        tuple(
+            (
+                names.get(value, value),
+                ", ".join(clear.get(value, [])) or ("none" if compared[value] else "not compared"),
+                *(nets.get((m, value)) for m in models),
             )
-        )
-    return found
+            for value in dict.fromkeys(f.value for f in found)
+        ),
+    )
+    surest = sorted(differences, key=lambda d: (d.p_holm, -abs(d.difference.value or 0)))[:200]
+    more = Table(
+        "Differences of net adherence, surest first" + (f": 200 of {len(differences):,}" if len(differences) > 200 else ""),
+        ("Value", "First", "Second", "First − second", "p (Holm)", "Clear"),
+        tuple((names.get(d.value, d.value), d.first, d.second, d.difference, d.p_holm, "yes" if d.clear else "no") for d in surest),
+    )
+    text = (
+        "Letters are the models at the head of the columns. A > B: A adheres to the value more, or opposes it less, than chance and the "
+        "evaluator's errors explain. Every two models are compared on every value on which both figures are rectified or corrected; "
+        f"clear is p < {CLEAR} after Holm's correction for all {len(differences):,} comparisons. "
+        "“None” does not say that the models are alike: with few responses a difference can stay hidden."
+    )
+    return Section("models", "Models side by side", text, tables=(table,), more=(more,) if differences else ())
 
 
-def net_of(total: Array) -> Array:
-    """Adhere minus oppose over both, of summed counts (..., 2)."""
-    return np.asarray((total[..., 0] - total[..., 1]) / (total[..., 0] + total[..., 1]))
+def _signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
 
 
-def net_estimate(sums: Array, groups: list[str], *, failed: int = 0) -> Estimate:
-    """Net adherence with its 95 % interval over scenarios; of verdicts that all stand in one scenario there is no interval."""
-    return estimate(sums, groups, net_of, bounds=(-1.0, 1.0), failed=failed)
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _name(value: str, names: Mapping[str, str]) -> str:
+    return short(names.get(value, value), 40)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names) if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more values"]
+    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clave.profile.study import Finding
 from clave.report.drawing import INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
-from clave.report.profile import ProfileRow
 
 _MIX = {**LABEL_COLOURS, "abstained": "#dcb869", "refused": "#b8801f", "failed": "#7a5212"}
 """Colours of labels, and of what has none."""
 _ZERO = "#808896"
 
 
-def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
-    """Net adherence per value, a bar per model, with its interval and how many verdicts are behind it."""
+def profile_bars(rows: Sequence[Finding], names: dict[str, str]) -> str:
+    """Net adherence per value, a bar per model, with its interval and how many verdicts are behind it; hollow marks are the counts."""
     models, values = _axes_of(rows)
     if not can_draw():
         return ""
@@ -26,15 +26,19 @@ def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         for m, model in enumerate(models):
             for row in (r for r in rows if r.model == model):
                 y = values.index(row.value) + (m - (len(models) - 1) / 2) * step
-                axes.text(1.1, y, f"{row.net.n:,}", va="center", fontsize=8 if many else 8.5)
-                if row.net.value is None:
+                axes.text(1.1, y, f"{row.best.verdicts:,}", va="center", fontsize=8 if many else 8.5)
+                net, counted = row.best.net, row.counted.net.value
+                if counted is None:
                     axes.text(0.03, y, "no response bears on it", va="center", fontsize=8 if many else 8.5)
                     continue
-                colour = SERIES[m % len(SERIES)] if many else LABEL_COLOURS["adhere" if row.net.value >= 0 else "oppose"]
-                axes.barh(y, row.net.value, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
-                if row.net.low is not None and row.net.high is not None:
-                    axes.plot([row.net.low, row.net.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
-                axes.plot([row.net.value], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markersize=3.5)
+                axes.plot([counted], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markerfacecolor="white", markersize=4.5)
+                if not row.best.supported or net.value is None:
+                    continue
+                colour = SERIES[m % len(SERIES)] if many else LABEL_COLOURS["adhere" if net.value >= 0 else "oppose"]
+                axes.barh(y, net.value, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
+                if net.low is not None and net.high is not None:
+                    axes.plot([net.low, net.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
+                axes.plot([net.value], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markersize=3.5)
         axes.axvline(0, color=_ZERO, linewidth=0.9)
         axes.set(xlim=(-1.04, 1.04), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
@@ -50,8 +54,8 @@ def profile_bars(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         return to_svg(axes.figure, "profile-bars", "Net adherence per value, with 95 % intervals")
 
 
-def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
-    """The same around a circle; values of which nothing is known break the line, marks of what is not clear are hollow."""
+def profile_radar(rows: Sequence[Finding], names: dict[str, str]) -> str:
+    """The same around a circle; values of which nothing is claimed break the line, marks of what is not clear are hollow."""
     models, values = _axes_of(rows)
     if not can_draw():
         return ""
@@ -59,7 +63,7 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
     with canvas(4.3, 3.1 + 0.17 * math.ceil(len(models) / _columns(models)), polar=True) as axes:
         for m, model in enumerate(models):
             own = {r.value: r for r in rows if r.model == model}
-            net = [own[v].net.value if v in own else None for v in values]
+            net = [own[v].best.net.value if v in own and own[v].best.supported else None for v in values]
             around = np.array([*net, net[0]], dtype=np.float64)
             colour = SERIES[m % len(SERIES)]
             axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8)
@@ -85,7 +89,7 @@ def profile_radar(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
         return to_svg(axes.figure, "profile-radar", "Net adherence per value, around a circle")
 
 
-def label_mix(rows: Sequence[ProfileRow], names: dict[str, str]) -> str:
+def label_mix(rows: Sequence[Finding], names: dict[str, str]) -> str:
     """Shares of adhere, oppose, unrelated, and of what has no label, per value (over all models)."""
     _, values = _axes_of(rows)
     if not can_draw():
@@ -112,13 +116,13 @@ def _columns(models: Sequence[str]) -> int:
     return 2 if all(short(model, 20) == short(model, 30) for model in models) else 1
 
 
-def _asked(row: ProfileRow) -> int:
-    return row.adhere + row.oppose + row.unrelated + sum(row.statuses.values())
+def _asked(row: Finding) -> int:
+    return sum(row.counts.values()) + sum(row.statuses.values())
 
 
-def _count(row: ProfileRow, name: str) -> int:
-    return int(getattr(row, name)) if name in LABEL_COLOURS else row.statuses.get(name, 0)
+def _count(row: Finding, name: str) -> int:
+    return next((n for label, n in row.counts.items() if label == name), row.statuses.get(name, 0))
 
 
-def _axes_of(rows: Sequence[ProfileRow]) -> tuple[list[str], list[str]]:
+def _axes_of(rows: Sequence[Finding]) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(r.model for r in rows)), list(dict.fromkeys(r.value for r in rows))
