@@ -31,6 +31,7 @@ from clave.llm.cached import CachedChat, cached
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
+from clave.llm.pricing import free
 from clave.recognizers.registry import check_usable
 from clave.records import LabelledResponse, Response, Verdict
 from clave.saving import fetch, load, push, save
@@ -125,7 +126,7 @@ class Clave:
     def ledger(self) -> Ledger:
         """What was spent so far."""
         chat = self._judging.chat
-        return chat.ledger if chat is not None else Ledger(lambda prompt, completion: 0.0)
+        return chat.ledger if chat is not None else Ledger(free)
 
     def with_chat(self, chat: ChatModel) -> Clave:
         """The same evaluator on another chat model."""

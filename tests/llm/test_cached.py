@@ -164,7 +164,7 @@ def test_a_cache_that_is_damaged_inside_is_a_sentence(tmp_path):
 
 def test_kept_answers_can_carry_what_they_first_took(tmp_path):
     first = FakeChat({"x": "adhere"})
-    chat = CachedChat(first, AnswerCache(tmp_path / "c.sqlite"), Ledger(lambda prompt, completion: 0.5))
+    chat = CachedChat(first, AnswerCache(tmp_path / "c.sqlite"), Ledger(lambda prompt, completion, cached=0: 0.5))
     request = ChatRequest(system="s", user="u", schema=None, check=str)
     asked = asyncio.run(chat.complete(request))
     assert asyncio.run(chat.complete(request)).usage == Usage()
@@ -301,7 +301,7 @@ def test_a_cache_is_its_users_alone(tmp_path, umask):
 
 @pytest.mark.parametrize("tokens", [-3_000_000, 10**30, 0])
 def test_no_usage_makes_what_was_spent_less(tokens):
-    ledger = Ledger(lambda prompt, completion: (prompt + completion) / 1e6, budget=1.0)
+    ledger = Ledger(lambda prompt, completion, cached=0: (prompt + completion) / 1e6, budget=1.0)
     for _ in range(3):
         before = ledger.cost
         assert (ledger.add(tokens, tokens).cost or 0) >= 0

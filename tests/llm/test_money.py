@@ -49,8 +49,16 @@ def test_a_missing_price_file_is_a_sentence(tmp_path):
         price_of("a", tmp_path / "none.yaml")
 
 
+def test_cached_tokens_cost_what_they_cost(prices):
+    path = prices("vllm/own: {input: 2, output: 10, cached: 0.5}\nvllm/other: {input: 2, output: 10}")
+    assert price_of("vllm/own", path)(1_000_000, 0, 400_000) == pytest.approx(1.4)
+    assert price_of("vllm/other", path)(1_000_000, 0, 400_000) == pytest.approx(2.0)
+    known = price_of("openai/gpt-4o-mini")
+    assert 0 < known(1000, 0, 1000) < known(1000, 0, 500) < known(1000, 0)
+
+
 def test_the_ledger_counts():
-    ledger = Ledger(lambda prompt, completion: None if prompt > 50 else 0.01 * completion)
+    ledger = Ledger(lambda prompt, completion, cached=0: None if prompt > 50 else 0.01 * completion)
     assert ledger.add(10, 5).cost == pytest.approx(0.05)
     assert ledger.add(100, 5).cost is None
     assert (ledger.calls, ledger.prompt_tokens, ledger.completion_tokens, ledger.unpriced) == (2, 110, 10, 1)
@@ -58,7 +66,7 @@ def test_the_ledger_counts():
 
 
 def test_the_budget_counts_what_is_under_way():
-    ledger = Ledger(lambda prompt, completion: completion / 1000, budget=0.5)
+    ledger = Ledger(lambda prompt, completion, cached=0: completion / 1000, budget=0.5)
     first, second = ledger.reserve(400), ledger.reserve(400)
     assert (first, second) == (0.2, 0.2)
     assert ledger.reserve(400) is None

@@ -243,7 +243,8 @@ def _followed(work: Callable[[Callable[[str, int, int], None]], Any]) -> Outcome
     """Run work with a bar for each judge on standard error."""
     from clave.cli.progress import stages
     from clave.llm.ledger import Ledger
+    from clave.llm.pricing import free
 
-    with stages(Ledger(lambda prompt, completion: 0.0)) as tick:
+    with stages(Ledger(free)) as tick:
         outcome: Outcome = asyncio.run(work(tick))
     return outcome

@@ -249,6 +249,7 @@ def estimate(
         ("prompt tokens", f"{result.prompt_tokens:,}"),
         ("completion tokens", f"{result.completion_tokens:,}"),
         ("cost", cost),
+        *([("at most, if every answer is cut off once", f"${result.most:,.4f}")] if result.most else []),
         ("counted on", f"{result.looked_at:,} of {result.total:,}"),
     ):
         table.add_row(name, cell)

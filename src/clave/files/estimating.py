@@ -32,6 +32,8 @@ class Estimate(Record):
     completion_tokens: int
     cost: float | None
     """US dollars; None where the price is not known."""
+    most: float | None
+    """US dollars if every answer were cut off, and asked for once more and as long as it may be."""
     looked_at: int
     total: int
 
@@ -53,7 +55,7 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
         raise InputError("responses from standard input are gone once they are counted: give a file")
     total = sum(len(values) for _, values in source.units(clave.judging.values_of))
     if chat is None:
-        return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, looked_at=total, total=total)
+        return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, most=0.0, looked_at=total, total=total)
     step, chosen, looked_at = max(1, total // LOOKED_AT), list[Unit](), 0
     at = 0
     for response, values in source.units(clave.judging.values_of):
@@ -73,13 +75,16 @@ def _estimate(counting: EstimatingChat, chat: CachedChat, looked_at: int, total:
     factor = total / looked_at if looked_at else 1
     prompt, completion = round(counting.prompt_tokens * factor), round(counting.completion_tokens * factor)
     calls = round(counting.calls * factor)
+    longest = round(counting.most_completion_tokens * factor)
     each = chat.ledger.price(prompt // calls, completion // calls) if calls else 0.0
+    most = chat.ledger.price(2 * prompt // calls, longest // calls) if calls else 0.0
     return Estimate(
         calls=calls,
         cached=round(counting.cached * factor),
         prompt_tokens=prompt,
         completion_tokens=completion,
         cost=None if each is None else round(each * calls, 6),
+        most=None if most is None else round(most * calls, 6),
         looked_at=looked_at,
         total=total,
     )

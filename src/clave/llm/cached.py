@@ -17,6 +17,7 @@ from clave.errors import InputError
 from clave.llm.cache import CLAIM_SECONDS, AnswerCache
 from clave.llm.chat import ChatModel, ChatRequest, Completion
 from clave.llm.ledger import Ledger
+from clave.llm.pricing import unknown
 from clave.records import Failure, Usage
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
@@ -37,7 +38,7 @@ class CachedChat:
     def __init__(self, chat: ChatModel, cache: AnswerCache | None, ledger: Ledger | None = None) -> None:
         self.model, self.endpoint = chat.model, chat.endpoint
         self.chat, self._cache = chat, cache
-        self.ledger = ledger or Ledger(lambda prompt, completion: None)
+        self.ledger = ledger or Ledger(unknown)
         self.tells_first_usage = False
         """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
         self._under_way: dict[bytes, Future[Completion | Failure]] = {}

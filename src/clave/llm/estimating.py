@@ -12,6 +12,7 @@ from typing import Any
 
 from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatRequest, Completion
+from clave.llm.openai_chat import MAX_TOKENS
 from clave.records import Failure, Usage
 
 CHARACTERS_PER_TOKEN = 4
@@ -29,6 +30,8 @@ class EstimatingChat:
         self.cached = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.most_completion_tokens = 0
+        """If every answer were cut off, and asked for once more and as long as it may be."""
 
     @property
     def width(self) -> int:
@@ -45,6 +48,7 @@ class EstimatingChat:
         self.calls += 1
         self.prompt_tokens += (len(request.system) + len(request.user)) // CHARACTERS_PER_TOKEN
         self.completion_tokens += len(text) // CHARACTERS_PER_TOKEN
+        self.most_completion_tokens += request.max_tokens + (0 if request.exact else MAX_TOKENS)
         return Completion(text, self.model, "json_schema", Usage())
 
     async def close(self) -> None:

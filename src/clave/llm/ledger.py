@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -34,16 +35,19 @@ class Ledger:
     trouble: Counter[str] = field(default_factory=Counter)
     """Kind -> count: 429, server, timeout, connection, cut_off, bad_answer, refused, rejected."""
     _reserved: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Threads share a ledger as they share a chat."""
 
-    def add(self, prompt_tokens: int, completion_tokens: int) -> Usage:
+    def add(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> Usage:
         """Enter an answered call; what it cost. Tokens are what a server says: no number that it can name makes the total smaller."""
         prompt_tokens, completion_tokens = (min(max(0, int(tokens)), _MOST_TOKENS) for tokens in (prompt_tokens, completion_tokens))
-        cost = self.price(prompt_tokens, completion_tokens)
-        self.calls += 1
-        self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
-        self.cost += cost or 0.0
-        self.unpriced += cost is None
+        cost = self.price(prompt_tokens, completion_tokens, min(max(0, int(cached_tokens)), prompt_tokens))
+        with self._lock:
+            self.calls += 1
+            self.prompt_tokens += prompt_tokens
+            self.completion_tokens += completion_tokens
+            self.cost += cost or 0.0
+            self.unpriced += cost is None
         return Usage(calls=1, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, cost=cost)
 
     def reserve(self, characters: int, completion_tokens: int = 200) -> float | None:
@@ -51,11 +55,13 @@ class Ledger:
         if self.budget is None:
             return 0.0
         expected = self.price(characters // 4, completion_tokens) or 0.0
-        if self.cost + self._reserved + expected > self.budget:
-            return None
-        self._reserved += expected
+        with self._lock:
+            if self.cost + self._reserved + expected > self.budget:
+                return None
+            self._reserved += expected
         return expected
 
     def free(self, reserved: float) -> None:
         """Give back what `reserve` set aside."""
-        self._reserved -= reserved
+        with self._lock:
+            self._reserved -= reserved

@@ -223,7 +223,7 @@ class OpenAIChat:
     def _read(self, reply: Reply, sent: Sent, call: _Call) -> Completion | Failure | _Again:
         """A completion, if it is one, and of the form that was asked for."""
         answer = read_completion(reply.data)
-        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens)
+        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
         call.spent = call.spent + usage
         if answer.refusal:
             self.ledger.trouble["refused"] += 1

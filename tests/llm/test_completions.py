@@ -1,0 +1,116 @@
+"""Chat completions in the shapes in which servers give them: text, usage, refusals, ends."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clave.llm.completions import read_completion
+
+
+def completion(message, finish="stop", **more):
+    return {"choices": [{"index": 0, "finish_reason": finish, "message": message}], **more}
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "source"),
+    [
+        ({"content": "fine"}, "fine", "content"),
+        ({"content": [{"type": "text", "text": "fi"}, {"type": "text", "text": "ne"}]}, "fine", "content"),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "fine"}]},
+            "fine",
+            "content",
+        ),
+        ({"content": ["fine"]}, "fine", "content"),
+        ({"content": "fine", "reasoning_content": "hm"}, "fine", "content"),
+        ({"content": None, "reasoning_content": "fine"}, "fine", "reasoning"),
+        ({"content": "", "reasoning": "fine"}, "fine", "reasoning"),
+        ({"content": None, "tool_calls": [{"function": {"name": "answer", "arguments": "fine"}}]}, "fine", "tool call"),
+        ({"content": None}, "", "content"),
+        ({}, "", "content"),
+    ],
+)
+def test_where_the_text_stands(message, text, source):
+    answer = read_completion(completion(message))
+    assert (answer.text, answer.source, answer.refusal, answer.problem) == (text, source, "", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "finish"),
+    [
+        ({"content": None, "refusal": "I will not"}, "stop"),
+        ({"content": [{"type": "refusal", "refusal": "I will not"}]}, "stop"),
+        *(
+            ({"content": None}, finish)
+            for finish in ("content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", "sensitive", "refusal")
+        ),
+    ],
+)
+def test_a_refusal_is_one_in_any_shape(message, finish):
+    assert read_completion(completion(message, finish)).refusal
+
+
+@pytest.mark.parametrize("finish", ["length", "LENGTH", "max_tokens", "MAX_TOKENS"])
+def test_a_cut_off_answer_is_one(finish):
+    assert read_completion(completion({"content": "fi"}, finish)).cut_off
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (None, (0, 0, 0)),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}, (100, 20, 0)),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 64}}, (100, 20, 64)),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 64}, (100, 20, 64)),  # DeepSeek
+        # OpenAI: reasoning is part of the completion
+        (
+            {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "completion_tokens_details": {"reasoning_tokens": 15}},
+            (100, 20, 0),
+        ),
+        # xAI: it is not
+        (
+            {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 135, "completion_tokens_details": {"reasoning_tokens": 15}},
+            (100, 35, 0),
+        ),
+        # Gemini: it stands in the total alone
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 135}, (100, 35, 0)),
+        ({"input_tokens": 100, "output_tokens": 20}, (100, 20, 0)),
+        ({"prompt_tokens": "many", "completion_tokens": -3, "prompt_tokens_details": [1]}, (0, 0, 0)),
+        ({"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 64}}, (10, 1, 10)),
+    ],
+)
+def test_what_it_took(usage, tokens):
+    answer = read_completion(completion({"content": "fine"}, usage=usage))
+    assert (answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens) == tokens
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": "none"}, {"choices": [3]}, {"choices": [{"message": "hello"}]}])
+def test_what_is_no_completion_says_so(body):
+    assert read_completion(body).problem
+
+
+NAMES = [
+    "choices",
+    "message",
+    "content",
+    "text",
+    "type",
+    "usage",
+    "refusal",
+    "tool_calls",
+    "function",
+    "arguments",
+    "finish_reason",
+    "model",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.sampled_from(NAMES), part),
+    max_leaves=15,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON), JSON)
+def test_no_body_is_too_odd(body, message):
+    read_completion(body)
+    read_completion({"choices": [{"message": message}]})
