@@ -145,3 +145,50 @@ def test_an_answer_is_as_long_as_was_asked_for(tmp_path, chat_server):
         (row,) = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
         assert (made.new, row["response"], row["cut_off"]) == (1, "Once upon a", True)
     assert [body["max_tokens"] for body in chat_server.requests] == [4]
+
+
+FOREIGN = [
+    b'{"diary": "one line of mine without a final line break"}',
+    b"no JSON at all",
+    b'{"id": "mine"}\n',
+    b'{"id": "cut off he',
+    b"\xff\xfe\x00",
+    b'[{"id": "x"}]',
+    b"a,b\n1,2\n",
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_no_byte_of_another_file_is_touched(tmp_path, content):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(content)
+    chat = FakeChat(lambda request: "Hello.")
+    with pytest.raises(InputError, match="name another"):
+        asyncio.run(generate([Scenario(id="a", text="Hi?")], chat, path))
+    assert path.read_bytes() == content
+    assert chat.calls == 0
+
+
+@pytest.mark.parametrize("content", [b"notes of mine\n", b'{"id": "mine"}\n'])
+def test_no_other_file_gives_way_to_the_unanswered(tmp_path, content):
+    beside = tmp_path / "r.unanswered.jsonl"
+    beside.write_bytes(content)
+    with pytest.raises(InputError, match="move it away"):
+        asyncio.run(generate([Scenario(id="a", text="Hi?")], FakeChat(lambda request: "Hello."), tmp_path / "r.jsonl"))
+    assert beside.read_bytes() == content
+
+
+def test_two_runs_do_not_write_one_file_of_responses(tmp_path):
+    path = tmp_path / "r.jsonl"
+
+    async def within():
+        with pytest.raises(InputError, match="being written by another run"):
+            await generate([Scenario(id="a", text="Hi?")], FakeChat(lambda request: "Hello."), path)
+
+    class Meanwhile(FakeChat):
+        async def complete(self, request):
+            await within()
+            return await super().complete(request)
+
+    made = asyncio.run(generate([Scenario(id="a", text="Hi?")], Meanwhile(lambda request: "Hello."), path))
+    assert (made.responses, len(path.read_bytes().splitlines())) == (1, 1)

@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from clave.errors import InputError
 from clave.evaluating.stream import StopStreamError, Stream
 from clave.fitting.fitted import Fitted
-from clave.io import read_responses, read_rows
+from clave.io import read_rows
+from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.io.rows import good_rows
 from clave.llm.answers import spoken
 from clave.llm.chat import ChatModel, ChatRequest
@@ -131,8 +134,7 @@ async def generate(
     """
     wanted = {f"{chat.model}/{s.id}#{k}": (s, k) for s in scenarios for k in range(samples)}
     path = Path(path)
-    done = _kept(path, chat.model, wanted)
-    made = Generated(chat.model, path, responses=len(done))
+    made = Generated(chat.model, path)
 
     async def ask(item: tuple[str, tuple[Scenario, int]]) -> list[Response | Unanswered]:
         identity, (scenario, k) = item
@@ -145,21 +147,26 @@ async def generate(
         told = {"model": chat.model, "sample": k} | ({"cut_off": True} if answer.cut_off else {})
         return [Response(id=identity, scenario=scenario.text, response=spoken(answer.text), metadata=told)]
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
-    with path.open("ab", buffering=0) as file:
+    _refuse_another(unanswered_path(path))
+    file = open_to_append(path)
+    try:
+        done = _kept(path, chat.model, wanted)
+        made.responses = len(done)
+        todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
         answers = Stream(todo, ask, chat.width)
         async for found in answers:
             if isinstance(found, Unanswered):
                 made.unanswered.append(found)
             else:
                 row = {**found.model_dump(include={"id", "scenario", "response"}), **found.metadata}
-                file.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                write_whole(file, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
                 made.new += 1
                 made.responses += 1
             tick(made.responses + len(made.unanswered), len(wanted))
-    made.stopped = answers.stopped
-    _write_unanswered(unanswered_path(path), made.unanswered)
+        made.stopped = answers.stopped
+        _write_unanswered(unanswered_path(path), made.unanswered)
+    finally:
+        os.close(file)
     return made
 
 
@@ -175,21 +182,42 @@ def _write_unanswered(path: Path, rows: Sequence[Unanswered]) -> None:
         path.unlink(missing_ok=True)
 
 
+def _refuse_another(path: Path) -> None:
+    """Refuse to write in the place of a file that is not of this kind.
+
+    Raises:
+        InputError: It holds something else.
+    """
+    if not path.exists():
+        return
+    try:
+        for line in path.read_bytes().splitlines():
+            Unanswered.model_validate_json(line)
+    except (OSError, ValidationError):
+        raise InputError(f"{path} is not a file of unanswered scenarios: move it away, or name another output file with -o") from None
+
+
 def _kept(path: Path, model: str, wanted: dict[str, tuple[Scenario, int]]) -> set[str]:
-    """Ids of the responses that a file holds; a broken last line is cut off."""
-    if not path.is_file():
-        return set()
-    data = path.read_bytes()
-    os.truncate(path, data.rfind(b"\n") + 1)
-    done = set()
-    for response in read_responses(path):
-        if response.metadata.get("model") != model:
-            raise InputError(f"{path} holds responses of {response.metadata.get('model')}, and this is {model}: name another file with -o")
-        if response.id in wanted:
-            if wanted[response.id][0].text != response.scenario:
-                raise InputError(f"{path}: {response.id!r} answers another scenario of the same id: name another file with -o")
-            done.add(response.id)
-    return done
+    """Ids of the wanted responses that a file holds.
+
+    Raises:
+        InputError: It holds something else, another model's responses, or other scenarios under the same ids.
+    """
+
+    def read(line: bytes) -> tuple[str, str] | None:
+        try:
+            row = json.loads(line)
+            identity, scenario, _, whose = (row[name] for name in ("id", "scenario", "response", "model"))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        if whose != model:
+            raise InputError(f"{path} holds responses of {str(whose)[:100]}, and this is {model}: name another file with -o")
+        if identity in wanted and wanted[identity][0].text != scenario:
+            raise InputError(f"{path}: {identity!r} answers another scenario of the same id: name another file with -o")
+        return identity, scenario
+
+    beginning = json.dumps({"id": f"{model}/"}, ensure_ascii=False)[:-2].encode("utf-8", "replace")
+    return {identity for identity, _ in own_lines(path, read, beginning, "a response that clave generated") if identity in wanted}
 
 
 def _not_empty(text: str) -> None:

@@ -60,7 +60,8 @@ def save(fitted: Fitted, folder: Path) -> Path:
         raise InputError(f"{folder} cannot be written: {error}") from None
     try:
         _write(fitted, fresh)
-        fresh.chmod(0o755)
+        for path in fresh.rglob("*"):  # labelled samples are the user's alone
+            path.chmod(0o700 if path.is_dir() else 0o600)
         _put(fresh, folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error}") from None

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from clave.errors import InputError, require
-from clave.io.appending import open_to_append, write_whole
+from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.records import LABELS, Label, Record, Status
 from clave.scoring.metrics import probability_array
 from clave.scoring.statistics import Array
@@ -90,19 +90,25 @@ class PredictionWriter:
         self._done: set[Key] = set()
 
     def __enter__(self) -> PredictionWriter:
-        self._fd, good = open_to_append(self.path), 0
+        self._fd = open_to_append(self.path)
         try:
-            for prediction, size in _lines(self.path):
-                self._done.add(prediction.key)
-                good += size
+            self._done |= {p.key for p in own_lines(self.path, self._read, b'{"judge":"', "a prediction")}
         except BaseException:
             os.close(self._fd)
             raise
-        os.truncate(self.path, good)
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+    def _read(self, line: bytes) -> Prediction | None:
+        try:
+            return Prediction.model_validate_json(line)
+        except ValidationError as error:
+            if not line.endswith(b"\n"):
+                return None
+            first = error.errors()[0]
+            raise InputError(f"{self.path}: not a prediction: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     def has(self, key: Key) -> bool:
         """Whether this row was written, now or in an earlier run."""

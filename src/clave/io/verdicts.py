@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from clave.errors import InputError, require
-from clave.io.appending import open_to_append, write_whole
+from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.io.rows import good_rows
 from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
@@ -86,17 +86,8 @@ class VerdictWriter:
 
     def _read(self) -> None:
         self._judged, self.counts, self.evaluators, self.undated = {}, Counter(), set(), 0
-        good = 0
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                found = _entry(line)
-                if found is None and (line.endswith(b"\n") or _is_json(line) or not line.startswith(_BEGINNING[: len(line)])):
-                    raise InputError(f"{self.path}, line {number}: not a verdict: name another output file with -o")
-                if found is None or not line.endswith(b"\n"):
-                    break  # a kill cut it
-                self._add(found)
-                good += len(line)
-        os.truncate(self.path, good)
+        for entry in own_lines(self.path, _entry, _BEGINNING, "a verdict"):
+            self._add(entry)
 
     def has(self, identity: str, value: str) -> bool:
         """Whether a verdict for this id and value was written, now or in an earlier run."""
@@ -162,17 +153,9 @@ def _entry(line: bytes) -> Entry | None:
     try:
         data = json.loads(line)
         found = Entry(data["id"], data["value"], data["label"] or data["status"], data["evaluator"], data.get("judged", ""))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if all(isinstance(part, str) for part in found) else None
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
