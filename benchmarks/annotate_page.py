@@ -52,23 +52,25 @@ def main() -> None:
         store = ["--store", options.store] if options.store else []
         server = subprocess.Popen([*command, *store], cwd=folder, stdout=subprocess.PIPE, text=True)
         try:
+            link = ""
             for line in server.stdout:
+                link = line.split(": ", 1)[1].strip() if "?token=" in line else link
                 if line.startswith("Ctrl-C"):
                     break
             print(f"responses in the store: {options.responses}; from start to listening: {time.perf_counter() - began:.1f} s")
             time.sleep(1)
-            measure(options)
+            measure(options, link)
         finally:
             server.terminate()
             server.communicate(timeout=30)
 
 
-def measure(options: argparse.Namespace) -> None:
+def measure(options: argparse.Namespace, link: str) -> None:
     address = f"http://127.0.0.1:{options.port}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         tab = browser.new_page()
-        tab.goto(address)
+        tab.goto(link)
         tab.fill("input[name=name]", "bench")
         tab.click("button.primary")
         tab.wait_for_selector("#item:not([hidden])")
@@ -90,7 +92,7 @@ def measure(options: argparse.Namespace) -> None:
             report(f"key to next item, {when}", tab.evaluate("window.took"))
             if when != "when idle":
                 time.sleep(40)
-        for path in ("progress", "agreement", "exchange"):
+        for path in ("progress", "agreement", "settle", "exchange"):
             tab.goto(f"{address}/{path}")
             took = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
             print(f"/{path}: {took:.0f} ms")

@@ -286,6 +286,62 @@ def test_hostile_texts_neither_run_nor_break_the_screen(hostile: Page) -> None:
         assert problems == []
 
 
+@pytest.fixture
+def few(tmp_path: Path) -> Iterator[Page]:
+    rows = [{"id": f"r{i}", "response": f"Answer {i}.", "model": "secret-model"} for i in range(3)]
+    (tmp_path / "verdicts.jsonl").write_text(
+        "".join(json.dumps({"id": f"r{i}", "value": "care", "status": "ok", "label": "oppose"}) + "\n" for i in range(3))
+    )
+    page = live(tmp_path, rows, "--overlap", "1", "--check", "verdicts.jsonl")
+    yield page
+    page.kill()
+
+
+def test_two_label_all_items_then_settle_by_key_on_one_screen(few: Page) -> None:
+    """From the entry page, which says what there is to do, to the export, without leaving the keyboard but for links."""
+    with chromium() as browser:
+        tab = browser.new_page()
+        tab.goto(few.address)
+        assert "3 responses" in tab.inner_text("main")
+        assert "6 items to label" in tab.inner_text("main")
+        assert "about 2 minutes" in tab.inner_text("main")
+        for who, key in (("ana", "1"), ("ben", "2")):
+            tab = enter(browser, few, who)
+            for n in range(6):
+                assert tab.is_hidden("#guideline-box[open]")
+                assert "secret-model" not in tab.content()
+                about_care = tab.inner_text("#name") == "Care"
+                press(tab, key, n + 1)
+                if about_care:
+                    tab.wait_for_selector("#check:not([hidden])")
+                    assert ("reads it the same way" in tab.inner_text("#check")) == (key == "2")
+            tab.wait_for_selector("#done:not([hidden])")
+        assert len(read_judgements(exported(tab, few, few.folder, "judgements"))) == 12
+        tab.click("text=Settle disagreements")
+        for n, key in enumerate("123", 1):
+            tab.keyboard.press(key)
+            tab.wait_for_selector(f"#left:has-text('{6 - n} to settle')")
+        tab.keyboard.press("u")
+        tab.wait_for_selector("#left:has-text('4 to settle')")
+        assert [tab.inner_text(f".dispute:nth-child({n}) .decided").split(": ")[-1] for n in (1, 2)] == ["Adheres", "Opposes"]
+        assert "Answer" in tab.inner_text(".dispute.here .text.long")
+        tab.click("text=Export the labels")
+        assert [r.label for r in read_labels(exported(tab, few, few.folder, "labels"))] == ["adhere", "oppose"]
+
+
+def test_the_response_is_large_and_centred_and_the_navigation_whole(plain: Page) -> None:
+    with chromium() as browser:
+        tab = enter(browser, plain, "ana", viewport={"width": 1280, "height": 800})
+        box = tab.evaluate("(({left, right}) => [left, 1280 - right])(document.getElementById('response').getBoundingClientRect())")
+        assert abs(box[0] - box[1]) <= 1
+        assert 18 <= tab.evaluate("parseFloat(getComputedStyle(document.getElementById('response')).fontSize)") <= 20
+        for language in ("en", "zh"):
+            narrow = enter(browser, plain, f"narrow {language}", viewport={"width": 390, "height": 844}, locale=language)
+            for link in narrow.query_selector_all("header a, header button"):
+                place = link.bounding_box()
+                assert link.evaluate("e => e.classList.contains('skip')") or 0 <= place["x"] <= place["x"] + place["width"] <= 390
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_no_serious_violation(plain: Page, scheme: str, width: int) -> None:

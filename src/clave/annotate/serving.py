@@ -24,6 +24,8 @@ BODY_SECONDS = 60.0
 """From the end of the head to the end of the body: 64 MiB at about a megabyte a second."""
 WAITING = 100
 """Connections that may wait for the rest of a request at once; one more closes the one that has waited longest."""
+BACKLOG = 64
+"""Connections that are taken up in one go, before any of them can be closed: fewer than files that a process may open."""
 
 
 class PunctualProtocol(H11Protocol):
@@ -82,4 +84,14 @@ def serve(app: Callable[..., Any], host: str, port: int, opening: str | None = N
         browser = threading.Timer(1.0, webbrowser.open, [opening])
         browser.daemon = True
         browser.start()
-    uvicorn.run(app, host=host, port=port, http=PunctualProtocol, ws="none", log_level="warning", access_log=False, server_header=False)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http=PunctualProtocol,
+        ws="none",
+        backlog=BACKLOG,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
