@@ -213,3 +213,22 @@ def test_what_is_taken_in_the_one_way_that_makes_sense_is_said_once(tmp_path):
     assert found.returncode == 0
     assert json.loads(found.stdout)["total"] == 12
     assert found.stderr == f"note: {path}, line 1: 'scenario' is NaN, which is taken as empty here and wherever it stands\n"
+
+
+def test_verdicts_on_standard_output_are_nothing_but_verdicts(place):
+    found = evaluate(place, "-", "--limit", "2")
+    assert found.returncode == 0, found.stderr
+    rows = [json.loads(line) for line in found.stdout.splitlines()]
+    assert {row["id"] for row in rows} == {"0", "1"}
+    assert "4 new verdicts in -" in found.stderr
+
+
+def test_shards_make_a_folder_that_is_reported_on_as_one_run(place, tmp_path):
+    folder = tmp_path / "v.parquet"
+    for part in ("1/2", "2/2"):
+        assert evaluate(place, folder, "--shard", part).returncode == 0
+    found = run("report", str(folder), "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["sections"][0]["figures"][0]["table"]["rows"][0][0] in ("Care", "Honesty")
+    wrong = evaluate(place, folder, "--shard", "3-2")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: --shard '3-2' must be written i/n, e.g. 3/16 for the third of sixteen parts\n")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clave.errors import InputError
 from clave.io import VerdictWriter, read_records, read_verdicts, write_jsonl
-from clave.io.verdicts import verdicts_to_parquet
+from clave.io.tables import write_table
 from clave.records import LABELS, Case, Evidence, MappedConcept, Response, Usage, Verdict
 
 
@@ -133,16 +133,18 @@ def test_records_are_written_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path) == ["r.jsonl"]
 
 
-def test_parquet_gives_back_the_same_verdicts(tmp_path):
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_table_gives_back_the_same_verdicts(tmp_path, ending):
     source = write(tmp_path / "v.jsonl", RICH, REFUSED, FAILED)
-    assert verdicts_to_parquet(source, tmp_path / "v.parquet") == 3
-    assert list(read_verdicts(tmp_path / "v.parquet")) == [RICH, REFUSED, FAILED]
+    assert write_table(source, tmp_path / f"t.{ending}") == 3
+    assert list(read_verdicts(tmp_path / f"t.{ending}")) == [RICH, REFUSED, FAILED]
 
 
-def test_no_verdicts_are_an_empty_parquet_file(tmp_path):
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_no_verdicts_are_an_empty_table(tmp_path, ending):
     source = write(tmp_path / "v.jsonl")
-    assert verdicts_to_parquet(source, tmp_path / "v.parquet") == 0
-    assert list(read_verdicts(tmp_path / "v.parquet")) == []
+    assert write_table(source, tmp_path / f"t.{ending}") == 0
+    assert list(read_verdicts(tmp_path / f"t.{ending}")) == []
 
 
 @pytest.mark.parametrize("change", [{"label": "good"}, {"probabilities": "x"}, {"flags": "{"}, {"more": 1}])
@@ -181,8 +183,9 @@ def test_reading_what_was_written_is_the_identity(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("laws")
     path = write(folder / "v.jsonl", *rows)
     assert list(read_verdicts(path)) == rows
-    verdicts_to_parquet(path, folder / "v.parquet")
-    assert list(read_verdicts(folder / "v.parquet")) == rows
+    for ending in ("parquet", "csv"):
+        write_table(path, folder / f"t.{ending}")
+        assert list(read_verdicts(folder / f"t.{ending}")) == rows
 
 
 def test_two_runs_never_write_to_one_file(tmp_path):

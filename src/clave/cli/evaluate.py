@@ -30,7 +30,7 @@ NO_VERDICT = 1
 
 def evaluate(
     responses: Responses,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable) or .parquet.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable), .parquet, .csv; - prints them.")],
     evaluator: Evaluator = None,
     system: System = None,
     model: opt.Model = "none",
@@ -68,13 +68,14 @@ def evaluate(
     clave = opened(
         evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
     )
+    asked = source(responses, mapping, turns, on_error, limit, shard)
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
 
     async def run(tick: Progress) -> Summary:
         async with clave:
             return await evaluate_file(
                 both or clave.judging,
-                source(responses, mapping, turns, on_error, limit, shard),
+                asked,
                 output,
                 min_confidence=min_confidence,
                 coverage=coverage,
@@ -84,14 +85,15 @@ def evaluate(
 
     with stages(clave.ledger) as tick:
         summary = asyncio.run(run(tick))
+    printed = str(output) == "-"
     show(clave, summary, output, as_json)
-    if not as_json:
+    if not as_json and not printed:
         read = [*(part for pair in mapping or () for part in ("--map", pair)), *(("--turns", turns) if turns != "last" else ())]
         texts = [] if responses == "-" else ["--responses", responses, *read]
         command = shlex.join(["clave", "report", str(output), *texts])
         Console().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
-        Console(stderr=as_json).print(Text(both.summary()))
+        Console(stderr=as_json or printed).print(Text(both.summary()))
     if summary.stopped:
         raise typer.Exit(opt.STOPPED_EARLY)
     outcomes = {outcome for _, outcome in summary.counts}
@@ -159,7 +161,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
             "notes": summary.notes,
             **spent,
         }
-        typer.echo(json.dumps(data))
+        typer.echo(json.dumps(data), err=str(output) == "-")
         return
     table = Table(title=f"Verdicts of {clave.name}", title_justify="left", **opt.NARROW)
     table.add_column("value", no_wrap=True)
@@ -167,7 +169,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
         table.add_column(column, justify="right")
     for value, counts in per_value.items():
         table.add_row(value, str(sum(counts.values())), *(str(counts[o] or "·") for o in outcomes))
-    console = Console()
+    console = Console(stderr=str(output) == "-")
     console.print(table)
     if clave.settings.calls:
         console.print(Text(money(ledger)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clave.report.page import Page
     from clave.report.runs import Texts
 
-_RUN = typer.Argument(help="Verdicts (.jsonl, .parquet), or the folder of a benchmark run.", show_default=False)
+_RUN = typer.Argument(help="Verdicts (.jsonl, .parquet, .csv, a folder of parts), or the folder of a benchmark run.", show_default=False)
 _RESPONSES = typer.Option(
     "--responses", "-r", help="The evaluated responses: for their text, scenarios and `model` column. With --compare, once for each run."
 )
@@ -57,9 +57,9 @@ def report(
     judged = opt.one_of("--turns", turns, "last", "all")
     texts = [Texts(read_responses(source, mapping=opt.mapping(mapping), turns=judged), source) for source in responses or ()]
     these = opt.one_of("--over", over, "like-these", "these") == "these"
-    if run.is_dir() and (evaluator is not None or audit is not None or these):
+    if _is_benchmark(run) and (evaluator is not None or audit is not None or these):
         raise InputError("--evaluator, --audit and --over are for files of verdicts: a benchmark run is scored by its own labels")
-    if run.is_dir():
+    if _is_benchmark(run):
         page = _benchmark(run, texts, title)
     else:
         page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
@@ -67,10 +67,15 @@ def report(
         typer.echo(to_markdown(page) if markdown else to_json(page), nl=False)
         return
     ending = ".md" if markdown else ".json" if as_json else ".html"
-    default = run / f"report{ending}" if run.is_dir() else run.with_suffix(ending)
+    default = run / f"report{ending}" if _is_benchmark(run) else run.with_suffix(ending)
     if output is not None and (markdown or as_json) and output.suffix.lower() != ending:
         raise InputError(f"{output}: with {'--markdown' if markdown else '--json'} the file must end in {ending}")
     typer.echo(f"Wrote {write_page(page, output or default)}", err=True)
+
+
+def _is_benchmark(run: Path) -> bool:
+    """Whether it is the folder of a benchmark, and not one of parts that hold verdicts."""
+    return run.is_dir() and not any(run.glob("part-*"))
 
 
 def _evaluation(

@@ -5,6 +5,7 @@ summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "v
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,13 @@ from typing import Protocol
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import Stream
+from clave.files.output import STANDARD_OUTPUT, output_of
 from clave.files.resuming import resume
 from clave.files.source import Source
 from clave.io import Skipped, VerdictWriter
 from clave.io.manifest import RunManifest, responses_file, write_manifest
-from clave.io.verdicts import verdicts_to_parquet
+from clave.io.tables import write_table
+from clave.io.verdicts import VerdictStream
 from clave.records import Response, Verdict
 from clave.values import Value, ValueSystem
 
@@ -68,12 +71,13 @@ async def evaluate_file(
 ) -> Summary:
     """Evaluate all responses of a file; verdicts that the output holds already are kept where they judge the same text in the same way.
 
-    Beside the output stands a manifest of what made it (`clave.io.manifest`).
+    Beside the output stands a manifest of what made it (`clave.io.manifest`). Standard output has neither.
 
     Args:
         judging: The evaluator, as `Clave.judging` gives it, or a cascade.
         source: The responses. A stream that cannot be read twice (`-`) is not checked beforehand.
-        output: A `.jsonl` file, appended to verdict by verdict, or a `.parquet` file, written from such a file at the end.
+        output: A `.jsonl` file, appended to verdict by verdict, a `.parquet` or `.csv` file, written from such a file at the end, or `-`,
+            standard output. With a shard of the source it is a folder, and this run writes a part of it.
         min_confidence: As for `Clave.evaluate`.
         coverage: As for `Clave.evaluate`.
         retry_failed: Evaluate again what failed in an earlier run.
@@ -83,15 +87,12 @@ async def evaluate_file(
         InputError: A bad row, an output that was made by another evaluator, with other options or on other responses, an unknown ending.
         ModelError: The large model cannot be used at all.
     """
-    target = Path(output)
-    if target.suffix not in (".jsonl", ".parquet"):
-        raise InputError(f"{target}: verdicts are written to a .jsonl or a .parquet file")
-    lines = target if target.suffix == ".jsonl" else target.with_suffix(".jsonl")
+    place = None if str(output) == STANDARD_OUTPUT else output_of(output, source.shard)
     total = 0
     if not source.once:
         bad = Skipped()
         total = sum(len(values) for _, values in source.units(judging.values_of, bad))
-        if not total:
+        if not total and source.shard is None:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
     manifest = RunManifest(
         clave=version("clave"),
@@ -102,16 +103,18 @@ async def evaluate_file(
         options={"min_confidence": min_confidence, "coverage": coverage},
     )
     skipped, new = Skipped(), 0
-    with VerdictWriter(lines) as writer:
-        whole = None if source.once else partial(source.whole.units, judging.values_of)
-        notes = resume(writer, manifest, whole, retry_failed=retry_failed)
-        write_manifest(lines, manifest)
+    notes: list[str] = []
+    with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(place.lines) as writer:
+        if isinstance(writer, VerdictWriter):
+            whole = None if source.once else partial(source.whole.units, judging.values_of)
+            notes = resume(writer, manifest, whole, retry_failed=retry_failed)
+            write_manifest(writer.path, manifest)
         tick(len(writer), total)
 
         def rest() -> Iterator[Unit]:
             for response, values in source.units(judging.values_of, skipped):
                 if source.once and any(writer.differs(response, v.id) for v in values):
-                    raise InputError(f"{lines} holds a verdict on another text of id {response.id!r}: name another output")
+                    raise InputError(f"{output} holds a verdict on another text of id {response.id!r}: name another output")
                 left = tuple(v for v in values if not writer.has(response.id, v.id))
                 if left:
                     yield response, left
@@ -122,6 +125,6 @@ async def evaluate_file(
             new += 1
             tick(len(writer), total)
         counts = dict(writer.counts)
-    if target != lines:
-        verdicts_to_parquet(lines, target)
+    if place is not None and place.table is not None:
+        write_table(place.lines, place.table)
     return Summary(counts, new, skipped, verdicts.stopped, tuple(notes))

@@ -45,7 +45,9 @@ class RunManifest(Record):
 def manifest_path(verdicts: str | Path) -> Path:
     """Where the manifest of a file of verdicts stands."""
     path = Path(verdicts)
-    return path / "manifest.json" if path.is_dir() else path.with_name(f"{path.stem}.manifest.json")
+    if path.is_dir():  # its parts are alike
+        return next(iter(sorted(path.glob("*.manifest.json"))), path / "manifest.json")
+    return path.with_name(f"{path.stem}.manifest.json")
 
 
 def read_manifest(verdicts: str | Path) -> RunManifest | None:

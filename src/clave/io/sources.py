@@ -48,9 +48,11 @@ def _file_rows(path: Path) -> Iterator[Row]:
 
 
 def _parts(folder: Path) -> list[Path]:
-    """The files of a folder that hold its rows, in the order of their names."""
+    """The files of a folder that hold its rows, in the order of their names; of one part in several formats the lines alone."""
     parts = [p for p in sorted(folder.iterdir()) if p.is_file() and plain_suffix(p) in _READERS and p.name[0] not in "._"]
-    parts = [p for p in parts if p.name != "manifest.json"]
+    parts = [p for p in parts if not p.name.endswith("manifest.json")]
+    lines = {p.stem for p in parts if p.suffix == ".jsonl"}
+    parts = [p for p in parts if p.suffix == ".jsonl" or p.stem not in lines]
     if not parts:
         raise InputError(f"{folder} is a folder without files of rows ({', '.join(_READERS)}): name a file")
     kinds = sorted({plain_suffix(p) for p in parts})

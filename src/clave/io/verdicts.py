@@ -11,14 +11,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from clave.errors import InputError, require
+from clave.errors import InputError
 from clave.io.appending import open_to_append, own_lines, write_whole
+from clave.io.replacing import replacing
 from clave.io.rows import good_rows
 from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
@@ -37,10 +37,11 @@ def read_records(path: str | Path, kind: type[T]) -> Iterator[T]:
 
 
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:
-    """Stream verdicts from a `.jsonl` or `.parquet` file that `clave evaluate` wrote."""
+    """Stream verdicts from what `clave evaluate` wrote: a `.jsonl`, `.parquet` or `.csv` file, or a folder of such parts."""
     for row in good_rows(read_rows(path), "stop", None):
         try:
-            data = {k: json.loads(v) if k in _NESTED and isinstance(v, str) else v for k, v in row.data.items()}
+            cells = {k: v for k, v in row.data.items() if v != "" or k in _TEXTS}  # a table says None by an empty cell
+            data = {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in cells.items()}
             yield Verdict.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
@@ -49,8 +50,11 @@ def read_verdicts(path: str | Path) -> Iterator[Verdict]:
             raise InputError(f"{row.where}: not a verdict: {error}") from None
 
 
-_NESTED = ("probabilities", "concepts", "evidence", "cases", "flags", "usage")
-"""Fields of a verdict that stand as JSON text in a Parquet column: one flat, stable schema whatever the value system."""
+NESTED = ("probabilities", "concepts", "evidence", "cases", "flags", "usage")
+"""Fields of a verdict that stand as JSON text in a column of a table: one flat, stable schema whatever the value system."""
+
+
+_TEXTS = ("id", "value", "reason", "evaluator", "judged")
 
 
 class VerdictWriter:
@@ -104,7 +108,7 @@ class VerdictWriter:
     def drop(self, unwanted: Callable[[Entry], bool]) -> int:
         """Take verdicts out of the file, so that they are asked for again; how many there were."""
         dropped = 0
-        with self.path.open("rb") as old, _replacing(self.path) as new:
+        with self.path.open("rb") as old, replacing(self.path) as new:
             for line in old:
                 entry = _entry(line)
                 assert entry is not None  # the file was read whole on opening, and nobody else writes it
@@ -128,6 +132,38 @@ class VerdictWriter:
         self.counts[entry.value, entry.outcome] += 1
         self.evaluators.add(entry.evaluator)
         self.undated += not entry.judged
+
+
+class VerdictStream:
+    """Writes verdicts to a stream such as standard output, where nothing can be gone on with."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(value, label or status) -> verdicts written."""
+
+    def __enter__(self) -> VerdictStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.flush()
+
+    def has(self, identity: str, value: str) -> bool:
+        """Nothing was written before."""
+        return False
+
+    def differs(self, response: Response, value: str) -> bool:
+        """Nothing was written before."""
+        return False
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one verdict; whoever reads has it at once."""
+        self._file.write(verdict.model_dump_json().encode() + b"\n")
+        self._file.flush()
+        self.counts[verdict.value, verdict.label or verdict.status] += 1
 
 
 class Entry(NamedTuple):
@@ -161,48 +197,8 @@ def _entry(line: bytes) -> Entry | None:
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
     """Write records to a JSONL file, whole or not at all; how many there were."""
     count = 0
-    with _replacing(Path(path)) as file:
+    with replacing(Path(path)) as file:
         for record in records:
             file.write(record.model_dump_json().encode() + b"\n")
             count += 1
-    return count
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once it is whole, and leaves nothing behind where it does not get so far."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def verdicts_to_parquet(source: str | Path, target: str | Path) -> int:
-    """Copy a JSONL file of verdicts to Parquet, whole or not at all; nested fields become JSON text. How many there were."""
-    pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-    floats, bools = {"confidence", "novelty"}, {"cached"}
-    schema = pyarrow.schema(
-        (name, pyarrow.float64() if name in floats else pyarrow.bool_() if name in bools else pyarrow.string())
-        for name in Verdict.model_fields
-    )
-    count, batch = 0, list[dict[str, Any]]()
-    with _replacing(Path(target)) as file, parquet.ParquetWriter(file, schema) as writer:
-
-        def flush() -> None:
-            writer.write_table(pyarrow.Table.from_pylist(batch, schema))
-            batch.clear()
-
-        for verdict in read_verdicts(source):
-            data = verdict.model_dump(mode="json")
-            batch.append({k: json.dumps(v, ensure_ascii=False) if k in _NESTED else v for k, v in data.items()})
-            count += 1
-            if len(batch) == 10_000:
-                flush()
-        if batch:
-            flush()
     return count
