@@ -318,6 +318,7 @@ def test_two_label_all_items_then_settle_by_key_on_one_screen(few: Page) -> None
             tab.wait_for_selector("#done:not([hidden])")
         assert len(read_judgements(exported(tab, few, few.folder, "judgements"))) == 12
         tab.click("text=Settle disagreements")
+        tab.wait_for_selector(".dispute.here")  # the keys are heard from here on
         for n, key in enumerate("123", 1):
             tab.keyboard.press(key)
             tab.wait_for_selector(f"#left:has-text('{6 - n} to settle')")
@@ -326,6 +327,7 @@ def test_two_label_all_items_then_settle_by_key_on_one_screen(few: Page) -> None
         assert [tab.inner_text(f".dispute:nth-child({n}) .decided").split(": ")[-1] for n in (1, 2)] == ["Adheres", "Opposes"]
         assert "Answer" in tab.inner_text(".dispute.here .text.long")
         tab.click("text=Export the labels")
+        tab.wait_for_selector("#import")
         assert [r.label for r in read_labels(exported(tab, few, few.folder, "labels"))] == ["adhere", "oppose"]
 
 
