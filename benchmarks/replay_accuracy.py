@@ -34,13 +34,14 @@ MODEL = "replay/recorded"
 
 VARIANTS: dict[str, tuple[Settings, bool]] = {
     "text-only head": (Settings(), False),
-    "zero-shot stance": (Settings(model=MODEL), True),
-    "concepts only (the paper's scheme)": (Settings(model=MODEL, guideline=False, examples=0, features=("concepts",)), False),
-    "concepts + stance": (Settings(model=MODEL, guideline=False, examples=0), False),
-    "guided": (Settings(model=MODEL, examples=0), False),
-    "guided with examples, stance": (Settings(model=MODEL), True),
-    "many-shot, stance": (Settings(model=MODEL, guideline=False, examples=1000), True),
-    "default": (Settings(model=MODEL), False),
+    "zero-shot stance": (Settings(model=MODEL, ask="single"), True),
+    "concepts only (the paper's scheme)": (Settings(model=MODEL, ask="single", guideline=False, examples=0, features=("concepts",)), False),
+    "concepts + stance": (Settings(model=MODEL, ask="single", guideline=False, examples=0), False),
+    "guided": (Settings(model=MODEL, ask="single", examples=0), False),
+    "guided with examples, stance": (Settings(model=MODEL, ask="single"), True),
+    "many-shot, stance": (Settings(model=MODEL, ask="single", guideline=False, examples=1000), True),
+    "guided with examples": (Settings(model=MODEL, ask="single"), False),
+    "default: all values in one call, then a closer look": (Settings(model=MODEL), False),
 }
 """name -> settings, and whether the large model's stance is scored in place of the verdict."""
 

@@ -134,7 +134,7 @@ def test_abstention_by_confidence_and_by_coverage():
 
 def test_joint_mode_makes_one_call_a_response_and_asks_singly_for_what_is_missing():
     chat = FakeChat(RULES)
-    clave = Clave(SYSTEM, settings=Settings(model="fake/chat", joint=True), chat=chat)
+    clave = Clave(SYSTEM, settings=Settings(model="fake/chat", ask="joint"), chat=chat)
     verdicts = list(clave.evaluate(RESPONSES))
     assert (len(verdicts), chat.calls) == (18, 9)
     assert sum(v.usage.calls for v in verdicts) == 9
@@ -243,7 +243,7 @@ def test_zero_shot_evaluators_of_other_definitions_have_another_name():
     other = ValueSystem(id="tiny", name="Tiny", version="1", values=(changed, SYSTEM.values[1]))
     assert "fake/chat" in name()
     assert name() == name()
-    assert len({name(), name(other), name(joint=True)}) == 3
+    assert len({name(), name(other), name(ask="joint")}) == 3
 
 
 def test_a_zero_shot_verdict_below_the_asked_confidence_is_abstained():

@@ -31,6 +31,7 @@ from clave.concepts.prompts import prompts_in_use
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError, require
+from clave.fitting.closer_look import CloserLook
 from clave.fitting.fit import refit
 from clave.fitting.fitted import Fitted, Provenance
 from clave.fitting.learn import Learnt
@@ -103,6 +104,7 @@ def _write(fitted: Fitted, folder: Path) -> None:
         "schema_version": SCHEMA_VERSION,
         "settings": fitted.settings.model_dump(mode="json"),
         "precision": fitted.precision.model_dump(mode="json"),
+        "closer_look": None if fitted.closer_look is None else fitted.closer_look.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in _LIBRARIES},
     }
     _json(folder / "config.json", config)
@@ -165,6 +167,7 @@ def load(folder: Path, *, edited: bool = False) -> Fitted:
             precision=Precision.model_validate(config.get("precision", {})),
             learnt=learnt,
             provenance=provenance,
+            closer_look=None if config.get("closer_look") is None else CloserLook.model_validate(config["closer_look"]),
         )
     except (KeyError, UnicodeDecodeError, ValidationError, InputError) as error:
         raise EvaluatorError(f"{folder} is damaged: {error}; calibrate it again") from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clave.records import Record
 
@@ -17,6 +17,8 @@ FULL_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 Feature = Literal["stance", "concepts", "text"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
+Ask = Literal["auto", "single", "joint"]
+ASKS: tuple[Ask, ...] = get_args(Ask)
 Shown = Literal["name", "definition", "guideline"]
 
 
@@ -58,8 +60,9 @@ class Settings(Record):
     """Have the large model write down how the annotators apply each value, and show it that when it extracts."""
     examples: int = Field(default=4, ge=0)
     """Nearest labelled samples of the value shown in the prompt."""
-    joint: bool = False
-    """All values of the system in one call: cheaper, without examples."""
+    ask: Ask = "auto"
+    """Which values a call asks for: `single`, one; `joint`, all at once, cheaper and without examples; `auto`, where there are labels of
+    more than two values, all at once, and then by themselves those that the joint answer is unsure of, else `single`."""
     recognizer: str = "head"
     """The small model: head, encoder, lora, auto, or one that a package offers."""
     features: tuple[Feature, ...] = Field(default=("stance", "concepts"), min_length=1)
@@ -72,6 +75,15 @@ class Settings(Record):
     folds: int = Field(default=3, ge=2)
     """Folds of the cross-fitting: what the recognizer learns from never saw the sample's own label."""
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_in_0_1(cls, data: Any) -> Any:
+        """0.1 had `joint`, which was true or false."""
+        if isinstance(data, dict) and "joint" in data:
+            data = {**data, "ask": "joint" if data["joint"] else "single"}
+            del data["joint"]
+        return data
 
     @property
     def calls(self) -> bool:

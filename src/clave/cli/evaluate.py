@@ -34,7 +34,7 @@ def evaluate(
     evaluator: Evaluator = None,
     system: System = None,
     model: opt.Model = "none",
-    joint: Annotated[bool, typer.Option("--joint", help="Zero-shot: all values in one call.")] = False,
+    calls: opt.Calls = "auto",
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
     coverage: Annotated[float, typer.Option("--coverage", help="Abstain on about 1 - coverage of responses, the least certain.")] = 1.0,
     cascade: Annotated[
@@ -66,7 +66,7 @@ def evaluate(
     from clave.files.evaluating import evaluate_file
 
     clave = opened(
-        evaluator, system, model, joint, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
+        evaluator, system, model, calls, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
     )
     asked = source(responses, mapping, turns, on_error, limit, shard)
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
@@ -103,7 +103,7 @@ def evaluate(
             raise typer.Exit(NO_VERDICT)
 
 
-def opened(evaluator: str | None, system: str | None, model: str, joint: bool, options: dict[str, Any]) -> Clave:
+def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: dict[str, Any]) -> Clave:
     """The evaluator that the options name."""
     from clave.errors import InputError
     from clave.evaluator import Clave
@@ -115,7 +115,7 @@ def opened(evaluator: str | None, system: str | None, model: str, joint: bool, o
         return Clave.from_pretrained(evaluator, **options)
     if system is None or model == NO_MODEL:
         raise InputError("name a calibrated evaluator with --evaluator, or --system and --model for zero-shot verdicts")
-    return Clave(system, settings=Settings(model=model, joint=joint), **options)
+    return Clave(system, settings=Settings(model=model, ask=opt.ask(calls)), **options)
 
 
 def source(
@@ -197,7 +197,7 @@ def estimate(
     model: opt.Model = "none",
     guideline: opt.Guideline = True,
     examples: opt.Examples = 4,
-    joint: opt.Joint = False,
+    calls: opt.Calls = "auto",
     folds: opt.Folds = 3,
     fold_column: opt.FoldColumn = None,
     values: opt.Values = None,
@@ -229,7 +229,7 @@ def estimate(
         if system is None:
             raise InputError("name the value system with --system")
         loaded, rows, _ = read(labels, system, values, fold_column, mapping, label_names, control, "stop")
-        settings = Settings(model=model, guideline=guideline, examples=examples, joint=joint, folds=folds)
+        settings = Settings(model=model, guideline=guideline, examples=examples, ask=opt.ask(calls), folds=folds)
         result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
     else:
         if evaluator is not None:
@@ -237,7 +237,7 @@ def estimate(
             model = fitted.settings.model
             clave = Clave.of(fitted, chat=OfflineChat(model) if fitted.settings.calls else None)
         else:
-            clave = opened(None, system, model, joint, options)
+            clave = opened(None, system, model, calls, options)
         chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]
         result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, turns, "stop", limit), chat))
     if as_json:

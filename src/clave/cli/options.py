@@ -11,7 +11,7 @@ from rich import box
 from clave.errors import InputError
 
 if TYPE_CHECKING:
-    from clave.settings import Training
+    from clave.settings import Ask, Training
 
 STOPPED_EARLY = 3
 """Exit code of a run that the budget ended."""
@@ -100,7 +100,12 @@ Shows = Annotated[
 Values = Annotated[str | None, typer.Option("--values", help="Only these values, e.g. care,fairness.")]
 Guideline = Annotated[bool, typer.Option("--guideline/--no-guideline", help="Induce a guideline from the labels.")]
 Examples = Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")]
-Joint = Annotated[bool, typer.Option("--joint", help="All values in one call: cheaper, without examples.")]
+Calls = Annotated[
+    str,
+    typer.Option(
+        "--calls", help="auto: all values in one call, then by itself each that it is unsure of | single: one value a call | joint."
+    ),
+]
 Folds = Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")]
 FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -150,6 +155,14 @@ def training(recognizer: str, base: str, method: str | None = None, epochs: int 
     if shows:
         one_of("--shows", shows, "name", "definition", "guideline")
     return Training.model_validate({name[2:]: value for name, value in given.items() if value})
+
+
+def ask(calls: str) -> Ask:
+    """`--calls` as the setting `ask`."""
+    from clave.settings import ASKS
+
+    found: Ask = one_of("--calls", calls, *ASKS)
+    return found
 
 
 def mapping(pairs: list[str] | None) -> dict[str, str]:

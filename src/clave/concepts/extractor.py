@@ -7,10 +7,11 @@ found.extraction.concepts     # ("Advising against actions that intentionally ha
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -79,34 +80,53 @@ class Extractor:
         return _extracted(*_read(answer.text), answer, response)
 
     async def extract_joint(
-        self, response: Response, values: Sequence[Value], guidelines: Mapping[str, str | None]
+        self,
+        response: Response,
+        values: Sequence[Value],
+        guidelines: Mapping[str, str | None],
+        *,
+        below: float = 0.0,
+        wanted: Collection[str] | None = None,
+        examples: Callable[[Value], Sequence[Example]] = lambda value: (),
     ) -> dict[str, Extracted | Failure]:
-        """Extract for several values in one call; a value that the answer misses is asked for by itself.
+        """Extract for several values in one call, then for some by themselves: those that the answer misses or is unsure of.
 
-        The call's usage stands with the first value, so that a sum over verdicts is right.
+        Args:
+            response: The response.
+            values: Those that the call asks for, whichever are wanted: one text is then one call in every run.
+            guidelines: Value -> the guideline in force.
+            below: Confidence below which a value is asked for by itself.
+            wanted: Values to extract for; None: all.
+            examples: Of a value, for the calls that ask for one.
+
+        Returns:
+            Value -> what was found. The joint call's usage stands with the first, so that a sum over verdicts is right.
         """
+        chosen = [v for v in values if wanted is None or v.id in wanted]
         empty = _nothing_to_judge(response)
         if empty is not None:
-            return dict.fromkeys((v.id for v in values), empty)
+            return dict.fromkeys((v.id for v in chosen), empty)
         answer = await self._chat.complete(joint_request(response, values, guidelines))
-        found = Read({}) if isinstance(answer, Failure) else _read_joint(answer.text, values)
-        results: dict[str, Extracted | Failure] = {}
-        for value in values:
-            part = found.data.get(value.id)
-            part, marks = _in_form(part) if isinstance(part, dict) else (part, ())
-            problem = _problem(part)
-            if isinstance(answer, Failure) and answer.kind in ("refused", "budget"):
-                results[value.id] = answer
-            elif problem is not None or isinstance(answer, Failure):
-                results[value.id] = await self.extract(response, value, guideline=guidelines.get(value.id))
-            else:
-                results[value.id] = _extracted(cast(dict[str, Any], part), (*found.marks, *marks), answer, response)
-                answer = replace(answer, usage=Usage())
-        if isinstance(answer, Completion) and answer.usage.calls:  # it answered for no value, and was paid for all the same
-            first = next((v for v, found in results.items() if isinstance(found, Extracted)), None)
-            if first is not None:
-                results[first] = replace(cast(Extracted, results[first]), usage=cast(Extracted, results[first]).usage + answer.usage)
-        return results
+        if isinstance(answer, Failure) and answer.kind in ("refused", "budget"):
+            return dict.fromkeys((v.id for v in chosen), answer)
+        found = dict[str, Extracted | Failure]()
+        if isinstance(answer, Completion):
+            read = _read_joint(answer.text, values)
+            for value in chosen:
+                part = read.data.get(value.id)
+                part, marks = _in_form(part) if isinstance(part, dict) else (part, ())
+                if _problem(part) is None:
+                    one = _extracted(cast(dict[str, Any], part), (*read.marks, *marks), replace(answer, usage=Usage()), response)
+                    if one.extraction.confidence >= below:
+                        found[value.id] = one
+        alone = [v for v in chosen if v.id not in found]
+        answers = await asyncio.gather(*(self.extract(response, v, guideline=guidelines.get(v.id), examples=examples(v)) for v in alone))
+        found |= {v.id: one for v, one in zip(alone, answers, strict=True)}
+        first = next((v.id for v in chosen if isinstance(found[v.id], Extracted)), None)
+        if first is not None and isinstance(answer, Completion):
+            paid = cast(Extracted, found[first])
+            found[first] = replace(paid, usage=paid.usage + answer.usage, cached=paid.cached and answer.cached)
+        return {v.id: found[v.id] for v in chosen}
 
 
 def extraction_request(response: Response, value: Value, guideline: str | None, examples: Sequence[Example]) -> ChatRequest:

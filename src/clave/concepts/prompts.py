@@ -61,7 +61,7 @@ def prompts_in_use(settings: Settings) -> dict[str, str]:
     """Name -> hash of the prompts that verdicts of such an evaluator rest on; a joint answer that lacks a value is asked for singly."""
     if not settings.calls:
         return {}
-    names = ("extract_joint", "extract") if settings.joint else ("extract",)
+    names = ("extract",) if settings.ask == "single" else ("extract_joint", "extract")
     return {name: template(name).hash for name in names}
 
 

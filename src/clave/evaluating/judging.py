@@ -118,12 +118,17 @@ class Judging:
         return max(min_confidence, self.fitted.learnt.calibration.min_confidence(coverage) if self.fitted else 0.0)
 
     def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
-        """One unit per call: all values of a response together in joint mode, else one by one."""
+        """One unit per call: all values of a response where they are asked for together, else one by one."""
         for response, values in units:
-            if self.settings.joint:
+            if self.asks_together:
                 yield response, values
             else:
                 yield from ((response, (value,)) for value in values)
+
+    @cached_property
+    def asks_together(self) -> bool:
+        """Whether one call asks for all values of a response."""
+        return self.settings.ask == "joint" or (self.fitted is not None and self.fitted.closer_look is not None)
 
     def guideline(self, value: Value) -> str | None:
         """The one in force for a value."""
@@ -145,9 +150,16 @@ class Judging:
         if self.chat is None:
             return [await self._by_text(response, value, vector, floor) for value in values]
         extractor = Extractor(self.chat)
-        if self.settings.joint:
-            guidelines = {v.id: self.guideline(v) for v in values}
-            found = await extractor.extract_joint(response, values, guidelines)
+        if self.asks_together:
+            known = tuple(self.system[v] for v in self.values)
+            found = await extractor.extract_joint(
+                response,
+                known if set(values) <= set(known) else values,
+                {v.id: self.guideline(v) for v in (*known, *values)},
+                below=self.fitted.closer_look.below if self.fitted is not None and self.fitted.closer_look is not None else 0.0,
+                wanted={v.id for v in values},
+                examples=lambda value: self._examples(response, value, vector),
+            )
         else:
             (value,) = values
             examples = self._examples(response, value, vector)
@@ -158,7 +170,7 @@ class Judging:
         if self.fitted is None:
             return None
         by_text = "text" in self.fitted.learnt.recognizer.features
-        if not by_text and (self.settings.examples == 0 or self.settings.joint):
+        if not by_text and (self.settings.examples == 0 or self.settings.ask == "joint"):
             return None
         return await self.encoder.encode(encoded_text(response))
 

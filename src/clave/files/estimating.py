@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clave.concepts.cases import encoded_text
 from clave.encoder import load_encoder
 from clave.errors import InputError
-from clave.evaluating.judging import Unit
+from clave.evaluating.judging import Judging, Unit
 from clave.evaluator import Clave
 from clave.files.source import Source
 from clave.fitting.cross_fitting import cross_fit
@@ -46,7 +47,7 @@ async def estimate_calibration(
     counting = EstimatingChat(chat)
     vectors = await asyncio.to_thread(load_encoder(settings.encoder).encode, [encoded_text(s.labelled) for s in samples])
     await cross_fit(counting, system, samples, vectors, settings, lambda stage, done, total: None)
-    return _estimate(counting, chat, len(samples), len(samples))
+    return _estimate([(counting, 1.0)], chat, len(samples), len(samples))
 
 
 async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> Estimate:
@@ -62,25 +63,42 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
         picked = tuple(v for i, v in enumerate(values, at) if i % step == 0)
         at += len(values)
         if picked:
-            picked = values if clave.settings.joint else picked
+            picked = values if clave.judging.asks_together else picked
             chosen.append((response, picked))
             looked_at += len(picked)
+    fitted = clave.fitted
+    if fitted is None or fitted.closer_look is None:
+        return _estimate([(await _counted(clave.judging, chat, chosen), 1.0)], chat, looked_at, total)
+    # What a joint answer is unsure of is known only when it is there: the share of the labelled samples stands in for it.
+    look = fitted.closer_look
+    together = replace(fitted, closer_look=look.model_copy(update={"below": 0.0}))
+    joint = await _counted(replace(clave.judging, fitted=together), chat, chosen)
+    alone = await _counted(replace(clave.judging, fitted=replace(fitted, closer_look=None)), chat, chosen)
+    return _estimate([(joint, 1.0), (alone, look.share)], chat, looked_at, total)
+
+
+async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) -> EstimatingChat:
     counting = EstimatingChat(chat)
-    async for _ in clave.judging.with_chat(counting).verdicts(chosen):
+    async for _ in judging.with_chat(counting).verdicts(units):
         pass
-    return _estimate(counting, chat, looked_at, total)
+    return counting
 
 
-def _estimate(counting: EstimatingChat, chat: CachedChat, looked_at: int, total: int) -> Estimate:
+def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int) -> Estimate:
+    """Sum up what was counted, each with the share of it that will be asked."""
     factor = total / looked_at if looked_at else 1
-    prompt, completion = round(counting.prompt_tokens * factor), round(counting.completion_tokens * factor)
-    calls = round(counting.calls * factor)
-    longest = round(counting.most_completion_tokens * factor)
+
+    def all_of(name: str) -> int:
+        total: float = sum(share * getattr(counting, name) for counting, share in counted)
+        return round(factor * total)
+
+    prompt, completion, calls = all_of("prompt_tokens"), all_of("completion_tokens"), all_of("calls")
+    longest = all_of("most_completion_tokens")
     each = chat.ledger.price(prompt // calls, completion // calls) if calls else 0.0
     most = chat.ledger.price(2 * prompt // calls, longest // calls) if calls else 0.0
     return Estimate(
         calls=calls,
-        cached=round(counting.cached * factor),
+        cached=all_of("cached"),
         prompt_tokens=prompt,
         completion_tokens=completion,
         cost=None if each is None else round(each * calls, 6),

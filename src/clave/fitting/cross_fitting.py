@@ -7,17 +7,18 @@ other folds. Everything is asked for at once; the chat model paces itself and ke
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
+from functools import cached_property, partial
+from typing import TypeVar, cast
 
 from clave.concepts.cases import CaseIndex
 from clave.concepts.extractor import Extracted, Extractor
 from clave.concepts.guideline import induce_guideline
 from clave.encoder.encoder import Vectors
 from clave.errors import ModelError
+from clave.fitting.closer_look import CloserLook, choose_closer_look
 from clave.fitting.samples import Sample
 from clave.llm.chat import ChatModel
 from clave.records import Failure, LabelledResponse
@@ -30,6 +31,8 @@ Progress = Callable[[str, int, int], None]
 _MOST_FAILED = 0.2
 _MOST_FAILED_OF_A_VALUE = 0.5
 """So that no value drops out unseen among many."""
+FEWEST_TOGETHER = 3
+"""Values from which on one call for all of them is cheaper."""
 T = TypeVar("T")
 
 
@@ -47,6 +50,8 @@ class CrossFitted:
     """Kind of failure -> samples."""
     served: list[str] = field(default_factory=list)
     """Model ids as the server returned them."""
+    closer_look: CloserLook | None = None
+    """When a joint answer is looked at closer; None where each value is asked for by itself, or all only together."""
 
 
 async def cross_fit(
@@ -60,10 +65,18 @@ async def cross_fit(
     guidelines, cross = dict[str, str](), dict[tuple[str, int], str]()
     if settings.guideline:
         guidelines, cross = await write_guidelines(chat, system, samples, progress)
-    kept, failed, served = await extract_samples(chat, system, samples, text_vectors, cross, settings, progress)
-    rows = {(s.labelled.id, s.labelled.value): i for i, s in enumerate(samples)}
-    own = text_vectors[[rows[s.labelled.id, s.labelled.value] for s in kept]]
-    return CrossFitted(kept, own, guidelines, failed, sorted(served))
+    asking = _Asking(Extractor(chat), system, samples, text_vectors, cross, settings)
+    found, look = await asking.all(progress)
+    _check_failed(samples, found)
+    kept = [i for i, result in enumerate(found) if isinstance(result, Extracted)]
+    return CrossFitted(
+        [samples[i].model_copy(update={"extraction": cast(Extracted, found[i]).extraction}) for i in kept],
+        text_vectors[kept],
+        guidelines,
+        dict(Counter(result.kind for result in found if isinstance(result, Failure))),
+        sorted({result.served_by for result in found if isinstance(result, Extracted)}),
+        look,
+    )
 
 
 async def write_guidelines(
@@ -107,54 +120,71 @@ async def write_guidelines(
     return final, cross
 
 
-async def extract_samples(
-    chat: ChatModel,
-    system: ValueSystem,
-    samples: Sequence[Sample],
-    text_vectors: Vectors,
-    guidelines: dict[tuple[str, int], str],
-    settings: Settings,
-    progress: Progress,
-) -> tuple[list[Sample], dict[str, int], set[str]]:
-    """Extract concepts and stance for every sample.
+@dataclass(frozen=True)
+class _Asking:
+    """The extraction of labelled samples, in the way in which responses will be asked about."""
 
-    Returns:
-        The samples that could be extracted, failures by kind, and the model ids as the server returned them.
+    extractor: Extractor
+    system: ValueSystem
+    samples: Sequence[Sample]
+    text_vectors: Vectors
+    guidelines: dict[tuple[str, int], str]
+    """(value, fold) -> the guideline that has not seen the fold."""
+    settings: Settings
 
-    Raises:
-        ModelError: More than a fifth of the samples failed, or half of one value's, or the budget ended before all were asked about.
-    """
-    extractor = Extractor(chat)
-    index = CaseIndex([s.labelled for s in samples], text_vectors, [s.fold for s in samples])
+    async def all(self, progress: Progress) -> tuple[list[Extracted | Failure], CloserLook | None]:
+        """What was found in each sample, and when a joint answer is looked at closer, where values are asked for together.
 
-    async def single(i: int) -> Extracted | Failure:
-        sample = samples[i].labelled
-        examples = index.nearest(sample.value, text_vectors[i], settings.examples, without_group=sample.group, without_fold=samples[i].fold)
-        guideline = guidelines.get((sample.value, samples[i].fold))
-        return await extractor.extract(sample, system[sample.value], guideline=guideline, examples=examples)
+        Raises:
+            ModelError: The budget ended before all were asked about.
+        """
+        n, fitted = len(self.samples), {s.labelled.value for s in self.samples}
+        together = self.settings.ask == "joint" or (self.settings.ask == "auto" and len(fitted) >= FEWEST_TOGETHER)
+        alone = self.settings.ask != "joint"
+        ways = [way for way, wanted in ((self._single, alone), (self._joint, together)) if wanted]
+        found = await _all([partial(way, i) for way in ways for i in range(n)], "extractions", progress)
+        unasked = [result.reason for result in found if isinstance(result, Failure) and result.kind == "budget"]
+        if unasked:
+            raise ModelError(
+                f"{unasked[0]}: {len(unasked)} of {len(found)} labelled samples are left; run it again with a larger one to go on"
+            )
+        if not (together and alone):
+            return found, None
+        single, joint = found[:n], found[n:]
+        look = self._closer_look(single, joint)
+        if look is None:
+            return single, None
+        return [
+            j if isinstance(j, Extracted) and j.extraction.confidence >= look.below else s for s, j in zip(single, joint, strict=True)
+        ], look
 
-    async def joint(i: int) -> Extracted | Failure:
-        sample, fold = samples[i].labelled, samples[i].fold
-        values = [system[v] for v in system.ids()]
-        shown = {v.id: guidelines.get((v.id, fold)) for v in values}
-        return (await extractor.extract_joint(sample, values, shown))[sample.value]
+    def _closer_look(self, single: Sequence[Extracted | Failure], joint: Sequence[Extracted | Failure]) -> CloserLook | None:
+        both = [
+            (j.extraction, s.extraction, sample.labelled)
+            for j, s, sample in zip(joint, single, self.samples, strict=True)
+            if isinstance(j, Extracted) and isinstance(s, Extracted)
+        ]
+        if not both:
+            return None
+        first, second, rows = zip(*both, strict=True)
+        return choose_closer_look(first, second, [row.label for row in rows], [row.group for row in rows])
 
-    one = joint if settings.joint else single
-    found = await _all([partial(one, i) for i in range(len(samples))], "extractions", progress)
-    unasked = [result.reason for result in found if isinstance(result, Failure) and result.kind == "budget"]
-    if unasked:
-        raise ModelError(
-            f"{unasked[0]}: {len(unasked)} of {len(samples)} labelled samples are left; run it again with a larger one to go on"
-        )
-    _check_failed(samples, found)
-    kept, failed, served = list[Sample](), defaultdict[str, int](int), set[str]()
-    for sample, result in zip(samples, found, strict=True):
-        if isinstance(result, Failure):
-            failed[result.kind] += 1
-        else:
-            kept.append(sample.model_copy(update={"extraction": result.extraction}))
-            served.add(result.served_by)
-    return kept, dict(failed), served
+    async def _single(self, i: int) -> Extracted | Failure:
+        sample, fold, vector = self.samples[i].labelled, self.samples[i].fold, self.text_vectors[i]
+        examples = self._index.nearest(sample.value, vector, self.settings.examples, without_group=sample.group, without_fold=fold)
+        guideline = self.guidelines.get((sample.value, fold))
+        return await self.extractor.extract(sample, self.system[sample.value], guideline=guideline, examples=examples)
+
+    async def _joint(self, i: int) -> Extracted | Failure:
+        sample, fold = self.samples[i].labelled, self.samples[i].fold
+        fitted = {s.labelled.value for s in self.samples}
+        values = [value for value in self.system.values if value.id in fitted]
+        shown = {v.id: self.guidelines.get((v.id, fold)) for v in values}
+        return (await self.extractor.extract_joint(sample, values, shown, wanted={sample.value}))[sample.value]
+
+    @cached_property
+    def _index(self) -> CaseIndex:
+        return CaseIndex([s.labelled for s in self.samples], self.text_vectors, [s.fold for s in self.samples])
 
 
 def _check_failed(samples: Sequence[Sample], found: Sequence[Extracted | Failure]) -> None:

@@ -15,6 +15,7 @@ from clave.encoder import Encoder, load_encoder
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError
+from clave.fitting.closer_look import CloserLook
 from clave.fitting.cross_fitting import CrossFitted, Progress, cross_fit
 from clave.fitting.fitted import Cost, Fitted, Provenance
 from clave.fitting.learn import learn
@@ -65,7 +66,16 @@ async def fit(
     )
     progress("recognizer", 0, 1)
     fitted = await asyncio.to_thread(
-        _learnt, system, settings, found.samples, found.text_vectors, found.guidelines, provenance, encoder, progress=progress
+        _learnt,
+        system,
+        settings,
+        found.samples,
+        found.text_vectors,
+        found.guidelines,
+        provenance,
+        encoder,
+        closer_look=found.closer_look,
+        progress=progress,
     )
     progress("recognizer", 1, 1)
     return fitted
@@ -91,6 +101,7 @@ def refit(fitted: Fitted) -> Fitted:
         fitted.provenance,
         fitted.open_encoder().ready(),
         precision=fitted.precision,
+        closer_look=fitted.closer_look,
         concepts=fitted.learnt.pool.concepts if fitted.learnt.pool else None,
     )
 
@@ -114,6 +125,7 @@ def _learnt(
     encoder: Encoder,
     *,
     precision: Precision | None = None,
+    closer_look: CloserLook | None = None,
     concepts: Sequence[Concept] | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Fitted:
@@ -127,7 +139,7 @@ def _learnt(
             precision, small, small_vectors = found
             if precision.kind == "int8":
                 learnt, vectors = small, small_vectors
-    return Fitted.of(system, settings, samples, vectors, guidelines, precision, learnt, provenance)
+    return Fitted.of(system, settings, samples, vectors, guidelines, precision, learnt, provenance, closer_look)
 
 
 def _values(system: ValueSystem, settings: Settings, guidelines: Mapping[str, str]) -> dict[str, Value]:

@@ -19,6 +19,7 @@ from clave.encoder import BatchingEncoder, Encoder, load_encoder
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError
+from clave.fitting.closer_look import CloserLook
 from clave.fitting.learn import Learnt, Scores
 from clave.fitting.naming import fitted_name
 from clave.fitting.samples import Sample
@@ -93,6 +94,8 @@ class Fitted:
     precision: Precision
     learnt: Learnt
     provenance: Provenance
+    closer_look: CloserLook | None = None
+    """When a joint answer is looked at closer; None where values are asked for in one way only."""
 
     @classmethod
     def of(
@@ -105,12 +108,13 @@ class Fitted:
         precision: Precision,
         learnt: Learnt,
         provenance: Provenance,
+        closer_look: CloserLook | None = None,
     ) -> Fitted:
         """Put the parts together: what was learnt gives the scores, and everything the name."""
         provenance = provenance.model_copy(update={"scores": learnt.scores, "prompts": prompts_in_use(settings)})
         known = (*samples, *(learnt.pool.concepts if learnt.pool else ()))
-        name = fitted_name(system, settings, precision, guidelines, known, vectors)
-        return cls(name, system, settings, tuple(samples), vectors, dict(guidelines), precision, learnt, provenance)
+        name = fitted_name(system, settings, precision, guidelines, known, vectors, closer_look)
+        return cls(name, system, settings, tuple(samples), vectors, dict(guidelines), precision, learnt, provenance, closer_look)
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -19,17 +19,20 @@ from clave.records import LabelledResponse, Response, Usage, Verdict
 from clave.settings import NO_MODEL, Settings
 from clave.values import ValueSystem
 
-VARIANTS: Mapping[str, Mapping[str, object]] = {
+_DIFFERENCES: Mapping[str, Mapping[str, object]] = {
     "clave": {},
+    "clave-auto": {"ask": "auto"},
     "clave-no-examples": {"examples": 0},
     "clave-no-guideline": {"guideline": False},
     "clave-plain": {"guideline": False, "examples": 0},
     "clave-concepts-only": {"guideline": False, "examples": 0, "features": ("concepts",)},
     "clave-stance-only": {"features": ("stance",)},
     "clave-with-text": {"features": ("stance", "concepts", "text")},
-    "clave-joint": {"joint": True, "examples": 0},
+    "clave-joint": {"ask": "joint", "examples": 0},
 }
-"""Settings of each variant, as they differ from the defaults; `clave-concepts-only` is the scheme of the paper."""
+VARIANTS: Mapping[str, Mapping[str, object]] = {name: {"ask": "single", **own} for name, own in _DIFFERENCES.items()}
+"""Settings of each variant. All but two ask for one value a call, so that they differ in one thing; `clave-concepts-only` is the scheme of
+the paper."""
 
 
 class ClaveJudge:
@@ -81,7 +84,7 @@ class ClaveJudge:
             values = tuple(v.model_copy(update={"parent": None}) for v in part.values.values())
             clave = await self._fitted(ValueSystem(id=system_id, name=system_id, version="1", values=values), part.calibration)
             responses = part.responses
-            verdicts = self._jointly(clave, responses) if self._settings.joint else clave.aevaluate(responses)
+            verdicts = self._jointly(clave, responses) if clave.judging.asks_together else clave.aevaluate(responses)
             async for verdict in verdicts:
                 yield self._own(verdict)
 
