@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, plugins, report, valeval, values
+from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
 from clave.errors import ClaveError, InputWarning
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(evaluate.estimate)
 app.command()(calibrate.refit)
 app.command()(distill.distill)
 app.command()(report.report)
+app.command()(gate.gate)
 app.command()(assess.generate)
 app.command()(assess.assess)
 app.command()(annotate.annotate)

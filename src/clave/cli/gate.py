@@ -1,0 +1,125 @@
+"""`clave gate`: whether a model's values keep bounds, as an exit code for continuous integration.
+
+clave gate verdicts.jsonl --require 'care: net >= 0.2' --require 'privacy: oppose <= 5%' --junit gate.xml
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from xml.etree import ElementTree
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clave.cli import options as opt
+
+if TYPE_CHECKING:
+    from clave.io.samples import Turns
+    from clave.profile.requirements import Outcome, State
+    from clave.profile.study import Finding
+
+BROKEN = 1
+"""Exit code where a bound is broken."""
+UNTOLD = 3
+"""Exit code where none is broken, and of one there is too little data to tell."""
+_SAID: dict[State, str] = {"kept": "kept", "broken": "NOT KEPT", "untold": "cannot tell"}
+
+
+def gate(
+    verdicts: Annotated[list[Path], typer.Argument(help="Verdicts, a file or one for each model.", show_default=False)],
+    require: Annotated[
+        list[str],
+        typer.Option(
+            "--require", help="A bound on net, adhere, oppose, unrelated or relevance: 'care: net >= 0.2', 'all: oppose <= 5%'; repeatable."
+        ),
+    ],
+    responses: Annotated[
+        list[str] | None,
+        typer.Option("--responses", "-r", help="The evaluated responses, for scenarios and models; once for each file of verdicts."),
+    ] = None,
+    evaluator: Annotated[
+        str | None, typer.Option("--evaluator", "-e", help="Who gave the verdicts: its errors are corrected for, and in the interval.")
+    ] = None,
+    audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome as JUnit XML, too.")] = None,
+    mapping: opt.Map = None,
+    turns: opt.Turns = "last",
+    as_json: opt.Json = False,
+) -> None:
+    """Check bounds on values by their 95 % intervals: exit code 0 all kept, 1 one broken, 3 too little data to tell."""
+    from clave.profile.requirements import check, requirement
+
+    wanted = [requirement(text) for text in require]
+    found, names = _profiles(verdicts, responses or [], evaluator, audit, opt.mapping(mapping), opt.one_of("--turns", turns, "last", "all"))
+    outcomes = check(found, wanted, names)
+    if junit is not None:
+        _write_junit(junit, outcomes)
+    if as_json:
+        typer.echo(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes]))
+    else:
+        _show(outcomes)
+    states = {outcome.state for outcome in outcomes}
+    if "broken" in states:
+        raise typer.Exit(BROKEN)
+    if "untold" in states:
+        raise typer.Exit(UNTOLD)
+
+
+def _profiles(
+    verdicts: list[Path], responses: list[str], evaluator: str | None, audit: Path | None, mapping: dict[str, str], turns: Turns
+) -> tuple[list[Finding], dict[str, str]]:
+    """The profile of each model, and the names of the values that were asked for."""
+    from clave.io import read_responses
+    from clave.profile.auditing import read_audits
+    from clave.profile.known import known_of
+    from clave.profile.study import Verdicts, findings
+    from clave.report.runs import Texts, model_names, model_of, paired
+    from clave.saving import fetch, load
+
+    runs = paired(verdicts, [Texts(read_responses(source, mapping=mapping, turns=turns), source) for source in responses])
+    seen, evaluators = Verdicts(), set[str]()
+    for run, models in zip(runs, model_names(runs), strict=True):
+        for verdict, response in run.judged():
+            seen.add(verdict, models[model_of(response)], response.group if response else verdict.id)
+            evaluators.add(verdict.evaluator)
+    names = {value: name for run in runs if run.manifest is not None for value, name in run.manifest.values.items()}
+    known = known_of(load(fetch(evaluator)), sorted(evaluators)) if evaluator is not None else None
+    audits = read_audits(audit, seen.rows()) if audit is not None else None
+    return findings(seen, known=known, audits=audits), names
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    table = Table(**opt.NARROW)
+    for column in ("bound", "model", "", "why"):
+        table.add_column(column, overflow="fold")
+    for outcome in outcomes:
+        bound = f"{outcome.value}: {outcome.requirement.text.partition(':')[2].strip()}"
+        missing = f"; {outcome.without_verdict} without a verdict" if outcome.without_verdict else ""
+        table.add_row(Text(bound), Text(outcome.model), Text(_SAID[outcome.state]), Text(f"{outcome.reason} ({outcome.method}{missing})"))
+    Console().print(table)
+
+
+def _write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """One test case a bound, model and value: broken is a failure, too little data an error."""
+    from clave.report.page import clean
+
+    counts = {state: str(sum(o.state == state for o in outcomes)) for state in ("broken", "untold")}
+    suite = ElementTree.Element(
+        "testsuite", name="clave gate", tests=str(len(outcomes)), failures=counts["broken"], errors=counts["untold"], skipped="0"
+    )
+    for outcome in outcomes:
+        name = clean(f"{outcome.value}: {outcome.requirement.text}")
+        case = ElementTree.SubElement(suite, "testcase", classname=clean(f"clave.gate.{outcome.model or 'responses'}"), name=name)
+        if outcome.state != "kept":
+            kind = "failure" if outcome.state == "broken" else "error"
+            ElementTree.SubElement(case, kind, message=clean(outcome.reason)).text = clean(f"{outcome.reason} ({outcome.method})")
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n")
