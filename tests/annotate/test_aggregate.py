@@ -51,6 +51,26 @@ def test_one_step_of_dawid_skene_equals_the_hand_computation() -> None:
     assert posterior[0] == pytest.approx([1.0, 0.0])
 
 
+@pytest.mark.parametrize("items", [20, 60, 150])
+@pytest.mark.parametrize("right", [(0.8, 0.8, 0.8), (0.9, 0.7, 0.5)])
+def test_labels_are_about_as_certain_as_they_are_right(items: int, right: tuple[float, ...]) -> None:
+    """With next to no smoothing sixty items were stated with .95 and right in .89, twenty with .98."""
+    rng = np.random.default_rng(1)
+    stated, kept, majority = [], [], []
+    for _ in range(60):
+        truth = rng.integers(0, 3, items)
+        counts = np.zeros((items, len(right), 3))
+        for k, p in enumerate(right):
+            wrong = (truth + rng.integers(1, 3, items)) % 3
+            counts[np.arange(items), k, np.where(rng.random(items) < p, truth, wrong)] = 1
+        posterior, _, _ = dawid_skene(counts)
+        stated.append(posterior.max(axis=1).mean())
+        kept.append((posterior.argmax(axis=1) == truth).mean())
+        majority.append((counts.sum(axis=1).argmax(axis=1) == truth).mean())
+    assert np.mean(stated) == pytest.approx(np.mean(kept), abs=0.05)
+    assert np.mean(kept) > np.mean(majority) - 0.01
+
+
 def test_dawid_skene_finds_the_planted_error_rates_and_beats_the_majority() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 600)

@@ -7,7 +7,7 @@ import pytest
 
 from clave.annotate.assign import Rules, next_task
 from clave.annotate.background import AHEAD, Background
-from clave.annotate.curve import Curve, CurvePoint, drawings, expected_gain, learning_curve
+from clave.annotate.curve import Curve, drawings, expected_gain, learning_curve
 from clave.annotate.sampling import diverse, uncertain
 from clave.annotate.store import Store
 from clave.records import LABELS, LabelledResponse, Response
@@ -67,11 +67,28 @@ def test_no_curve_from_too_few_labels_or_one_kind_or_one_scenario() -> None:
 
 
 def test_the_expected_gain_is_that_of_the_fitted_law() -> None:
-    points = [CurvePoint(n=n, accuracy=0.9 - 1.0 / np.sqrt(n), low=0, high=1) for n in (10, 20, 40, 80)]
-    assert expected_gain(points) == pytest.approx(1 / np.sqrt(80) - 1 / np.sqrt(90))
-    assert expected_gain(points[::-1][:1]) is None
-    falling = [CurvePoint(n=n, accuracy=0.5 - n / 1000, low=0, high=1) for n in (10, 20, 40)]
-    assert expected_gain(falling) == 0.0
+    """400 rows, each its own scenario, of which .9 - 1 / sqrt(n) are right with n labels."""
+    sizes = [10, 20, 40, 80]
+    right = np.array([[i < 400 * (0.9 - 1 / np.sqrt(n)) for n in sizes] for i in range(400)], dtype=float)
+    groups = [str(i) for i in range(400)]
+    found = expected_gain(right, sizes, groups)
+    assert found.value == pytest.approx(1 / np.sqrt(80) - 1 / np.sqrt(90), abs=0.0005)
+    assert found.low < found.value < found.high
+    assert expected_gain(right[:, :1], sizes[:1], groups).value is None
+    falling = expected_gain(right[:, ::-1], sizes, groups)
+    assert (falling.value, falling.low) == (0.0, 0.0)
+
+
+def test_rows_of_one_scenario_count_once_in_the_curve() -> None:
+    """Five rows of each scenario are alike: the interval is as wide as that of the scenarios."""
+    rng = np.random.default_rng(2)
+    alone = [LabelledResponse(id=str(i), response=f"r{i}", scenario=f"s{i}", value="care", label=LABELS[i % 3]) for i in range(200)]
+    five = [r.model_copy(update={"scenario": f"s{i // 15}{i % 3}"}) for i, r in enumerate(alone)]
+    centre = np.eye(16)[[i % 3 for i in range(200)]] * 0.8
+    noise = rng.normal(0, 0.4, (200, 16))
+    vectors = centre + noise[[(i // 15) * 15 + i % 3 for i in range(200)]]
+    widths = [c.points[-1].high - c.points[-1].low for c in (learning_curve(rows, vectors) for rows in (alone, five)) if c]
+    assert widths[1] > 1.5 * widths[0]
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def _posteriors(judgements: Sequence[Judgement]) -> dict[tuple[str, str], dict[L
 
 
 def dawid_skene(
-    counts: np.ndarray[Any, Any], *, iterations: int = 100, tolerance: float = 1e-7, smoothing: float = 0.01
+    counts: np.ndarray[Any, Any], *, iterations: int = 100, tolerance: float = 1e-7, smoothing: float = 1.0
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Dawid and Skene's EM.
 
@@ -97,18 +97,22 @@ def dawid_skene(
         counts: How often annotator k gave label l to item i, shape (items, annotators, labels).
         iterations: At most so many.
         tolerance: Stop when no posterior moves by more.
-        smoothing: Added to every cell of the error rates, so that an annotator with few labels is never held certain.
+        smoothing: How much each annotator is held to have been seen before on every true label: once with each label, and three times
+            more with the right one. Without it the labels of a few dozen items are stated with .95 and are right in .89
+            (docs/design/statistics.md).
 
     Returns:
         Posterior of each item's label, shape (items, labels); error rates, shape (annotators, true label, given label);
         prior of the labels, shape (labels,).
     """
+    items, _, labels = counts.shape
+    before = smoothing * (1 + 3 * np.eye(labels))
     posterior = counts.sum(axis=1)
     posterior = posterior / posterior.sum(axis=1, keepdims=True)
     rates, prior = np.empty(0), np.empty(0)
     for _ in range(iterations):
-        prior = posterior.mean(axis=0)
-        rates = np.einsum("ij,ikl->kjl", posterior, counts) + smoothing
+        prior = (posterior.sum(axis=0) + smoothing) / (items + smoothing * labels)
+        rates = np.einsum("ij,ikl->kjl", posterior, counts) + before
         rates /= rates.sum(axis=2, keepdims=True)
         log = np.log(np.maximum(prior, 1e-300)) + np.einsum("ikl,kjl->ij", counts, np.log(rates))
         fresh = np.exp(log - log.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""How far annotators agree: percent, Cohen's kappa, Krippendorff's alpha, with bootstrap intervals over items.
+"""How far annotators agree: percent, Cohen's kappa, Krippendorff's alpha, with intervals over items.
 
 report = agreement(judgements)
 report.values[0].alpha, report.pairs[0].kappa, report.to_discuss
@@ -15,17 +15,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from clave.annotate.judgement import Judgement, by_item
 from clave.records import Record
+from clave.scoring.statistics import Array, Formula, estimate
 
 
 class Estimate(Record):
-    """A coefficient with its 95 % bootstrap interval; None where it does not exist or could not be bounded."""
+    """A coefficient with its 95 % interval; None where it does not exist or could not be bounded."""
 
     point: float | None
     low: float | None = None
@@ -79,14 +80,8 @@ class AgreementReport(Record):
     to_discuss: tuple[Disagreement, ...]
 
 
-def agreement(judgements: Sequence[Judgement], *, draws: int = 1000, seed: int = 0) -> AgreementReport:
-    """Compute agreement per value and per pair of annotators.
-
-    Args:
-        judgements: One per annotator, item and value.
-        draws: Bootstrap draws of items per interval.
-        seed: Of the bootstrap.
-    """
+def agreement(judgements: Sequence[Judgement]) -> AgreementReport:
+    """Compute agreement per value and per pair of annotators from judgements, one per annotator, item and value."""
     per_value: dict[str, list[Judgement]] = defaultdict(list)
     for judgement in judgements:
         per_value[judgement.value].append(judgement)
@@ -94,12 +89,12 @@ def agreement(judgements: Sequence[Judgement], *, draws: int = 1000, seed: int =
     for value, rows in per_value.items():
         said = {key: {j.annotator: j.label for j in group if j.label != "cannot_tell"} for key, group in by_item(rows).items()}
         unsure = sum(j.label == "cannot_tell" for j in rows)
-        values.append(_value(value, list(said.values()), len({j.annotator for j in rows}), unsure, draws, seed))
+        values.append(_value(value, list(said.values()), len({j.annotator for j in rows}), unsure))
         names = sorted({j.annotator for j in rows})
         for first, second in itertools.combinations(names, 2):
             both = [(v[first], v[second]) for v in said.values() if first in v and second in v]
             if both:
-                pairs.append(pair_agreement(value, (first, second), both, draws=draws, seed=seed))
+                pairs.append(pair_agreement(value, (first, second), both))
         for (identity, _), group in by_item(rows).items():
             spread = _spread([j.label for j in group])
             if spread > 0:
@@ -108,7 +103,7 @@ def agreement(judgements: Sequence[Judgement], *, draws: int = 1000, seed: int =
     return AgreementReport(values=tuple(values), pairs=tuple(pairs), to_discuss=tuple(discuss))
 
 
-def _value(value: str, said: list[dict[str, Any]], annotators: int, unsure: int, draws: int, seed: int) -> ValueAgreement:
+def _value(value: str, said: list[dict[str, Any]], annotators: int, unsure: int) -> ValueAgreement:
     counts = value_counts([list(v.values()) for v in said])
     several = counts[counts.sum(axis=1) >= 2]
     return ValueAgreement(
@@ -117,14 +112,12 @@ def _value(value: str, said: list[dict[str, Any]], annotators: int, unsure: int,
         overlap=len(several),
         annotators=annotators,
         cannot_tell=unsure,
-        percent=_bounded(several, lambda c: float(_pairwise(c).mean()) if len(c) else None, _percent_draws, draws, seed),
-        alpha=_bounded(several, krippendorff_alpha, _alpha_draws, draws, seed),
+        percent=_percent(several),
+        alpha=_alpha(several),
     )
 
 
-def pair_agreement(
-    value: str, names: tuple[str, str], both: Sequence[tuple[str, str]], *, draws: int = 1000, seed: int = 0
-) -> PairAgreement:
+def pair_agreement(value: str, names: tuple[str, str], both: Sequence[tuple[str, str]]) -> PairAgreement:
     """Agreement of two annotators from the pairs of labels they gave to the same items."""
     labels = sorted({label for pair in both for label in pair})
     index = {label: i for i, label in enumerate(labels)}
@@ -139,9 +132,9 @@ def pair_agreement(
         value=value,
         annotators=names,
         items=len(both),
-        percent=_bounded(counts, lambda c: float(_pairwise(c).mean()), _percent_draws, draws, seed),
-        kappa=_bounded(cells, lambda _: cohen_kappa(both), _kappa_draws, draws, seed),
-        alpha=_bounded(counts, krippendorff_alpha, _alpha_draws, draws, seed),
+        percent=_percent(counts),
+        kappa=_bounded(cohen_kappa(both), cells, kappa_of, (-1.0, 1.0)),
+        alpha=_alpha(counts),
         labels=tuple(labels),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
     )
@@ -189,55 +182,41 @@ def _pairwise(counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return agreeing
 
 
-Draws = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+def _percent(counts: np.ndarray[Any, Any]) -> Estimate:
+    share = _pairwise(counts)
+    return _bounded(float(share.mean()) if len(share) else None, np.column_stack([share, np.ones(len(share))]), _mean, (0.0, 1.0))
 
 
-def _bounded(
-    rows: np.ndarray[Any, Any],
-    point: Callable[[np.ndarray[Any, Any]], float | None],
-    resampled: Draws,
-    draws: int,
-    seed: int,
-) -> Estimate:
-    """A point estimate and the percentile interval of the same coefficient on resampled items.
-
-    The draws are weights (how often each item was drawn), so that a thousand of them are a few matrix products; draws in
-    which the coefficient does not exist are left out, and with more than a fifth of them gone there is no interval.
-    """
-    found = point(rows) if len(rows) else None
-    if found is None or math.isnan(found) or len(rows) < 2:
-        return Estimate(point=None if found is None or math.isnan(found) else found)
-    weights = np.random.default_rng(seed).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sample = resampled(rows, weights)
-    sample = sample[np.isfinite(sample)]
-    if len(sample) < 0.8 * draws:
-        return Estimate(point=found)
-    low, high = np.percentile(sample, [2.5, 97.5])
-    return Estimate(point=found, low=float(low), high=float(high))
-
-
-def _percent_draws(counts: np.ndarray[Any, Any], weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    shares: np.ndarray[Any, Any] = weights @ _pairwise(counts) / weights.sum(axis=1)
-    return shares
-
-
-def _alpha_draws(counts: np.ndarray[Any, Any], weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Krippendorff 2011, 1 - observed / expected disagreement, for many weightings of the items at once."""
+def _alpha(counts: np.ndarray[Any, Any]) -> Estimate:
     size = counts.sum(axis=1)
-    observed = weights @ ((size**2 - (counts**2).sum(axis=1)) / (size - 1))
-    totals = weights @ counts
-    n = totals.sum(axis=1)
-    expected = (n**2 - (totals**2).sum(axis=1)) / (n - 1)
-    alphas: np.ndarray[Any, Any] = 1 - observed / expected
-    return alphas
+    disagreeing = (size**2 - (counts**2).sum(axis=1)) / (size - 1)
+    return _bounded(krippendorff_alpha(counts), np.column_stack([disagreeing, counts]), alpha_of, (-1.0, 1.0))
 
 
-def _kappa_draws(cells: np.ndarray[Any, Any], weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Cohen 1960, (observed - expected) / (1 - expected), for many weightings of the items at once."""
-    side = math.isqrt(cells.shape[1])
-    share = (weights @ cells).reshape(len(weights), side, side) / weights.sum(axis=1)[:, None, None]
-    observed = np.trace(share, axis1=1, axis2=2)
-    expected = (share.sum(axis=1) * share.sum(axis=2)).sum(axis=1)
-    kappas: np.ndarray[Any, Any] = (observed - expected) / (1 - expected)
-    return kappas
+def _bounded(point: float | None, sums: np.ndarray[Any, Any], formula: Formula, bounds: tuple[float, float]) -> Estimate:
+    """A coefficient with the interval of the same coefficient of summed items, see `clave.scoring.statistics.estimate`."""
+    if point is None or math.isnan(point):
+        return Estimate(point=None)
+    found = estimate(sums, None, formula, bounds=bounds)
+    return Estimate(point=point, low=found.low, high=found.high)
+
+
+def _mean(total: Array) -> Array:
+    return np.asarray(total[..., 0] / total[..., 1])
+
+
+def alpha_of(total: Array) -> Array:
+    """1 - observed / expected disagreement (Krippendorff 2011), of sums over items (..., 1 + labels): disagreeing ordered pairs of an
+    item over its labels less one, and how often each label was given."""
+    given = total[..., 1:]
+    n = given.sum(axis=-1)
+    return np.asarray(1 - total[..., 0] * (n - 1) / (n**2 - (given**2).sum(axis=-1)))
+
+
+def kappa_of(total: Array) -> Array:
+    """(observed - expected) / (1 - expected) (Cohen 1960), of summed confusion counts (..., labels * labels)."""
+    side = math.isqrt(total.shape[-1])
+    share = (total / total.sum(axis=-1, keepdims=True)).reshape(*total.shape[:-1], side, side)
+    observed = np.trace(share, axis1=-2, axis2=-1)
+    expected = (share.sum(axis=-1) * share.sum(axis=-2)).sum(axis=-1)
+    return np.asarray((observed - expected) / (1 - expected))

@@ -12,6 +12,7 @@ classification performance", 2012), with the exponent fixed at 1/2, as a handful
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clave.records import LABELS, LabelledResponse, Record
+from clave.scoring.statistics import Array, Estimate, estimate
 
 if TYPE_CHECKING:
     from clave.annotate.store import Store
 
 FEWEST = 20
 FOLDS = 5
+MORE = 10
+"""Labels whose gain is expected."""
 METHOD = "a logistic head on text embeddings, 5-fold by scenario"
 
 
 class CurvePoint(Record):
-    """Accuracy with so many labels, with its 95 % interval over items."""
+    """Accuracy with so many labels, with its 95 % interval over scenarios."""
 
     n: int
     accuracy: float
@@ -45,6 +49,9 @@ class Curve(Record):
     points: tuple[CurvePoint, ...] = ()
     gain: float | None = None
     """Points of accuracy (0 to 1) that ten more labels are expected to bring."""
+    gain_low: float | None = None
+    """Lower end of its 95 % interval over scenarios, for this draw of the labels."""
+    gain_high: float | None = None
     method: str = METHOD
     failed: str = ""
 
@@ -57,7 +64,7 @@ def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any
         vectors: Of their texts, shape (n, dim).
     """
     labels = np.array([row.label for row in labelled])
-    groups = np.array([row.group for row in labelled])
+    groups = [row.group for row in labelled]
     if len(labelled) < FEWEST or len(set(labels)) < 2 or len(set(groups)) < FOLDS:
         return None
     from sklearn.model_selection import StratifiedGroupKFold
@@ -69,16 +76,46 @@ def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any
         splits = [(rng.permutation(train), test) for train, test in splitter.split(vectors, labels, groups)]
     smallest = min(len(train) for train, _ in splits)
     sizes = sorted({*range(10, smallest + 1, 10 if smallest <= 50 else 20), smallest})
-    points = []
-    for size in sizes:
-        right = np.zeros(len(labels))
+    right = np.zeros((len(labels), len(sizes)))
+    for place, size in enumerate(sizes):
         for train, test in splits:
             predicted = predict(labelled, vectors, train[:size], test)
-            right[test] = [LABELS[i] == label for i, label in zip(predicted.argmax(axis=1), labels[test], strict=True)]
-        draws = right[rng.integers(0, len(right), (1000, len(right)))].mean(axis=1)
-        low, high = np.percentile(draws, [2.5, 97.5])
-        points.append(CurvePoint(n=int(size), accuracy=float(right.mean()), low=float(low), high=float(high)))
-    return Curve(labels=len(labelled), points=tuple(points), gain=expected_gain(points))
+            right[test, place] = [LABELS[i] == label for i, label in zip(predicted.argmax(axis=1), labels[test], strict=True)]
+    points = [_point(size, right[:, place], groups) for place, size in enumerate(sizes)]
+    gain = expected_gain(right, sizes, groups)
+    return Curve(labels=len(labelled), points=tuple(points), gain=gain.value, gain_low=gain.low, gain_high=gain.high)
+
+
+def _point(size: int, right: Array, groups: Sequence[str]) -> CurvePoint:
+    found = estimate(np.column_stack([right, np.ones(len(right))]), groups, _mean)
+    assert found.value is not None  # there are FOLDS scenarios or more
+    assert found.low is not None
+    assert found.high is not None
+    return CurvePoint(n=size, accuracy=found.value, low=found.low, high=found.high)
+
+
+def expected_gain(right: Array, sizes: Sequence[int], groups: Sequence[str]) -> Estimate:
+    """What ten more labels are expected to add to the last point, by the fit of a - b / sqrt(n) to the points, weighted by n.
+
+    The fit is linear in the points, so that each row has its share in it: the interval is that of a mean.
+
+    Args:
+        right: 1 where a row was right with so many labels, shape (rows, sizes).
+        sizes: Labels, ascending.
+        groups: Scenario of each row.
+    """
+    if len(sizes) < 2:
+        return Estimate(value=None, low=None, high=None, n=len(right))
+    x, weight = 1 / np.sqrt(sizes), np.array(sizes, dtype=float)
+    from_mean = x - (weight * x).sum() / weight.sum()
+    slope = weight * from_mean / (weight * from_mean**2).sum()  # of accuracy against 1 / sqrt(n), for each point of accuracy
+    share = right @ slope * (1 / math.sqrt(sizes[-1] + MORE) - x[-1])
+    found = estimate(np.column_stack([share, np.ones(len(share))]), groups, _mean, bounds=(-1.0, 1.0))
+    return found.model_copy(update={"value": max(0.0, found.value or 0.0), "low": max(0.0, found.low or 0.0)})
+
+
+def _mean(total: Array) -> Array:
+    return np.asarray(total[..., 0] / total[..., 1])
 
 
 def predict(
@@ -99,16 +136,6 @@ def predict(
     head = LogisticRegression(C=10, max_iter=500).fit(vectors[train], [LABELS.index(labelled[i].label) for i in train])
     found[:, seen] = head.predict_proba(vectors[test])
     return found
-
-
-def expected_gain(points: Sequence[CurvePoint], more: int = 10) -> float | None:
-    """What `more` labels are expected to add to the last point: the fit of a - b / sqrt(n), never less than nothing."""
-    if len(points) < 2:
-        return None
-    n = np.array([p.n for p in points], dtype=float)
-    accuracy = np.array([p.accuracy for p in points])
-    slope, _ = np.polyfit(1 / np.sqrt(n), accuracy, 1, w=np.sqrt(n))
-    return float(max(0.0, -slope) * (1 / np.sqrt(n[-1]) - 1 / np.sqrt(n[-1] + more)))
 
 
 WIDTH, HEIGHT = 200, 90
@@ -136,4 +163,6 @@ def _drawn(curve: Curve, ends: int) -> dict[str, Any]:
 
     points = [{"x": round(WIDTH * p.n / ends, 1), "y": y(p.accuracy), "low": y(p.low), "high": y(p.high)} for p in curve.points]
     percent = {name: round(100 * share) for name, share in (("accuracy", last.accuracy), ("low", last.low), ("high", last.high))}
-    return {"failed": "", "points": points, "n": last.n, **percent, "gain": None if curve.gain is None else round(100 * curve.gain, 1)}
+    gains = {"gain": curve.gain, "gain_low": curve.gain_low, "gain_high": curve.gain_high}
+    more = {name: None if share is None else round(100 * share, 1) for name, share in gains.items()}
+    return {"failed": "", "points": points, "n": last.n, **percent, **more}

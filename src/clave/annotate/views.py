@@ -92,7 +92,7 @@ def page_routes(app: FastAPI, page: Pages) -> None:
     @view("/agreement")
     def show_agreement(request: Request) -> Response:
         session = session_of(request)
-        report = agreement(store.judgements(), draws=400)
+        report = agreement(store.judgements())
         scores = {name: score for name, score in gold_scores(store).items() if session.owner or name == session.name}
         return page(request, "agreement.html", report=report, gold=scores)
 

@@ -127,9 +127,8 @@ def agreement(
     label_names: opt.LabelNames = None,
     control: opt.Control = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Agreement between annotators: percent, Cohen's kappa, Krippendorff's alpha, with 95 % bootstrap intervals over items."""
+    """Agreement between annotators: percent, Cohen's kappa, Krippendorff's alpha, with 95 % intervals over items."""
     require("krippendorff", "annotate")
     from clave.annotate.agreement import agreement as compute
     from clave.annotate.exchange import read_judgements
@@ -137,7 +136,7 @@ def agreement(
     judgements = read_judgements(labels, control=control, mapping=opt.mapping(mapping), label_names=opt.label_names(label_names))
     if not judgements:
         raise InputError(f"{labels}: there are no labels in it")
-    report = compute(judgements, seed=seed)
+    report = compute(judgements)
     typer.echo(report.model_dump_json(indent=2)) if json else _tables(report)
 
 
@@ -160,7 +159,7 @@ def _tables(report: AgreementReport) -> None:
                 Text(p.value), Text(" / ".join(p.annotators)), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha)
             )
         console.print(pairs)
-    console.print(f"{len(report.to_discuss)} items to discuss; [dim]brackets: 95 % bootstrap intervals over items; -: does not exist[/dim]")
+    console.print(f"{len(report.to_discuss)} items to discuss; [dim]brackets: 95 % intervals over items; -: does not exist[/dim]")
 
 
 def _figure(estimate: Estimate) -> str:
