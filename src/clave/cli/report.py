@@ -6,6 +6,7 @@ clave report a-verdicts.jsonl --responses a.jsonl --compare b-verdicts.jsonl --r
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,10 @@ _EVALUATOR = typer.Option(
 )
 _AUDIT = typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew: profiles are rectified by them.")
 _OVER = typer.Option("--over", help="like-these | these: estimate for scenarios like these, or for just these responses.")
-_OUTPUT = typer.Option("--output", "-o", help="Where to write: .html, .md, .json or .csv.", show_default="beside the input")
+_FIGURES = typer.Option("--figures", help="Also write each figure into this folder, as .svg and .pdf.")
+_OUTPUT = typer.Option(
+    "--output", "-o", help="Where to write: .html, .md, .json, .csv or .tex (booktabs).", show_default="beside the input"
+)
 
 
 def report(
@@ -43,12 +47,14 @@ def report(
     turns: opt.Turns = "last",
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "",
     output: Annotated[Path | None, _OUTPUT] = None,
+    figures: Annotated[Path | None, _FIGURES] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on standard output, or to -o.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, or to -o.")] = False,
 ) -> None:
     """Make one self-contained page of a run: value profile, models side by side, examples with evidence, failures."""
     from clave.errors import InputError
     from clave.io import read_responses
+    from clave.report.drawing import saved_in
     from clave.report.page import to_json, to_markdown, write_page
     from clave.report.runs import Texts
 
@@ -59,10 +65,11 @@ def report(
     these = opt.one_of("--over", over, "like-these", "these") == "these"
     if _is_benchmark(run) and (evaluator is not None or audit is not None or these):
         raise InputError("--evaluator, --audit and --over are for files of verdicts: a benchmark run is scored by its own labels")
-    if _is_benchmark(run):
-        page = _benchmark(run, texts, title)
-    else:
-        page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
+    with saved_in(figures) if figures is not None else nullcontext():
+        if _is_benchmark(run):
+            page = _benchmark(run, texts, title)
+        else:
+            page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
     if output is None and (markdown or as_json):
         typer.echo(to_markdown(page) if markdown else to_json(page), nl=False)
         return

@@ -20,8 +20,11 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+from clave.errors import InputError, require
 from clave.report.page import clean
 
 INK = "#010203"
@@ -33,6 +36,7 @@ LABEL_COLOURS = {"adhere": "#2a9485", "oppose": "#d0566a", "unrelated": "#8b95a7
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # as text that can be searched, which journals ask for
     "svg.hashsalt": "clave",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -55,6 +59,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 
+_FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -74,12 +79,39 @@ def canvas(width: float, height: float, *, polar: bool = False) -> Iterator[Any]
         yield figure.add_subplot(projection="polar" if polar else None)
 
 
+@contextlib.contextmanager
+def saved_in(folder: Path) -> Iterator[None]:
+    """While it lasts, every figure is also saved as a file of its own, NAME.svg and NAME.pdf: for papers and slides.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+        InputError: The folder cannot be made.
+    """
+    require("matplotlib", "report")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: figures cannot be written there: {error.strerror}") from None
+    before = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(before)
+
+
+def _save(figure: Any, path: Path) -> None:
+    for ending, metadata in ((".svg", _NO_METADATA), (".pdf", {"CreationDate": None, "Creator": None, "Producer": None})):
+        figure.savefig(path.with_name(path.name + ending), metadata=metadata, transparent=True, bbox_inches="tight", pad_inches=0.04)
+
+
 def to_svg(figure: Any, name: str, alt: str) -> str:
     """The drawing as an `<svg>` element with a text for those who do not see it; called within `canvas`."""
     stream = io.StringIO()
     with warnings.catch_warnings():
         # Letters are drawn by the browser, with its own fonts: what matplotlib's font lacks is no fault of the page.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        if (folder := _FOLDER.get()) is not None:
+            _save(figure, folder / name)
         figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True, bbox_inches="tight", pad_inches=0.04)
     text = stream.getvalue()
     text = text[text.index("<svg") :]

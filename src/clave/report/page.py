@@ -148,13 +148,15 @@ def cell_text(cell: Cell) -> str:
 
 
 def write_page(page: Page, path: str | Path) -> Path:
-    """Write a page as `.html`, `.md`, `.json` or `.csv`, by the ending, whole or not at all.
+    """Write a page as `.html`, `.md`, `.json`, `.csv` or `.tex`, by the ending, whole or not at all.
 
     Raises:
         InputError: The path ends in something else.
     """
     path = Path(path)
-    forms = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".json": to_json, ".csv": to_csv}
+    from clave.report.latex import to_tex
+
+    forms = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".json": to_json, ".csv": to_csv, ".tex": to_tex}
     form = forms.get(path.suffix.lower())
     if form is None:
         raise InputError(f"{path}: a report ends in {', '.join(forms)}")
