@@ -1,6 +1,7 @@
-"""Does trouble change a verdict? Server errors, cut-off answers, rate limits, and kills at random moments.
+"""Does trouble change a verdict? Server errors, cut-off answers, rate limits, kills at random moments, and a soak.
 
     python benchmarks/faults.py [--replay FOLDER] [--kills 10]
+    python benchmarks/faults.py --soak 20000        # a tenth of the answers is one of sixteen faults
 
 Evaluates split `dev` with an evaluator that was calibrated without faults, and compares with the verdicts of a run without faults.
 """
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import engine
+import faulty_server
+import fixed_server
 import replay
 from clave import Clave, Settings
 from clave.files.evaluating import evaluate_file
@@ -33,7 +37,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replay", type=Path, default=replay.FOLDER)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--soak", type=int)
     arguments = parser.parse_args()
+    if arguments.soak is not None:
+        with tempfile.TemporaryDirectory() as name:
+            sys.exit(0 if soak(arguments.replay, Path(name), arguments.soak) else 1)
     folder, all_same = arguments.replay, True
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -105,6 +113,33 @@ def kills(folder: Path, place: Path, times: int) -> bool:
     same = rows_of(whole) == rows_of(finished)
     print(f"kills: {killed} kills, {len(lines)} verdicts, same rows as the run left alone (but for `cached` and `usage`): {same}")
     return same
+
+
+def soak(folder: Path, place: Path, rows: int) -> bool:
+    """Many rows against a server that fails in every way: each must end as it should, and memory must stay as it was."""
+    texts = engine.texts(rows, 5)
+    texts = [r.model_copy(update={"response": f"{r.response} FLAGGED"}) if i % 100 == 0 else r for i, r in enumerate(texts)]
+    source, output = engine.write(texts, place / "soak-rows.jsonl"), place / "soak.jsonl"
+    memory: list[float] = []
+
+    def tick(done: int, total: int) -> None:
+        if done % max(1, rows // 20) == 0:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            memory.append(pages * resource.getpagesize() / 2**20)
+
+    with fixed_server.server(0.02, faulty_server.__file__) as url:
+        clave = Clave(engine.system(folder), model=MODEL, base_url=url, concurrency=64, timeout=2.0, cache=place / "soak.sqlite")
+        start = time.perf_counter()
+        asyncio.run(evaluate_file(clave.judging, Source(str(source)), output, tick=tick))
+        took = time.perf_counter() - start
+    verdicts = {v["id"]: v for v in map(json.loads, output.read_text(encoding="utf-8").splitlines())}
+    wanted = {r.id: "refused" if "FLAGGED" in r.response else "ok" for r in texts}
+    wrong = [(i, v["status"], v["reason"]) for i, v in verdicts.items() if v["status"] != wanted[i]]
+    right = not wrong and verdicts.keys() == wanted.keys()
+    faults = dict(sorted(clave.ledger.trouble.items()))
+    print(f"soak: {len(verdicts)} of {rows} rows in {took:.0f} s, {len(wrong)} ended wrong {wrong[:3]}; faults met: {faults}")
+    print(f"  memory: {memory[len(memory) // 4]:.0f} MB after a quarter of the rows, {memory[-1]:.0f} MB at the end")
+    return right
 
 
 def command(place: Path, system_id: str, url: str, name: str) -> list[str]:

@@ -29,9 +29,9 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 
 
 @contextlib.contextmanager
-def server(latency: float) -> Iterator[str]:
-    """Run it in a process of its own; its address."""
-    with subprocess.Popen([sys.executable, __file__, str(latency)], stdout=subprocess.PIPE, text=True) as process:
+def server(latency: float, script: str = __file__) -> Iterator[str]:
+    """Run it, or another like it, in a process of its own; its address."""
+    with subprocess.Popen([sys.executable, script, str(latency)], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
@@ -57,20 +57,19 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
         whole = len(head) + 4 + length
         if len(self.data) >= whole:
-            self.data = self.data[whole:]
-            asyncio.get_running_loop().call_later(self.latency, self.answer)
+            body, self.data = self.data[len(head) + 4 : whole], self.data[whole:]
+            asyncio.get_running_loop().call_later(self.latency, self.answer, body)
 
-    def answer(self) -> None:
+    def answer(self, body: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(WHOLE)
 
 
-async def main() -> None:
-    latency = float(sys.argv[1])
-    listening = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=1024)
+async def serve(latency: float, kind: type[Connection] = Connection) -> None:
+    listening = await asyncio.get_running_loop().create_server(lambda: kind(latency), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1", flush=True)
     await listening.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(serve(float(sys.argv[1])))
