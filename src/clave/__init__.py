@@ -44,7 +44,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the evaluator when it is first asked for: the records alone are light."""
+    """Import the evaluator and look up the version when they are first asked for: the records alone are light."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("clave")
     if name == "Clave":
         from clave.evaluator import Clave
 

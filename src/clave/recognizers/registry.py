@@ -1,7 +1,7 @@
 """Recognizers by name; packages offer theirs in the entry point group `clave.recognizers`.
 
 recognizer_class("head")
-recognizer_names()
+RECOGNIZERS.names()
 """
 
 from __future__ import annotations
