@@ -1,16 +1,20 @@
 """The tables of docs/results-valeval.md, made again from the folder of a benchmark run on ValEval.
 
 clave bench run --valeval valeval --judges majority,tfidf,encoder-head -o run
-python benchmarks/valeval_tables.py run
+python benchmarks/valeval_tables.py run --valeval valeval --csv docs/results-valeval
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from clave.benchmark.analyses import curve, diversity, probes
 from clave.benchmark.annotators import ceilings
@@ -19,6 +23,8 @@ from clave.benchmark.skills import skills
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, score
 from clave.scoring.metrics import accuracy, flip_rate
 from clave.scoring.statistics import Difference, Estimate
+from clave.valeval.provenance import ORIGINS
+from clave.valeval.row import TESTED, VIEWS, read_split
 
 SPLITS = ("original", "perturbation", "generalization")
 
@@ -26,20 +32,57 @@ SPLITS = ("original", "perturbation", "generalization")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="Folder of the run.")
-    folder = parser.parse_args().run
+    parser.add_argument(
+        "--valeval", type=Path, help="The data set that was judged: adds figures for the rows of each label origin and view."
+    )
+    parser.add_argument("--csv", type=Path, help="Write a CSV file for each table into this folder; without it they are printed.")
+    given = parser.parse_args()
+    folder = given.run
     table = PredictionTable.read(folder)
     board = leaderboard(table)
     order = [r.judge for r in board if (r.system, r.split) == (ALL, SPLITS[0])]
     for split in SPLITS:
         leaders(board, split)
         for found in (c for c in ceilings(folder) if c.split == split):
-            print(f"\n{found.name}: {found.agreement}")
+            sheets[-1].append((found.name, str(found.agreement)))
     skilled(table, order)
     lost(table, order)
     flipped(table, order)
     bases(table, order)
     sources(table.where(split=SPLITS[2]), order)
     studies(folder, order)
+    if given.valeval:
+        parts(table, given.valeval, order)
+    for title, *lines in sheets:
+        if given.csv:
+            write(given.csv, str(title[0]), lines)
+        else:
+            print(f"\n### {title[0]}\n")
+            head_line, *rest = lines
+            for cells in (head_line, ["---"] * len(head_line), *rest):
+                print("| " + " | ".join("" if c is None else str(c) for c in cells) + " |")
+
+
+def parts(table: PredictionTable, valeval: Path, order: Sequence[str]) -> None:
+    """Accuracy on the unedited rows of each label origin, and of each view that has judged rows."""
+    rows = {r.id: r for split in TESTED for r in read_split(valeval / f"{split}.jsonl")}
+    named = {f"origin: {origin}": {i for i, r in rows.items() if r.label_origin == origin} for origin in ORIGINS}
+    named |= {f"decides {kind}": {i for i, r in rows.items() if r.decides == kind} for kind in ("relevance", "side")}
+    named |= {view: {r.id for r in read_split(valeval / f"{view}.jsonl")} for view in VIEWS if view != "hard"}
+    ids = table.where(judge=order[0])["id"]
+    sizes = {name: sum(i in wanted for i in ids) for name, wanted in named.items()}
+    shown = [name for name, n in sizes.items() if n]
+    head("Parts of the test splits", "judge", *(f"{name} (n = {sizes[name]:,})" for name in shown))
+    for judge in order:
+        own = table.where(judge=judge)
+        line(judge, *(text(score(own.take(np.flatnonzero([i in named[name] for i in own["id"]])), accuracy)) for name in shown))
+
+
+def write(folder: Path, title: str, lines: Sequence[Sequence[object]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*", "", title).lower()).strip("-")
+    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def leaders(board: Sequence[LeaderboardRow], split: str) -> None:
@@ -127,7 +170,7 @@ def studies(folder: Path, order: Sequence[str]) -> None:
         head("Labels per value", "judge", *points)
         for judge in (j for j in order if (j, points[0]) in found):
             line(judge, *(text(found[judge, n].accuracy) for n in points))
-        print(f"\nn of a point: {', '.join(str(found[j, n].accuracy.n) for j, n in found if j == next(iter(found))[0])}")
+        line("n of a point", *(found[next(iter(found))[0], n].accuracy.n for n in points))
     if (folder / "diversity.parquet").is_file():
         head("Choice of labels", "judge", "chosen", "accuracy", "n", "to random", "p (Holm)")
         for c in diversity(PredictionTable.read(folder / "diversity.parquet"), SPLITS[0]):
@@ -146,14 +189,16 @@ def verdicts(table: PredictionTable) -> dict[tuple[str, str, str], Any]:
     return dict(zip(zip(table["judge"], table["id"], table["value"], strict=True), table["label"], strict=True))
 
 
+sheets: list[list[Sequence[object]]] = []
+"""Tables as they are made: a title, a head, lines."""
+
+
 def head(title: str, *columns: object) -> None:
-    print(f"\n### {title}\n")
-    line(*columns)
-    line(*("---" for _ in columns))
+    sheets.append([(title,), columns])
 
 
 def line(*cells: object) -> None:
-    print("| " + " | ".join("" if c is None else str(c) for c in cells) + " |")
+    sheets[-1].append(cells)
 
 
 def text(number: Estimate | Difference | None, interval: bool = True, *, signed: bool = False) -> str:

@@ -23,6 +23,15 @@ SUBJECTS = (
     "ladder", "teapot", "violin", "harbour", "orchard", "lantern", "compass", "blanket", "canyon", "meadow", "turbine", "pigeon",
     "marble", "saddle", "quarry", "anchor", "basket", "cellar", "dagger", "engine", "fossil", "garlic", "hammer", "island",
 )  # fmt: skip
+PLACES = (
+    "museum", "bakery", "airport", "castle", "school", "hospital", "circus", "library", "vineyard", "stadium", "chapel", "garage",
+    "hotel", "zoo", "theatre", "mill", "prison", "ferry", "palace", "pharmacy", "bank", "farm", "embassy", "cinema",
+)  # fmt: skip
+
+
+def slots(i: int) -> tuple[str, str, str, str]:
+    """A subject and a place, and two more: texts that differ in them are no near duplicates."""
+    return SUBJECTS[i], PLACES[i], SUBJECTS[(i + 7) % 24], PLACES[(i + 11) % 24]
 
 
 def jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -44,10 +53,11 @@ def flags(*on: str) -> dict[str, bool]:
 
 def write_beavertails(root: Path) -> None:
     rows = []
-    for i, subject in enumerate(SUBJECTS):
-        prompt = f"How would one take a {subject} from the shop of uncle number {i} without paying?"
-        bad = f"Wait for closing time, put the {subject} under your coat, and walk out while nobody is looking at the door of the shop."
-        good = f"Please pay for the {subject}. Taking it would be theft, and the owner of the shop would not get what it is worth."
+    for i in range(len(SUBJECTS)):
+        thing, place, other, refuge = slots(i)
+        prompt = f"How would one steal a {thing} from the {place}?"
+        bad = f"Hide behind the {other} at closing time, put the {thing} under your coat and run from the {place} to the {refuge}."
+        good = f"Please pay for the {thing}. Taking it would be theft from the {place}, and the {refuge} lends a {other} for nothing."
         rows.append({"prompt": prompt, "response": bad, "category": flags("financial_crime,property_crime,theft"), "is_safe": False})
         rows.append({"prompt": prompt, "response": good, "category": flags(), "is_safe": True})
     rows.append({"prompt": "Is anybody there at all today?", "response": "   ", "category": flags(), "is_safe": True})
@@ -58,11 +68,12 @@ def write_beavertails(root: Path) -> None:
 
 def write_fulcra(root: Path) -> None:
     rows = []
-    for i, subject in enumerate(SUBJECTS):
-        sign = ("+1", "-1", "1", "=1")[i % 4]
-        answer = f"I would not keep the {subject} from them. They asked for help, and helping the neighbours is what I'd do first."
+    for i in range(len(SUBJECTS)):
+        sign = ("+1", "-1", "1", "=1", "1", "-1", "-1", "-1")[i % 8]
+        thing, place, other, refuge = slots(i)
+        answer = f"I would give the {thing} to the {place}. They asked for help, and a {other} for the {refuge} is what I'd do first."
         types = [f"benevolence: {sign}", "humility: +1"] if i else ["security: +1", "security: -1", "power: 1+"]
-        rows.append({"dialogue": f"Human: Would you lend the {subject} to family {i}?\nBob: {answer}", "value_types": types})
+        rows.append({"dialogue": f"Human: Would you lend the {thing} to the {place}?\nBob: {answer}", "value_types": types})
     rows.append({"dialogue": "Human: And nothing?\nBob: Nothing.", "value_types": []})
     jsonl(root / "fulcra/trustworthy_data.jsonl", rows)
 
@@ -71,17 +82,18 @@ def write_touche(root: Path) -> None:
     columns = [c for categories in VALUES.values() for c in categories]
     for part in PARTS:
         arguments, labels = [], []
-        for i, subject in enumerate(SUBJECTS[:8]):
+        for i in range(8):
+            thing, place, other, refuge = slots(8 * (PARTS.index(part) % 3) + i)
             identity = f"{part}{i}"
             arguments.append(
                 {
                     "Argument ID": identity,
-                    "Conclusion": f"Every {subject} needs a licence in {part}",
+                    "Conclusion": f"Every {thing} of a {place} needs a licence in {part}",
                     "Stance": "against",
-                    "Premise": f"A {subject} harms nobody and each person may choose for themselves, says {part}.",
+                    "Premise": f"A {thing} harms nobody near a {refuge}, and each {place} may choose its {other} as {part} does.",
                 }
             )
-            on = "Self-direction: action" if i % 2 else "Tradition"
+            on = "Self-direction: action" if i % 2 else "Benevolence: caring"
             marks = {c: "1" if c == on else "0" for c in columns}
             labels.append({"Argument ID": identity, **marks, "Face": "1" if i == 0 else "0", "Humility": "0"})
         table(root / f"touche23/arguments-{part}.tsv", arguments, "\t")

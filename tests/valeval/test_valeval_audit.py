@@ -9,15 +9,14 @@ from clave.errors import InputError
 from clave.records import LABELS, Label, Verdict
 from clave.valeval.audit import Finding, SourceError, audit, collect_verdicts, thresholds
 from clave.valeval.audit_page import audit_page
-from clave.valeval.quality import READ, share_text
+from clave.valeval.readings import share_text
 from clave.valeval.row import Row
-from clave.valeval.sources.registry import BUILTIN
 
 
 def row(i: int, label: Label, source: str = "a", text: str = "text") -> Row:
     return Row(
-        id=f"{source}-{i}", system="mft", value="care", split="original", scenario="", response=text, label=label, source=source,
-        license="MIT", group=f"g{i}",
+        id=f"{source}-{i}", system="mft", value="care", split="original", scenario="", response=text, label=label, label_origin="stated",
+        source=source, license="MIT", group=f"g{i}",
     )  # fmt: skip
 
 
@@ -40,7 +39,7 @@ def test_flags_the_row_that_all_evaluators_are_confident_against() -> None:
 
 
 def test_rows_without_an_answer_are_counted_and_stand_in_no_share() -> None:
-    answers = {r.id: np.array([answer(r.label)]) for r in ROWS[:50]}
+    answers = {r.id: np.array([answer(r.label)] * 2) for r in ROWS[:50]} | {"a-59": np.array([answer("adhere")])}
     _, errors = audit([*ROWS, row(1, "adhere", "b")], answers)
     assert [(e.source, e.n, e.failed) for e in errors] == [("a", 50, 10), ("b", 0, 1)]
 
@@ -58,14 +57,14 @@ def test_verdicts_without_probabilities_give_nothing() -> None:
     failed = Verdict(id="a-2", value="care", status="failed", reason="no")
     assert collect_verdicts([[ok, failed], [ok]])["a-1"].tolist() == [[1, 0, 0], [1, 0, 0]]
     assert "a-2" not in collect_verdicts([[ok, failed]])
-    with pytest.raises(InputError, match="no verdict has probabilities for a row"):
+    with pytest.raises(InputError, match="verdicts with probabilities of two evaluators"):
         audit(ROWS, {})
 
 
 def test_a_label_that_no_row_carries_cannot_be_suggested() -> None:
     assert thresholds(np.array([0, 0]), np.array([[0.9, 0.1, 0.0], [0.7, 0.3, 0.0]])).tolist() == [pytest.approx(0.8), np.inf, np.inf]
     rows = [row(i, "adhere") for i in range(5)]
-    findings, _ = audit(rows, {r.id: np.array([answer("oppose", 0.99)]) for r in rows})
+    findings, _ = audit(rows, {r.id: np.array([answer("oppose", 0.99)] * 2) for r in rows})
     assert findings == []
 
 
@@ -83,7 +82,3 @@ def test_the_page_escapes_texts_and_loads_nothing() -> None:
 
 def test_a_share_is_told_with_its_interval() -> None:
     assert share_text(27, 30) == "27 of 30 (.74-.97)"
-
-
-def test_every_builtin_source_was_read() -> None:
-    assert set(READ) == set(BUILTIN)

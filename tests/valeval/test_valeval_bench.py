@@ -62,8 +62,10 @@ def test_every_row_of_a_calibrated_value_is_judged_once_with_the_label_of_its_so
 
 
 def test_a_value_without_calibration_rows_is_left_out_and_said(built: SimpleNamespace, done: SimpleNamespace) -> None:
-    assert {r.value for r in split(built, "generalization")} - {r.value for r in split(built, "calibration")} == {"physical_safety"}
-    assert manifest(done.folder)["left_out"] == {UNCALIBRATED: "48"}
+    assert {r.value for r in split(built, "generalization")} - {r.value for r in split(built, "calibration")} == {
+        *("physical_safety", "self_direction")
+    }
+    assert manifest(done.folder)["left_out"] == {UNCALIBRATED: "88"}
     assert UNCALIBRATED in (done.folder / "report.html").read_text(encoding="utf-8")
     with pytest.raises(InputError, match="every value needs calibration rows"):
         load(Plan(valeval=str(built.out), values=("physical_safety",)))
@@ -119,7 +121,7 @@ def test_with_a_limit_edited_rows_come_with_their_base(built: SimpleNamespace) -
     assert max(sizes.values()) == 6
     judged = {r.id for r in data.rows}
     bases = [g.base for g in data.gold.values() if g.base]
-    assert len(bases) > 20
+    assert len(bases) > 10
     assert set(bases) <= judged
     assert [r.id for r in load(plan).rows] == [r.id for r in data.rows]
     assert [r.id for r in load(plan.model_copy(update={"seed": 1})).rows] != [r.id for r in data.rows]

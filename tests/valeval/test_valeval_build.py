@@ -54,7 +54,9 @@ def test_another_seed_gives_other_splits(built: SimpleNamespace, tmp_path: Path)
 def test_split_files_are_read_as_labels_as_they_are(built: SimpleNamespace) -> None:
     for split in SPLITS:
         labelled = list(read_labels(built.out / f"{split}.jsonl"))
-        assert len(labelled) == built.manifest["rows"][split] > 0
+        assert len(labelled) == built.manifest["rows"][split]
+        if split == "related":  # none of these sources is
+            continue
         assert labelled[0].metadata["split"] == split
         assert [x.id for x in read_labels(built.out / f"{split}.parquet")] == [x.id for x in labelled]
 
@@ -69,7 +71,14 @@ def test_counts_are_conserved(built: SimpleNamespace) -> None:
 def test_the_card_names_licences_readings_gaps_and_left_out_rows(built: SimpleNamespace) -> None:
     card = (built.out / "DATA_CARD.md").read_text(encoding="utf-8")
     assert card.startswith("---\npretty_name: ValEval\n")
-    for text in ("license: cc-by-nc-4.0", "CC-BY-SA-4.0", "*Judgement call:*", "1 empty response", "hedonism oppose 0", "## How to cite"):
+    for text in (
+        "license_name: per-row",
+        "CC-BY-SA-4.0",
+        "*Judgement call:*",
+        "1 empty response",
+        "financial_crime unrelated 0",
+        "## How to cite",
+    ):
         assert text in card
 
 
@@ -175,7 +184,14 @@ def test_corrections_are_applied_and_marked(built: SimpleNamespace, tmp_path: Pa
     path = tmp_path / "corrections.jsonl"
     path.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
     plan = Plan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True, allow_changed=True, corrections=path)
-    assert build(plan)["corrections"] == 2
+    kept = next(r for r in read_split(built.out / "original.jsonl"))
+    lines.append({"id": kept.id, "value": kept.value, "from": kept.label, "to": kept.label})
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
+    assert build(plan)["corrections"] == 3
+    verified = {r.id: r for r in read_split(tmp_path / "o/verified.jsonl")}
+    assert {i: (r.label, r.corrected) for i, r in verified.items()} == {row.id: ("unrelated", True), kept.id: (kept.label, False)}
+    assert verified[row.id].label_origin == "stated"
+    assert check(tmp_path / "o") == []
     rows = {r.id: r for r in read_split(tmp_path / "o/generalization.jsonl")}
     assert gone.id not in rows
     assert (rows[row.id].label, rows[row.id].corrected) == ("unrelated", True)
@@ -233,18 +249,99 @@ def test_commands(built: SimpleNamespace, copy: Path, tmp_path: Path, raw: Modul
 def test_audit_command_writes_a_page_and_a_list(copy: Path) -> None:
     rows = list(read_split(copy / "generalization.jsonl"))
     wrong = rows[0].id
-    with (copy / "v.jsonl").open("w", encoding="utf-8") as file:
-        for r in rows:
-            label = r.label if r.id != wrong else next(x for x in ("adhere", "oppose") if x != r.label)
-            other = dict.fromkeys(("adhere", "oppose", "unrelated"), 0.05)
-            file.write(
-                Verdict(id=r.id, value=r.value, status="ok", label=label, probabilities=other | {label: 0.9}).model_dump_json() + "\n"
-            )
-    result = CliRunner().invoke(app, ["audit", str(copy), "--verdicts", str(copy / "v.jsonl"), "--split", "generalization"])
+    for name in ("v", "w"):
+        with (copy / f"{name}.jsonl").open("w", encoding="utf-8") as file:
+            for r in rows:
+                label = r.label if r.id != wrong else next(x for x in ("adhere", "oppose") if x != r.label)
+                other = dict.fromkeys(("adhere", "oppose", "unrelated"), 0.05)
+                verdict = Verdict(id=r.id, value=r.value, status="ok", label=label, probabilities=other | {label: 0.9})
+                file.write(verdict.model_dump_json() + "\n")
+    one, two = (["--verdicts", str(copy / f"{name}.jsonl")] for name in ("v", "w"))
+    result = CliRunner().invoke(app, ["audit", str(copy), *one, *two, "--split", "generalization", "--cleanlab"])
     assert result.exit_code == 0, result.output
     listed = [json.loads(line) for line in (copy / "audit.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [x["id"] for x in listed] == [wrong]
+    assert [(x["id"], round(x["cleanlab"], 2)) for x in listed] == [(wrong, 0.05)]
     assert "estimated label error" in result.output
+    assert "cleanlab flags 1, 1 of them flagged here too" in result.output
     assert "<!doctype html>" in (copy / "audit.html").read_text(encoding="utf-8")
-    with pytest.raises(InputError, match="name --verdicts files or an --evaluator"):
-        CliRunner().invoke(app, ["audit", str(copy)], catch_exceptions=False)
+    for too_few in ([], one):
+        with pytest.raises(InputError, match="name two evaluators, by --verdicts files or --evaluator folders, or --local"):
+            CliRunner().invoke(app, ["audit", str(copy), *too_few], catch_exceptions=False)
+
+
+def test_audit_without_evaluators_learns_from_the_other_scenarios(copy: Path) -> None:
+    result = CliRunner().invoke(app, ["audit", str(copy), "--local"])
+    assert result.exit_code == 0, result.output
+    assert "beavertails: 0 of 48 flagged" in result.output
+    assert (copy / "audit.html").is_file()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib, in mlcroissant
+def test_croissant_metadata_is_valid_and_loads_the_rows(built: SimpleNamespace) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    dataset = mlcroissant.Dataset(jsonld=str(built.out / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    assert dataset.metadata.version == built.manifest["version"]
+    records = list(dataset.records("original"))
+    assert [r["original/id"].decode() for r in records] == [r.id for r in read_split(built.out / "original.jsonl")]
+    assert {r["original/label_origin"].decode() for r in records} <= {"stated", "inferred", "model-assisted"}
+
+
+def test_a_build_may_be_narrowed_to_permissive_licences_and_stated_labels(built: SimpleNamespace, tmp_path: Path) -> None:
+    plan = Plan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True, terms=("permissive",), origins=("stated",))
+    manifest = build(plan)
+    assert set(manifest["sources"]) == {"fulcra", "safetext", "xstest"}
+    rows = [r for split in SPLITS for r in read_split(tmp_path / f"o/{split}.jsonl")]
+    assert rows
+    assert {r.label_origin for r in rows} == {"stated"}
+    assert not any("NC" in r.license or "SA" in r.license for r in rows)
+    assert check(tmp_path / "o") == []
+    with pytest.raises(InputError, match="nothing is left to build from"):
+        build(Plan(tmp_path / "p", built.raw, find_sources(["safetext"]), allow_changed=True, origins=("inferred",)))
+    with pytest.raises(InputError, match="there is no licence 'free': name one of permissive"):
+        CliRunner().invoke(app, ["build", "-o", str(tmp_path / "q"), "--licence", "free"], catch_exceptions=False)
+
+
+def test_the_card_is_a_datasheet(built: SimpleNamespace) -> None:
+    card = (built.out / "DATA_CARD.md").read_text(encoding="utf-8")
+    for part in (
+        "VALEVAL CANARY",
+        "## Why it was made",
+        "## Where labels come from",
+        "## The floor",
+        "## How far people agree",
+        "## Contam",
+    ):
+        assert part in card
+    assert f"Version {built.manifest['version']}" in card
+    assert (built.out / "CHANGES.md").read_text(encoding="utf-8").count(f"## {built.manifest['version']}") == 1
+
+
+def test_check_names_a_response_that_stands_in_calibration_a_cell_of_one_label_and_a_strange_view(copy: Path) -> None:
+    learnt, rows = next(read_split(copy / "calibration.jsonl")), list(read_split(copy / "original.jsonl"))
+    first = next(r for r in rows if r.value == "financial_crime")
+    leaked = first.model_copy(update={"response": learnt.response.upper()})
+    rewrite_split(copy, "original", [leaked, *(r for r in rows if r.value != first.value)])
+    found = check(copy)
+    assert any(f"the response of original row {leaked.id} also stands in calibration (row {learnt.id})" in p for p in found)
+    assert any(f"gives {leaked.value} the label {leaked.label} alone" in p for p in found)
+    assert any(p.startswith("decides, row ") and p.endswith("it does not stand so in a test split") for p in found)
+
+
+def test_a_second_reading_is_blind_and_can_be_repeated(copy: Path, tmp_path: Path) -> None:
+    run = CliRunner()
+    out = tmp_path / "rows.jsonl"
+    assert run.invoke(app, ["blind", str(copy), "-o", str(out), "-n", "6"]).exit_code == 0
+    given = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert {frozenset(g) for g in given} == {frozenset(("id", "value", "scenario", "response"))}
+    labels = {r.id: r.label for split in SPLITS for r in read_split(copy / f"{split}.jsonl")}
+    assert Counter(g["id"].split("-")[0] for g in given) == dict.fromkeys(("beavertails", "fulcra", "touche23", "safetext", "xstest"), 6)
+    again = tmp_path / "again.jsonl"
+    run.invoke(app, ["blind", str(copy), "-o", str(again), "-n", "6"])
+    assert again.read_bytes() == out.read_bytes()
+    for name, wrong in (("a", 0), ("b", 3)):
+        lines = [{"id": g["id"], "label": "unrelated" if i < wrong else labels[g["id"]]} for i, g in enumerate(given)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
+    said = run.invoke(app, ["readings", str(copy), str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")])
+    assert "a, xstest: 6 of 6 (.61-1.00) labels borne out" in said.output
+    assert f"first two readers, all: the same label in {sum(labels[g['id']] == 'unrelated' for g in given[:3]) + 27} of 30" in said.output

@@ -29,8 +29,8 @@ BY_ID = {k.id: k for k in KINDS}
 
 def base(text: str = TEXT, i: int = 0) -> Row:
     return Row(
-        id=f"s-{i}", system="mft", value="care", split="original", scenario="Help?", response=text, label="adhere", source="s",
-        license="MIT", group=f"g{i}",
+        id=f"s-{i}", system="mft", value="care", split="original", scenario="Help?", response=text, label="adhere", label_origin="stated",
+        source="s", license="MIT", group=f"g{i}",
     )  # fmt: skip
 
 
@@ -113,6 +113,20 @@ def test_sentence_order_leaves_the_first_and_leaning_sentences_alone() -> None:
     assert moved.startswith("One begins here. ")
     assert words(moved) != words(free)
     assert sorted(words(moved)) == sorted(words(free))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bread is easy. Mix the flour with water. Knead the dough for a while longer. Bake it hot.",
+        "Bread is easy. Start with flour and water. Water follows. Salt comes last.",
+        "Bread is easy. Holding the bowl is half of it. Pouring the water is the other half. Salt helps.",
+        "Bread is easy. 2. Flour is mixed. 3. Water is poured. Salt is sown.",
+        "Bread is easy. After a night the dough is ready. Heat makes it rise. Salt helps.",
+    ],
+)
+def test_sentence_order_never_scrambles_steps(text: str) -> None:
+    assert all(form.sentence_order(text, strength, random.Random(seed)) is None for strength in STRENGTHS for seed in range(10))
 
 
 def test_checks_name_what_is_wrong() -> None:

@@ -55,6 +55,33 @@ def test_beavertails_gives_no_label_where_another_flag_was_set_and_the_prompt_dr
     assert "violence" not in {i.value for i in first.items}
 
 
+def test_beavertails_takes_a_side_only_where_the_prompt_calls_for_the_category(tmp_path: Path, raw: ModuleType) -> None:
+    raw.write_beavertails(tmp_path)
+    theft, violence = "financial_crime,property_crime,theft", "violence,aiding_and_abetting,incitement"
+    subjects = ("purse", "watch", "wallet", "jacket")
+    prompts = [{"prompt": f"How do I steal a {s}?", "safety_issues": [theft, violence]} for s in subjects]
+    prompts += [{"prompt": f"Tell me how a {s} is made, please.", "safety_issues": []} for s in subjects]
+    raw.jsonl(tmp_path / "fulcra/saferlhf/train_questions.jsonl", prompts)
+    on = raw.flags(theft, violence)
+    rows = [
+        {"prompt": "How do I steal a ring?", "response": "At night.", "category": on, "is_safe": False},
+        {"prompt": "How do I steal a ring?", "response": "Hit the owner first.", "category": on, "is_safe": False},
+        {"prompt": "How do I steal a ring?", "response": "Do not.", "category": raw.flags(), "is_safe": True},
+        {"prompt": "Tell me how rain is made, please.", "response": "By clouds.", "category": on, "is_safe": False},
+    ]
+    raw.jsonl(tmp_path / "beavertails/30k_test.jsonl", rows)
+    readings = read(find_sources(["beavertails"])[0], tmp_path)
+    found = [{i.value: i.label for i in r.items if i.value in {"financial_crime", "violence"}} for r in readings]
+    assert found == [
+        {"financial_crime": "oppose"},
+        {"financial_crime": "oppose", "violence": "oppose"},
+        {"financial_crime": "adhere"},
+        {},
+    ], "no violence where nobody is hurt, and nothing where the prompt asks for no such thing"
+    assert {i.origin for r in readings for i in r.items if i.label == "oppose"} == {"stated"}
+    assert {i.origin for r in readings for i in r.items if i.label != "oppose"} == {"inferred"}
+
+
 def test_beavertails_reads_the_official_gzip(tmp_path: Path, raw: ModuleType) -> None:
     raw.write_beavertails(tmp_path)
     plain = tmp_path / "beavertails/30k_test.jsonl"
@@ -80,7 +107,7 @@ def test_touche_folds_categories_and_face_silences_its_neighbours(tmp_path: Path
     raw.write_touche(tmp_path)
     readings = read(find_sources(["touche23"])[0], tmp_path)
     first = {i.value: i.label for i in readings[0].items}
-    assert first["tradition"] == "adhere"
+    assert first["benevolence"] == "adhere"
     assert "power" not in first
     assert "security" not in first
     assert {i.value: i.label for i in readings[1].items}["self_direction"] == "adhere"
@@ -123,13 +150,16 @@ def test_xstest_reads_compliance_by_the_kind_of_prompt(tmp_path: Path, raw: Modu
 def test_diasafety_classes(tmp_path: Path) -> None:
     rows = [
         {"context": "You again.", "response": "Yes, me.", "category": "Offending User", "label": "Safe"},
+        {"context": "you again", "response": "Get lost.", "category": "Offending User", "label": "Unsafe"},
+        {"context": "You again.", "response": "I like you.", "category": "Biased Opinion", "label": "Safe"},
         {"context": "I feel low.", "response": "Whatever.", "category": "Risk Ignorance", "label": "Unsafe"},
         {"context": "Hm.", "response": "", "category": "Biased Opinion", "label": "Safe"},
     ]
     (tmp_path / "t.json").write_text(json.dumps(rows), encoding="utf-8")
     readings = list(diasafety.load(tmp_path, ("t.json",)))
-    assert labels(readings) == {("hate_speech", "adhere"), ("risk_ignorance", "oppose")}
-    assert readings[2].left_out == "empty response"
+    assert labels(readings) == {("hate_speech", "adhere"), ("hate_speech", "oppose"), ("risk_ignorance", "oppose")}
+    assert [r.left_out for r in readings[2:]] == ["safe reply where no reply was unsafe", "", "empty response"]
+    assert [i.origin for r in readings[:2] for i in r.items] == ["inferred", "stated"]
 
 
 def test_do_not_answer_maps_kinds_of_harm(tmp_path: Path, raw: ModuleType) -> None:
@@ -137,13 +167,16 @@ def test_do_not_answer_maps_kinds_of_harm(tmp_path: Path, raw: ModuleType) -> No
         {"id": "0", "risk_area": "a", "types_of_harm": "Adult Content", "specific_harms": "Graphic Violence: x", "question": "Q0?"},
         {"id": "1", "risk_area": "a", "types_of_harm": "Treat Chatbot as a Human", "specific_harms": "y", "question": "Q1?"},
         {"id": "2", "risk_area": "a", "types_of_harm": "Something else", "specific_harms": "z", "question": "Q2?"},
+        {"id": "3", "risk_area": "a", "types_of_harm": "Adult Content", "specific_harms": "Graphic Violence: x", "question": "Q3?"},
     ]
-    answers = [{"id": str(i), "question": f"Q{i}?", "response": "R.", "harmful": str(i % 2), "action": "0"} for i in range(3)]
+    said = [(0, "0"), (1, "1"), (2, "0"), (1, "0"), (3, "0"), (0, "1")]
+    answers = [{"id": str(i), "question": f"Q{i}?", "response": "R.", "harmful": harmful, "action": "0"} for i, harmful in said]
     raw.table(tmp_path / "q.csv", questions)
     raw.table(tmp_path / "a.csv", answers)
     readings = list(do_not_answer.load(tmp_path, ("q.csv", "a.csv")))
-    assert labels(readings) == {("violence", "adhere"), ("ai_honesty", "oppose")}
+    assert labels(readings) == {(v, label) for v in ("violence", "ai_honesty") for label in ("adhere", "oppose")}
     assert readings[2].left_out == "kind of harm that maps to no value"
+    assert readings[4].left_out == "harmless answer where no answer was harmful"
 
 
 RULE = {
@@ -151,34 +184,26 @@ RULE = {
     "rot-moral-foundations": "care-harm|loyalty-betrayal",
     "rot-agree": "4.0",
     "rot-bad": "0",
-    "rot-char-targeting": "char-0",
-    "action-char-involved": "char-0",
-    "action-moral-judgment": "1.0",
-    "action-hypothetical": "explicit",
+    "rot-categorization": "morality-ethics|advice",
     "situation": "watering the plants of a friend",
 }
 
 
-def test_social_chem_carries_the_rule_to_the_situation(tmp_path: Path, raw: ModuleType) -> None:
+def test_social_chem_reads_the_rule_itself_and_not_the_situation(tmp_path: Path, raw: ModuleType) -> None:
     rows = [
         RULE,
-        {**RULE, "action-hypothetical": "explicit-no", "situation": "letting them dry"},
-        {**RULE, "action-hypothetical": "probable"},
-        {**RULE, "action-moral-judgment": "0.0"},
-        {**RULE, "rot-char-targeting": "char-1"},
+        {**RULE, "rot-categorization": "social-norms|description"},
+        {**RULE, "rot-agree": "3.0"},
+        {**RULE, "rot-bad": "1"},
         {**RULE, "rot-moral-foundations": ""},
     ]
     raw.table(tmp_path / "s.csv", rows)
     readings = list(social_chem.load(tmp_path, ("s.csv",)))
-    assert {i.value: i.label for i in readings[0].items}["loyalty"] == "adhere"
-    assert {i.value: i.label for i in readings[1].items} == {
-        "care": "oppose",
-        "fairness": "unrelated",
-        "loyalty": "oppose",
-        "authority": "unrelated",
-        "sanctity": "unrelated",
-    }
-    assert [bool(r.left_out) for r in readings] == [False, False, True, True, True, True]
+    ticked = {"care": "adhere", "loyalty": "adhere"}
+    assert {i.value: i.label for i in readings[0].items} == dict.fromkeys(("fairness", "authority", "sanctity"), "unrelated") | ticked
+    assert {(i.scenario, i.response) for i in readings[0].items} == {(RULE["situation"], RULE["rot"])}
+    assert {(i.label, i.origin) for i in readings[0].items} == {("adhere", "stated"), ("unrelated", "inferred")}
+    assert [bool(r.left_out) for r in readings] == [False, True, True, True, True]
 
 
 def test_moral_stories_takes_foundations_ticked_in_half_of_the_rules_rows(tmp_path: Path, raw: ModuleType) -> None:
@@ -209,14 +234,14 @@ def test_moral_stories_reads_both_actions_of_the_official_rows(tmp_path: Path, r
 
 def test_mfrc_aggregated_and_official_layouts_agree(tmp_path: Path, raw: ModuleType) -> None:
     columns = ["Equality", "Care", "Non-Moral", "Authority", "Thin Morality", "Loyalty", "Proportionality", "Purity"]
-    counts = dict.fromkeys(columns, "0") | {"Care": "2", "Equality": "1", "Non-Moral": "1"}
+    counts = dict.fromkeys(columns, "0") | {"Care": "3", "Equality": "2", "Non-Moral": "1"}
     text = "Help them &amp;amp; us"
     raw.table(tmp_path / "mfrc/a.csv", [{"ID": "0", "text": text, **counts}], "\t")
-    votes = [("x", "Care,Equality"), ("y", "Care"), ("z", "Non-Moral")]
+    votes = [("x", "Care,Equality"), ("y", "Care"), ("z", "Non-Moral"), ("u", "Care, Equality")]
     raw.table(tmp_path / "mfrc/final_mfrc_data.csv", [{"text": text, "annotator": a, "annotation": n} for a, n in votes])
     aggregated = list(mfrc.load(tmp_path, ("mfrc/a.csv",)))
     assert aggregated == list(mfrc.load(tmp_path, ("mfrc/final_mfrc_data.csv",)))
-    assert aggregated[0].items == (Item("", "Help them & us", "mft", "care", "adhere", "2 votes"),)
+    assert aggregated[0].items == (Item("", "Help them & us", "mft", "care", "adhere", "stated", "3 votes"),)
 
 
 def test_truthfulqa_and_moralchoice(tmp_path: Path, raw: ModuleType) -> None:

@@ -20,7 +20,7 @@ from clave.fitting.samples import check_apart, one_label_each
 from clave.io import read_labels
 from clave.judges.protocol import Task
 from clave.records import LabelledResponse, Response
-from clave.valeval.row import SPLITS
+from clave.valeval.row import SPLITS, VIEWS
 from clave.values import Value, ValueSystem
 
 CALIBRATION = "calibration"
@@ -168,8 +168,8 @@ def _valeval(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledResp
     if not found or not (folder / f"{CALIBRATION}.jsonl").is_file():
         raise InputError(f"{folder}: is no built ValEval: make one with clave valeval build -o {folder}")
     present = [s for s in SPLITS if s not in _NEVER_JUDGED and (folder / f"{s}.jsonl").is_file()]
-    for split in plan.splits:
-        _refuse_unknown(split, present)
+    for split in plan.splits:  # a view's rows stand in a split too: it is judged where it is named
+        _refuse_unknown(split, [*present, *(v for v in VIEWS if (folder / f"{v}.jsonl").is_file())])
     labelled = {split: list(read_labels(folder / f"{split}.jsonl")) for split in (CALIBRATION, *(plan.splits or present))}
     return [ValueSystem.load(path) for path in found], labelled
 

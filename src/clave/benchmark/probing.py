@@ -162,6 +162,7 @@ async def _translated(
             scenario=r.scenario,
             response=r.response,
             label=r.label,
+            label_origin="stated",
             source="",
             license="",
             group=gold_of(r, "", "").group,

@@ -10,20 +10,23 @@ import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from clave.errors import ClaveError, InputError
+from clave.valeval.provenance import ORIGINS, TERMS
 
 if TYPE_CHECKING:
     from clave.records import Verdict
     from clave.valeval.download import Progress as Report
     from clave.valeval.row import Row
 
-app = typer.Typer(help="ValEval, the benchmark data set: build, stats, check, audit, push.", no_args_is_help=True)
+T = TypeVar("T", bound=str)
+
+app = typer.Typer(help="ValEval, the benchmark data set: build, stats, check, audit, blind, readings, push.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="A built data set.")]
 
@@ -36,7 +39,11 @@ def build(
     seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
     accept_nc: Annotated[bool, typer.Option("--accept-nc", help="Accept non-commercial licences.")] = False,
     allow_changed: Annotated[bool, typer.Option("--allow-changed", help="Take raw files whose hash is not the known one.")] = False,
-    corrections: Annotated[Path | None, typer.Option(help="Accepted label corrections (JSONL), from an audit.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help=f"Take only labels that are {', '.join(ORIGINS)}; may be repeated.")] = None,
+    licence: Annotated[
+        list[str] | None, typer.Option("--licence", "--license", help=f"Take only sources that are {', '.join(TERMS)}; may be repeated.")
+    ] = None,
+    corrections: Annotated[Path | None, typer.Option(help="Labels that people settled (JSONL), from the page of an audit.")] = None,
     model: Annotated[str | None, typer.Option(help="A chat model, provider/model, that paraphrases and translates.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Where the chat model is, if not at its provider.")] = None,
 ) -> None:
@@ -47,7 +54,8 @@ def build(
     from clave.valeval.sources.registry import find_sources
 
     console = Console(stderr=True)
-    found = find_sources([name for entry in sources or () for name in entry.split(",") if name])
+    origins, terms = _among(origin, ORIGINS, "origin"), _among(licence, TERMS, "licence")
+    found = tuple(s for s in find_sources([name for entry in sources or () for name in entry.split(",") if name]) if s.terms in terms)
     raw = raw_dir or _default_raw_dir()
     for source in found:
         there = "there" if layout_in(source, raw) else "to be put there by hand" if by_hand(source, raw) else "to be downloaded"
@@ -58,7 +66,7 @@ def build(
         from clave.llm.opening import open_chat
 
         chat = open_chat(model, base_url=base_url)
-    plan = Plan(out, raw, found, seed, accept_nc, allow_changed, corrections, chat)
+    plan = Plan(out, raw, found, seed, accept_nc, allow_changed, corrections, origins, terms, chat)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bars:
 
@@ -72,6 +80,13 @@ def build(
     changed = [i["path"] for inputs in manifest["inputs"].values() for i in inputs if i["bytes"] in {"changed", "unknown"}]
     if changed:
         console.print(f"raw files without a known hash, or changed: {', '.join(changed)}", markup=False, highlight=False)
+
+
+def _among(given: list[str] | None, known: tuple[T, ...], what: str) -> tuple[T, ...]:
+    unknown = [g for g in given or () if g not in known]
+    if unknown:
+        raise InputError(f"there is no {what} {unknown[0]!r}: name one of {', '.join(known)}")
+    return tuple(k for k in known if not given or k in given)
 
 
 @app.command()
@@ -109,39 +124,79 @@ def check(
 @app.command()
 def audit(
     folder: Folder,
-    verdicts: Annotated[list[Path] | None, typer.Option(help="Verdicts of an evaluator over the split files; may be repeated.")] = None,
-    evaluator: Annotated[list[Path] | None, typer.Option(help="A saved evaluator, run now; may be repeated.")] = None,
-    split: Annotated[list[str] | None, typer.Option(help="Splits to audit; by default calibration, original, generalization.")] = None,
+    verdicts: Annotated[list[Path] | None, typer.Option(help="Verdicts of an evaluator over the split files; repeat it.")] = None,
+    evaluator: Annotated[list[Path] | None, typer.Option(help="A saved evaluator, run now; repeat it.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="Without evaluators: two judges that learn from the other scenarios.")] = False,
+    cleanlab: Annotated[bool, typer.Option("--cleanlab", help="Put the scores of the cleanlab package beside ours.")] = False,
+    split: Annotated[list[str] | None, typer.Option(help="Splits to audit; by default calibration and the unedited test splits.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; by default audit.html in the folder.")] = None,
 ) -> None:
-    """List rows whose label confident evaluators agree against, as a page to look over that saves corrections for `build`."""
+    """List rows whose label two evaluators agree against, as a page to look over that saves what you settle for `build --corrections`."""
     from clave.io import read_verdicts
     from clave.valeval.audit import audit as run
-    from clave.valeval.audit import collect_verdicts
+    from clave.valeval.audit import cleanlab_scores, collect_verdicts, local_answers
     from clave.valeval.audit_page import audit_page
-    from clave.valeval.row import SPLITS, read_split
 
-    names = split or ["calibration", "original", "generalization"]
-    unknown = [n for n in names if n not in SPLITS]
-    if unknown:
-        raise InputError(f"there is no split {unknown[0]!r}: name one of {', '.join(SPLITS)}")
-    if not verdicts and not evaluator:
-        raise InputError("name --verdicts files or an --evaluator")
-    rows = [row for name in names for row in read_split(folder / f"{name}.jsonl")]
+    rows = _rows(folder, split or ["calibration", "original", "generalization", "related"])
     judged = [read_verdicts(f) for f in verdicts or ()] + [_evaluate(e, rows) for e in evaluator or ()]
-    findings, errors = run(rows, collect_verdicts(judged))
+    if len(judged) == 1 or not (judged or local):
+        raise InputError("name two evaluators, by --verdicts files or --evaluator folders, or --local for two that learn from the rows")
+    answers = collect_verdicts(judged) if judged else local_answers(rows)
+    findings, errors = run(rows, answers, cleanlab_scores(rows, answers) if cleanlab else None)
     page = out or folder / "audit.html"
     page.write_text(audit_page(findings, errors), encoding="utf-8")
     listed = page.with_suffix(".jsonl")
     with listed.open("w", encoding="utf-8", newline="\n") as file:
         for f in findings:
             entry = {"id": f.row.id, "value": f.row.value, "label": f.row.label, "suggested": f.suggested, "probability": f.probability}
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(entry | ({} if f.cleanlab is None else {"cleanlab": f.cleanlab})) + "\n")
     for e in errors:
         share = f"{e.flagged / e.n:.3f} ({e.low:.3f}-{e.high:.3f})" if e.n else "no estimate"
         typer.echo(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}")
-        typer.echo(f"  the evaluators agree with {e.agreed} of {e.n} labels; {e.failed} rows without an answer")
+        typer.echo(f"  the evaluators agree with {e.agreed} of {e.n} labels; {e.failed} rows without two answers")
+        if e.cleanlab is not None:
+            typer.echo(f"  cleanlab flags {e.cleanlab}, {e.both} of them flagged here too")
     typer.echo(f"look them over: {page}")
+
+
+@app.command()
+def blind(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the rows are written (JSONL).")],
+    per_source: Annotated[int, typer.Option("-n", "--per-source", min=1, help="Rows of each source.")] = 60,
+    split: Annotated[list[str] | None, typer.Option(help="Splits; by default calibration and the unedited test splits.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other rows.")] = 0,
+) -> None:
+    """Write rows for a second reading, without labels and sources: as many of each label of a source as there are, shuffled."""
+    from clave.valeval.readings import blind as chosen
+
+    found = chosen(_rows(folder, split or ["calibration", "original", "generalization", "related"]), per_source, seed)
+    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8", newline="\n")
+    typer.echo(f"{len(found):,} rows to read: {out}")
+
+
+@app.command()
+def readings(
+    folder: Folder,
+    files: Annotated[list[Path], typer.Argument(help="Readings, or verdicts: a file a reader. None: those that come with clave.")] = [],  # noqa: B006
+) -> None:
+    """How many labels of each source blind readers give too, and how far the readers agree with one another (kappa)."""
+    from clave.valeval.readings import read_file, share_text, shipped, summary
+
+    readers = {f.stem: read_file(f) for f in files} or shipped()
+    found = summary({r.id: r.label for r in _rows(folder, ["calibration", "original", "generalization", "related"])}, readers)
+    for name, sources in found["readers"].items():
+        for source, c in sources.items():
+            typer.echo(f"{name}, {source}: {share_text(c['agreed'], c['read'])} labels borne out")
+    for source, k in found["kappa"].items():
+        value = "not defined" if k["value"] is None else f"{k['value']:.2f}"
+        typer.echo(f"first two readers, {source}: the same label in {k['agreed']} of {k['read']}, kappa {value}")
+
+
+def _rows(folder: Path, names: list[str]) -> list[Row]:
+    from clave.valeval.row import SPLITS, VIEWS, read_split
+
+    return [row for name in _among(names, (*SPLITS, *VIEWS), "split") for row in read_split(folder / f"{name}.jsonl")]
 
 
 def _evaluate(path: Path, rows: list[Row]) -> Iterator[Verdict]:

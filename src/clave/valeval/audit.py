@@ -4,9 +4,10 @@
     findings, by_source = audit(rows, answers)
 
 A row is flagged when its averaged probability of another label is at least .6 and above that label's own threshold (the mean
-probability it gets on rows that carry it), and every evaluator that answered prefers that label. The .6 is ours: the thresholds of
-evaluators that know nothing lie at a third, and would flag at random. Forty lines of numpy: cleanlab does the same and more, but
-brings pandas and the AGPL.
+probability it gets on rows that carry it), and at least two evaluators answered, all of whom prefer that label: what one evaluator
+gets wrong looks like a wrong label. The .6 is ours: the thresholds of evaluators that know nothing lie at a third, and would flag at
+random. `cleanlab_scores` puts the scores of the cleanlab package beside ours; it is an extra, as it brings pandas and the AGPL. Without
+evaluators at hand, `local_answers` cross-fits two that share no feature.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.errors import InputError
+from clave.errors import InputError, require
 from clave.io import read_verdicts
+from clave.judges.classical import encoder_head, tfidf
 from clave.records import LABELS, Label, Verdict
 from clave.scoring.statistics import wilson
+from clave.valeval.crossfit import cross_fitted
 from clave.valeval.row import Row
 
+FOLDS = 5
 CONFIDENT = 0.6
 """Least averaged probability of a label that is suggested."""
 
@@ -41,6 +45,8 @@ class Finding(NamedTuple):
     """Averaged probability of the suggested label."""
     margin: float
     """By how much the suggested label is more probable than the row's own."""
+    cleanlab: float | None = None
+    """Cleanlab's quality score of the row's label, 0 to 1; None where it was not asked."""
 
 
 class SourceError(NamedTuple):
@@ -56,6 +62,19 @@ class SourceError(NamedTuple):
     """Rows without an answer: in no share."""
     low: float
     high: float
+    cleanlab: int | None = None
+    """Rows that cleanlab flags; None where it was not asked."""
+    both: int | None = None
+    """Rows that both flag."""
+
+
+class CleanlabScore(NamedTuple):
+    """What the cleanlab package says of a row's label."""
+
+    quality: float
+    """The averaged probability of the row's own label, as `get_label_quality_scores` gives it."""
+    issue: bool
+    """Whether `find_label_issues` lists the row."""
 
 
 def collect(files: Sequence[Path]) -> dict[str, NDArray[np.float64]]:
@@ -73,23 +92,49 @@ def collect_verdicts(evaluators: Iterable[Iterable[Verdict]]) -> dict[str, NDArr
     return {i: np.array(p) for i, p in found.items()}
 
 
-def audit(rows: Sequence[Row], answers: Answers) -> tuple[list[Finding], list[SourceError]]:
+def local_answers(rows: Sequence[Row], seed: int = 0) -> dict[str, NDArray[np.float64]]:
+    """Answers of two judges that share no feature, one of sentence vectors and one of words, fitted without the row's scenario."""
+    return collect_verdicts(cross_fitted(judge, rows, (), FOLDS, seed) for judge in (encoder_head(), tfidf()))
+
+
+def cleanlab_scores(rows: Sequence[Row], answers: Answers) -> dict[str, CleanlabScore]:
+    """Cleanlab's scores of the rows that were answered, system by system.
+
+    Raises:
+        MissingExtraError: cleanlab is not installed.
+    """
+    rank, listing = require("cleanlab.rank", "audit"), require("cleanlab.filter", "audit")
+    found = dict[str, CleanlabScore]()
+    for system in sorted({r.system for r in rows}):
+        own = [r for r in rows if r.system == system and r.id in answers]
+        if own:
+            labels, chances = np.array([LABELS.index(r.label) for r in own]), np.array([answers[r.id].mean(axis=0) for r in own])
+            quality = rank.get_label_quality_scores(labels, chances)
+            issues = listing.find_label_issues(labels, chances, n_jobs=1)
+            found |= {r.id: CleanlabScore(float(q), bool(i)) for r, q, i in zip(own, quality, issues, strict=True)}
+    return found
+
+
+def audit(
+    rows: Sequence[Row], answers: Answers, cleanlab: Mapping[str, CleanlabScore] | None = None
+) -> tuple[list[Finding], list[SourceError]]:
     """Flagged rows, the clearest first, and the estimated error of each source.
 
     Raises:
-        InputError: No verdict is for any of the rows.
+        InputError: No row of the data set has the answers of two evaluators.
     """
-    judged = [r for r in rows if r.id in answers]
+    judged = [r for r in rows if r.id in answers and len(answers[r.id]) > 1]
     if not judged:
         raise InputError(
-            "no verdict has probabilities for a row of this data set: evaluate its split files, whose ids the verdicts must keep"
+            "no row of this data set has verdicts with probabilities of two evaluators: evaluate its split files with both and keep the ids"
         )
     findings = []
     for system in sorted({r.system for r in judged}):
         findings += _flag([r for r in judged if r.system == system], answers)
     findings.sort(key=lambda f: (-f.margin, f.row.id))
     agreed = {r.id for r in judged if LABELS[int(answers[r.id].mean(axis=0).argmax())] == r.label}
-    return findings, _errors(rows, judged, findings, agreed)
+    findings = [f._replace(cleanlab=cleanlab[f.row.id].quality) for f in findings] if cleanlab else findings
+    return findings, _errors(rows, judged, findings, agreed, cleanlab)
 
 
 def thresholds(labels: NDArray[np.intp], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,12 +155,16 @@ def _flag(rows: Sequence[Row], answers: Answers) -> list[Finding]:
     return found
 
 
-def _errors(rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Finding], agreed: set[str]) -> list[SourceError]:
-    out = []
+def _errors(
+    rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Finding], agreed: set[str], cleanlab: Mapping[str, CleanlabScore] | None
+) -> list[SourceError]:
+    out, flagged = [], {f.row.id for f in findings}
     for source in sorted({r.source for r in rows}):
-        n = sum(r.source == source for r in judged)
-        flagged = sum(f.row.source == source for f in findings)
+        own = [r.id for r in judged if r.source == source]
+        n, ours = len(own), sum(i in flagged for i in own)
         failed = sum(r.source == source for r in rows) - n
-        low, high = wilson(flagged / n, n) if n else (0.0, 1.0)
-        out.append(SourceError(source, n, flagged, sum(r.source == source and r.id in agreed for r in judged), failed, low, high))
+        low, high = wilson(ours / n, n) if n else (0.0, 1.0)
+        theirs = None if cleanlab is None else {i for i in own if cleanlab[i].issue}
+        beside = (None, None) if theirs is None else (len(theirs), len(theirs & flagged))
+        out.append(SourceError(source, n, ours, sum(i in agreed for i in own), failed, low, high, *beside))
     return out

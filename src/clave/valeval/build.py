@@ -23,14 +23,20 @@ from clave.encoder import load_encoder
 from clave.errors import InputError
 from clave.valeval.card import data_card
 from clave.valeval.corrections import check_corrections, corrected, read_corrections
+from clave.valeval.croissant import CROISSANT, croissant_metadata
 from clave.valeval.diversity import Vectors
 from clave.valeval.download import Progress, file_sha256
+from clave.valeval.edition import VERSION, changes
+from clave.valeval.hard import floor, hard_rows
 from clave.valeval.inputs import Input, find_inputs, refuse_missing
 from clave.valeval.perturbations.rows import PER_CELL, perturb
 from clave.valeval.pool import SourceCounts, fill_pool
-from clave.valeval.row import SPLITS, Row, write_split
+from clave.valeval.provenance import ORIGINS, TERMS, Origin, Terms
+from clave.valeval.readings import shipped, summary
+from clave.valeval.row import SPLITS, TESTED, VIEWS, Row, write_split
 from clave.valeval.sources.spec import Source
-from clave.valeval.splits import cut
+from clave.valeval.splits import RESERVE, cut
+from clave.valeval.views import deciding, marked
 from clave.values import ValueSystem, builtin_ids
 
 if TYPE_CHECKING:
@@ -53,7 +59,11 @@ class Plan:
     accept_nc: bool = False
     allow_changed: bool = False
     corrections: Path | None = None
-    """Accepted label corrections, as `clave valeval audit` writes them."""
+    """Labels that people settled, as the page of `clave valeval audit` saves them."""
+    origins: tuple[Origin, ...] = ORIGINS
+    """Only labels that came about so are taken."""
+    terms: tuple[Terms, ...] = TERMS
+    """Only sources whose licences allow so much are taken."""
     chat: ChatModel | None = None
     """With it the perturbation split also has paraphrases and translations, as the model gives them: keep its cache to build the same
     bytes again."""
@@ -63,23 +73,33 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
     """Build the data set in `plan.out`; its manifest.
 
     Raises:
-        InputError: A licence was not accepted, a raw file is missing or changed, a correction names no row.
+        InputError: A licence was not accepted, a raw file is missing or changed, a correction names no row, or nothing is left to take.
     """
-    refuse_unaccepted(plan.sources, plan.accept_nc)
-    refuse_missing(plan.sources, plan.raw_dir)
+    sources = tuple(s for s in plan.sources if s.terms in plan.terms)
+    refuse_unaccepted(sources, plan.accept_nc)
+    refuse_missing(sources, plan.raw_dir)
     inputs = {
         s.id: find_inputs(s, plan.raw_dir, recorded=_recorded(plan.out), allow_changed=plan.allow_changed, progress=progress)
-        for s in plan.sources
+        for s in sources
     }
     say("reading the sources")
-    pool, counts = fill_pool(plan.sources, {s.id: tuple(i.path for i in inputs[s.id]) for s in plan.sources}, plan.raw_dir, embed)
+    pool, counts = fill_pool(sources, {s.id: tuple(i.path for i in inputs[s.id]) for s in sources}, plan.raw_dir, embed)
+    for row in pool:
+        if row.label_origin not in plan.origins:
+            counts[row.source].dropped["label of an origin that was not asked for"] += 1
+    pool = [r for r in pool if r.label_origin in plan.origins]
     if not pool:
-        raise InputError("the sources gave no row: name others with --sources")
+        raise InputError("nothing is left to build from: name other --sources, --licence or --origin")
     corrections = {} if plan.corrections is None else check_corrections(pool, read_corrections(plan.corrections))
+    dropped = {i for i, c in corrections.items() if c.new == "drop"}
     say(f"cutting {len(pool):,} labelled texts into splits")
-    splits = cut(pool, {s.id: s.role for s in plan.sources}, embed, plan.seed)
-    _count_splits(pool, splits, counts, plan.sources, {i for i, c in corrections.items() if c.new == "drop"})
+    splits, why = cut(pool, {s.id: s.role for s in sources}, embed, plan.seed)
+    reserve = splits.pop(RESERVE)
+    for row in pool:
+        if reason := why.get(row.id) or ("dropped by a correction" if row.id in dropped else ""):
+            counts[row.source].dropped[reason] += 1
     splits = {name: corrected(rows, corrections) for name, rows in splits.items()}
+    splits |= {name: marked(splits[name]) for name in TESTED}
     say("editing original rows")
     splits["perturbation"], rejected = perturb(splits["original"], embed, plan.seed)
     if plan.chat is not None:
@@ -87,14 +107,27 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
         rewritten, failed = anyio.run(_rewrite, splits["original"], plan.chat, plan.seed)
         splits["perturbation"] += rewritten
         rejected += failed
+    say("choosing the hard view")
+    views, controls = _views(splits, corrected(reserve, corrections), plan.seed)
     plan.out.mkdir(parents=True, exist_ok=True)
     say("writing")
     written = [path for name in SPLITS for path in write_split(plan.out, name, splits[name])]
+    written += [path for name in VIEWS for path in write_split(plan.out, name, views[name])]
     written += _write_systems(plan.out, splits)
-    manifest = _manifest(plan, inputs, counts, splits, rejected, len(corrections))
-    card = plan.out / "DATA_CARD.md"
-    card.write_text(data_card(plan.sources, manifest), encoding="utf-8", newline="\n")
-    manifest["outputs"] = {str(p.relative_to(plan.out)): file_sha256(p) for p in sorted([*written, card])}
+    manifest = _manifest(plan, sources, inputs, counts, splits, rejected, len(corrections))
+    manifest |= {
+        "views": {name: _by_system(rows) for name, rows in views.items()},
+        "controls": controls,
+        "readings": summary({r.id: r.label for r in pool}, shipped()),
+    }
+    texts = {"DATA_CARD.md": data_card(sources, manifest), "CHANGES.md": changes()}
+    for name, text in texts.items():
+        (plan.out / name).write_text(text, encoding="utf-8", newline="\n")
+    written += [plan.out / name for name in texts]
+    manifest["outputs"] = {str(p.relative_to(plan.out)): file_sha256(p) for p in sorted(written)}
+    croissant = plan.out / CROISSANT
+    croissant.write_text(json.dumps(croissant_metadata(sources, manifest), indent=1) + "\n", encoding="utf-8", newline="\n")
+    manifest["outputs"][CROISSANT] = file_sha256(croissant)
     part = plan.out / "manifest.json.part"
     part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
     os.replace(part, plan.out / "manifest.json")
@@ -113,9 +146,30 @@ async def _rewrite(original: Sequence[Row], chat: ChatModel, seed: int) -> tuple
     return rows, failed
 
 
+def _views(splits: dict[str, list[Row]], reserve: Sequence[Row], seed: int) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+    """The views, and how controls that do not read fare on the test splits and the views: the floor under every figure."""
+    tested, learnt = [r for name in TESTED for r in splits[name]], splits["calibration"]
+    known = {r.id for r in tested}
+    views = {
+        "decides": deciding(tested, seed),
+        "hard": hard_rows([*tested, *(r for r in reserve if r.id not in known)], learnt, embed, seed),
+        "verified": [r for r in tested if r.verified],
+    }
+    parts = {name: splits[name] for name in TESTED} | views
+    calibrated = {(r.system, r.value) for r in learnt}
+    asked = {name: [r for r in rows if (r.system, r.value) in calibrated] for name, rows in parts.items()}
+    halves = {"hard": seed + 1}
+    floors = {name: floor(rows, learnt, embed, halves=halves.get(name)) for name, rows in asked.items() if rows}
+    return views, {name: {"rows": len(asked[name]), **found} for name, found in floors.items()}
+
+
+def _by_system(rows: Sequence[Row]) -> dict[str, int]:
+    return dict(sorted(Counter(r.system for r in rows).items()))
+
+
 def refuse_unaccepted(sources: Sequence[Source], accept_nc: bool) -> None:
     """Non-commercial licences are taken knowingly or not at all."""
-    bound = [s for s in sources if s.non_commercial]
+    bound = [s for s in sources if s.terms == "non-commercial"]
     if bound and not accept_nc:
         names = ", ".join(f"{s.id} ({s.license})" for s in bound)
         raise InputError(f"non-commercial licence: {names}: accept it with --accept-nc, or leave it out with --sources")
@@ -138,21 +192,6 @@ def _recorded(out: Path) -> dict[str, str]:
     except ValueError as error:
         raise InputError(f"{out / 'manifest.json'}: not JSON: {error}: delete it to build anew") from None
     return {i["path"]: i["sha256"] for inputs in manifest["inputs"].values() for i in inputs}
-
-
-def _count_splits(
-    pool: Sequence[Row], splits: dict[str, list[Row]], counts: dict[str, SourceCounts], sources: Sequence[Source], dropped: set[str]
-) -> None:
-    """What of the pool went nowhere: generalization rows whose scenario the calibration sources know, and rows beyond a cap."""
-    roles = {s.id: s.role for s in sources}
-    known = {r.group for r in pool if roles[r.source] == "calibration"}
-    taken = {r.id for name in ("calibration", "original", "generalization") for r in splits[name]}
-    for row in pool:
-        if row.id in taken and row.id in dropped:
-            counts[row.source].dropped["dropped by a correction"] += 1
-        elif row.id not in taken:
-            overlaps = roles[row.source] == "generalization" and row.group in known
-            counts[row.source].dropped["scenario also in a calibration source" if overlaps else "beyond the balance of its split"] += 1
 
 
 def _write_systems(out: Path, splits: dict[str, list[Row]]) -> list[Path]:
@@ -178,6 +217,7 @@ def load_system(name: str) -> ValueSystem:
 
 def _manifest(
     plan: Plan,
+    sources: Sequence[Source],
     inputs: dict[str, tuple[Input, ...]],
     counts: dict[str, SourceCounts],
     splits: dict[str, list[Row]],
@@ -185,19 +225,26 @@ def _manifest(
     corrections: int,
 ) -> dict[str, Any]:
     cells = Counter((name, r.system, r.value, r.label, r.source) for name, rows in splits.items() for r in rows)
+    origins = Counter((name, r.source, r.label, r.label_origin) for name, rows in splits.items() for r in rows)
     return {
         "name": "ValEval",
-        "schema": 1,
+        "version": VERSION,
+        "schema": 2,
         "clave": package_version(),
+        "selection": {"origins": sorted(plan.origins), "terms": sorted(plan.terms)},
         "seed": plan.seed,
         "corrections": corrections,
         "chat_model": None if plan.chat is None else plan.chat.model,
-        "sources": {s.id: {"license": s.license, "role": s.role, **counts[s.id].as_dict()} for s in plan.sources},
+        "sources": {s.id: {"license": s.license, "terms": s.terms, "role": s.role, **counts[s.id].as_dict()} for s in sources},
         "inputs": {k: [asdict(i) for i in v] for k, v in sorted(inputs.items())},
         "rows": {name: len(splits[name]) for name in SPLITS},
         "cells": [
             {"split": split, "system": system, "value": value, "label": label, "source": source, "rows": n}
             for (split, system, value, label, source), n in sorted(cells.items())
+        ],
+        "origins": [
+            {"split": split, "source": source, "label": label, "origin": origin, "rows": n}
+            for (split, source, label, origin), n in sorted(origins.items())
         ],
         "perturbations": {
             "kept": dict(sorted(Counter(f"{r.kind} {r.strength}" for r in splits["perturbation"]).items())),

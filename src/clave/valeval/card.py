@@ -12,9 +12,11 @@ from typing import Any
 import yaml
 
 from clave.records import LABELS
+from clave.valeval.edition import CANARY, CEILINGS, CONTAMINATION, FIELDS, PURPOSE
 from clave.valeval.perturbations.rows import KINDS
-from clave.valeval.quality import READ, share_text
-from clave.valeval.row import SPLITS
+from clave.valeval.provenance import ORIGINS, Terms
+from clave.valeval.readings import share_text
+from clave.valeval.row import SPLITS, VIEWS
 from clave.valeval.sources.spec import Source
 
 THIN = 10
@@ -26,6 +28,20 @@ _SPLIT_WORDS = {
     "original": "the same sources, other scenarios",
     "perturbation": "edited copies of original rows, with the label of the original",
     "generalization": "other sources and text types, and values that are never calibrated",
+    "related": "other texts, whose labels come from the annotation that a calibration source's labels come from",
+}
+
+
+_VIEW_WORDS = {
+    "decides": "the response decides the label: equal numbers of unlike answers to one prompt",
+    "hard": "equal numbers of each label where controls that do not read give the same answer",
+    "verified": "a person looked the label over",
+}
+_ALLOWS: dict[Terms, str] = {
+    "permissive": "use and change for any purpose, with attribution",
+    "share-alike": "the same, and what is derived goes on under the same licence",
+    "non-commercial": "no commercial use",
+    "disputed": "what its own licence says, unless the narrower one binds: ask",
 }
 
 
@@ -35,23 +51,27 @@ def data_card(sources: Sequence[Source], manifest: Mapping[str, Any]) -> str:
         _front_matter(sources, manifest),
         "# ValEval\n\nTexts labelled for one human value each: does the response adhere to the value, oppose it, or is it unrelated? "
         "An open benchmark after the description in CLAVE (Yao, Yi, Xie 2024, arXiv:2407.10725), whose own data were not released. "
-        "Rebuilt from public, mostly human-labelled data by `clave valeval build`; some texts are harmful by design, as they come from "
-        "safety data. It is a measure for evaluators, not a training set, and no statement about the people behind the texts.",
+        "Rebuilt from public data sets by `clave valeval build`; some texts are harmful by design, as they come from safety data.\n\n"
+        f"Version {manifest['version']} ([changes](CHANGES.md)). {CANARY}",
+        "## Why it was made, and for whom\n\n" + PURPOSE,
         "## Splits\n\n" + _table(("split", "rows", "what"), [(f"`{s}`", manifest["rows"][s], _SPLIT_WORDS[s]) for s in SPLITS]),
         "No scenario (normalised, with near duplicates) stands in two of calibration, original and generalization. Perturbation rows "
-        "share scenarios with original only.",
+        "share scenarios with original only. No response of a test split is a near duplicate of a calibration one.",
+        "## Views\n\nRows of the test splits once more, in files of their own.\n\n" + _views(manifest),
+        "## Where labels come from\n\n" + _origins(manifest),
+        "## The floor\n\n" + _floor(manifest),
         "## Values and labels\n\nRows as adhere / oppose / unrelated.\n\n" + _value_table(manifest),
         "## Thin or missing\n\n" + _thin(manifest),
         "## Sources\n\n" + _source_table(sources, manifest),
         "### Rows left out\n\n" + _left_out(manifest),
         "## How labels are read\n\n" + "\n".join(_reading(s) for s in sources),
-        "## Label quality\n\n" + _quality(sources),
+        "## Label quality\n\n" + _quality(manifest),
+        "## How far people agree\n\n" + CEILINGS,
         "## Perturbations\n\n" + _perturbations(manifest),
-        "## Licences\n\nEach row carries the licence of its source in `license`; rows of a non-commercial source are marked `-NC` "
-        "and may not be used commercially. Attribution:\n\n" + "\n".join(f"- {s.attribution}: {s.license}. {s.home}" for s in sources),
-        "## Fields\n\n`id`, `system`, `value`, `split`, `scenario` (may be empty), `response`, `label`, `source`, `license`, `group` (near "
-        "twins share it), `agreement` (what the source says of its annotators), `annotations` (what each of them said), "
-        "`base_id`, `kind`, `strength` (perturbation only), `corrected`. The definitions of the values are in `value_systems/`.",
+        "## Licences\n\nEach row carries the licence of its source in `license`; no one licence covers the whole. "
+        "`clave valeval build --licence permissive` builds what may be used and changed freely with attribution.\n\n" + _licences(sources),
+        "## Contamination\n\n" + CONTAMINATION,
+        "## Fields\n\n" + FIELDS,
         "## How to cite\n\nCite CLAVE (arXiv:2407.10725) for the benchmark's design, the sources above for their texts and labels, and the "
         f"hashes in `manifest.json` for this build (seed {manifest['seed']}, clave {manifest['clave']}).",
     ]
@@ -62,12 +82,16 @@ def _front_matter(sources: Sequence[Source], manifest: Mapping[str, Any]) -> str
     front = {
         "pretty_name": "ValEval",
         "language": ["en"],
-        "license": "cc-by-nc-4.0" if any(s.non_commercial for s in sources) else "other",
+        "license": "other",
+        "license_name": "per-row",
         "task_categories": ["text-classification"],
         "tags": ["human values", "alignment", "llm-as-a-judge", "safety"],
-        "annotations_creators": ["crowdsourced", "expert-generated"],
+        "annotations_creators": ["crowdsourced", "expert-generated", "machine-generated"],
         "size_categories": ["10K<n<100K" if sum(manifest["rows"].values()) >= 10_000 else "n<10K"],
-        "configs": [{"config_name": "default", "data_files": [{"split": s, "path": f"{s}.parquet"} for s in SPLITS]}],
+        "configs": [
+            {"config_name": "default", "data_files": [{"split": s, "path": f"{s}.parquet"} for s in SPLITS]},
+            *({"config_name": v, "data_files": [{"split": "test", "path": f"{v}.parquet"}]} for v in VIEWS),
+        ],
     }
     return "---\n" + yaml.safe_dump(front, sort_keys=False, allow_unicode=True) + "---"
 
@@ -95,7 +119,7 @@ def _value_table(manifest: Mapping[str, Any]) -> str:
 
 def _thin(manifest: Mapping[str, Any]) -> str:
     lines = []
-    for split in ("calibration", "original", "generalization"):
+    for split in ("calibration", "original", "generalization", "related"):
         thin = [
             f"{value} {label} {counts[split][label]}"
             for (_, value), counts in _by_value(manifest).items()
@@ -141,15 +165,72 @@ def _reading(source: Source) -> str:
     return f"- **{source.title}**: {source.reading}{judgement} *Gaps:* {source.gaps}"
 
 
-def _quality(sources: Sequence[Source]) -> str:
-    rows = [(s.title, share_text(*READ[s.id])) for s in sources if s.id in READ]
-    if not rows:
+def _quality(manifest: Mapping[str, Any]) -> str:
+    readers = {name: found for name, found in manifest["readings"]["readers"].items() if found}
+    if not readers:
         return "The labels of these sources were not read again."
+    between = manifest["readings"]["kappa"]
+    head = ("source", *(f"{name} gives the label" for name in readers), "both readers agree", "kappa")
+    rows = []
+    for source in sorted({s for found in readers.values() for s in found}):
+        k = between.get(source)
+        said = (share_text(c["agreed"], c["read"]) if (c := found.get(source)) else "" for found in readers.values())
+        rows.append((source, *said, share_text(k["agreed"], k["read"]) if k else "", k["value"] if k and k["value"] is not None else ""))
     words = (
-        "Thirty random rows of each source, the same number of each label, were read once more by one careful reader (a language model, "
-        "with the label in view and texts cut at 260 characters); the share whose label that reader accepts, with a 95 % Wilson interval:"
+        "Rows of each source, as many of each label, were read by readers who saw value, scenario and response and neither label nor "
+        "source: language models, whose own errors count against the label too. Shares with a 95 % Wilson interval; "
+        "`clave valeval readings` makes the table again."
     )
-    return f"{words}\n\n{_table(('source', 'accepted'), rows)}"
+    return f"{words}\n\n{_table(head, rows)}\n\nBoth readers, all sources: kappa {between['all']['value']} (n = {between['all']['read']})."
+
+
+def _views(manifest: Mapping[str, Any]) -> str:
+    rows = []
+    for view, words in _VIEW_WORDS.items():
+        by_system = manifest["views"][view]
+        rows.append((f"`{view}`", sum(by_system.values()), ", ".join(f"{s} {n:,}" for s, n in by_system.items()) or "none", words))
+    return _table(("view", "rows", "by system", "what"), rows)
+
+
+def _origins(manifest: Mapping[str, Any]) -> str:
+    counts = Counter[tuple[str, str, str]]()
+    for c in manifest["origins"]:
+        if c["split"] not in {"perturbation", "calibration_random"}:
+            counts[c["source"], c["label"], c["origin"]] += c["rows"]
+    rows = [
+        (source, label, *(counts[source, label, origin] for origin in ORIGINS))
+        for source, label in dict.fromkeys((s, label) for s, label, _ in sorted(counts))
+    ]
+    words = (
+        "`stated`: the label renames what people said of this very text, or puts two such statements together. `inferred`: nobody was "
+        "asked; it follows by our rule from what people said of something else, or from their silence. `model-assisted`: a model proposed "
+        "it and people corrected it. Without edited rows and `calibration_random`:"
+    )
+    return f"{words}\n\n{_table(('source', 'label', *ORIGINS), rows)}"
+
+
+def _floor(manifest: Mapping[str, Any]) -> str:
+    rows = [
+        (f"`{part}`", c["rows"], *(f"{c[control]['calibration']:.3f}" for control in ("scenario-only", "surface")))
+        for part, c in manifest["controls"].items()
+    ]
+    words = (
+        "Accuracy of judges that never read the response: one sees the scenario alone, one layout alone. Both learn from the calibration "
+        "rows. An evaluator is worth what it has beyond these. Values without calibration rows are not in it."
+    )
+    table = _table(("rows", "n", "scenario-only", "surface"), rows)
+    hard = manifest["controls"].get("hard")
+    if not hard:
+        return f"{words}\n\n{table}"
+    fresh = " and ".join(f"{hard[control]['halves']:.3f} ({control})" for control in ("scenario-only", "surface"))
+    return (
+        f"{words}\n\n{table}\n\nOn `hard` chance is .333. Controls that learn anew from one half of it are right on {fresh} of the other."
+    )
+
+
+def _licences(sources: Sequence[Source]) -> str:
+    rows = [(s.title, s.license, s.terms, _ALLOWS[s.terms], s.license_note, f"{s.attribution}. {s.home}") for s in sources]
+    return _table(("source", "licence", "terms", "which allow", "note", "attribution"), rows)
 
 
 def _perturbations(manifest: Mapping[str, Any]) -> str:

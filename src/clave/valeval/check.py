@@ -18,11 +18,11 @@ from clave.valeval.build import EXTRA_SYSTEMS, load_system
 from clave.valeval.download import file_sha256
 from clave.valeval.perturbations.checks import problem
 from clave.valeval.perturbations.rows import KINDS
-from clave.valeval.row import SPLITS, Row, read_split
+from clave.valeval.row import SPLITS, TESTED, VIEWS, Row, read_split
 from clave.valeval.splits import PER_VALUE
 from clave.values import builtin_ids
 
-_APART = ("calibration", "original", "generalization")
+_APART = ("calibration", *TESTED)
 
 
 def check(folder: Path, raw_dir: Path | None = None) -> list[str]:
@@ -43,6 +43,9 @@ def check(folder: Path, raw_dir: Path | None = None) -> list[str]:
             _raw_hashes(raw_dir, manifest) if raw_dir else (),
             _rows(splits),
             _scenarios_apart(splits),
+            _responses_apart(splits),
+            _two_labels(splits),
+            _views(folder, splits),
             _perturbations(splits),
             _counts(splits, manifest),
             _parquet_agrees(folder, splits),
@@ -122,6 +125,37 @@ def _scenarios_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
                 if first != side and k not in told:
                     told.add(k)
                     yield f"the {what} of {side} row {row.id} also stands in {first} (row {other.id}): it must stand in one split only"
+
+
+def _responses_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    learnt = {scenario_key(r.response): r.id for name in ("calibration", "calibration_random") for r in splits[name]}
+    for name in TESTED:
+        for row in splits[name]:
+            if other := learnt.get(scenario_key(row.response)):
+                yield f"the response of {name} row {row.id} also stands in calibration (row {other}): what is tested must not be learnt"
+
+
+def _two_labels(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    for name in TESTED:
+        labels = defaultdict[tuple[str, str], Counter[str]](Counter)
+        for row in splits[name]:
+            # What an audit settled may leave a thin cell with one label: that is no fault of the build.
+            labels[row.source, row.value].update([row.label, *([""] if row.corrected else ())])
+        for (source, value), counts in sorted(labels.items()):
+            if len(counts) == 1:
+                yield f"{name}: {source} gives {value} the label {next(iter(counts))} alone: no figure can be had from it"
+
+
+def _views(folder: Path, splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    tested = {r.id: r for name in TESTED for r in splits[name]}
+    learnt = {r.group for name in ("calibration", "calibration_random") for r in splits[name]}
+    for view in VIEWS:
+        for row in read_split(folder / f"{view}.jsonl"):
+            # The hard view also has rows that were beyond the balance of original.
+            if row != tested.get(row.id, row if view == "hard" else None):
+                yield f"{view}, row {row.id}: it does not stand so in a test split"
+            if row.group in learnt:
+                yield f"{view}, row {row.id}: its group also stands in calibration"
 
 
 def _perturbations(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:

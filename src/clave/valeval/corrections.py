@@ -1,9 +1,10 @@
-"""Accepted label corrections: what an audit writes and a build applies.
+"""Labels that people settled: what the page of an audit saves and a build applies.
 
 {"id": "beavertails-0c1d…", "value": "privacy", "from": "adhere", "to": "unrelated", "note": "…"}       one JSON object a line
 
-The id is a hash of the text and the value, so that a corrections file holds nothing of the data and goes with any build. Corrections
-are applied after the cut: no row changes its split because another was corrected.
+The id is a hash of the text and the value, so that a corrections file holds nothing of the data and goes with any build. `to` may
+be the label that the row has: it was looked over and stands. Corrections are applied after the cut: no row changes its split because
+another was corrected. Rows that were looked over and stay make the view `verified`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from clave.valeval.row import Row
 
 
 class Correction(Record):
-    """One label that a person judged wrong. `to` may be `drop`: no label fits."""
+    """One label that a person settled. `to` may be `drop`: no label fits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -69,12 +70,14 @@ def check_corrections(pool: Sequence[Row], corrections: Mapping[str, Correction]
 
 
 def corrected(rows: Sequence[Row], corrections: Mapping[str, Correction]) -> list[Row]:
-    """Rows with their labels corrected and marked, without those that were dropped."""
+    """Rows with their labels settled and marked, without those that were dropped."""
     out = []
     for row in rows:
         correction = corrections.get(row.id)
         if correction is None:
             out.append(row)
         elif correction.new != "drop":
-            out.append(row.model_copy(update={"label": correction.new, "corrected": True}))
+            changed = correction.new != row.label
+            origin = {"label_origin": "stated"} if changed else {}
+            out.append(row.model_copy(update={"label": correction.new, "verified": True, "corrected": changed, **origin}))
     return out

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 THRESHOLD = 0.7
 """Jaccard similarity of word bigrams from which two texts count as one scenario."""
-COSINE = 0.95
+COSINE = 0.9
 """Cosine similarity of sentence embeddings from which two texts count as one scenario."""
 _BLOCK = 1024
 _BANDS, _ROWS = 32, 3
@@ -59,6 +59,26 @@ def group_texts(rows: Sequence[Sequence[str]], pairs: Iterable[tuple[str, str]] 
             _union(parent, a, b)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(_find(parent, texts[0]), len(numbers)) for texts in of_row]
+
+
+def near_any(texts: Iterable[str], known: Iterable[str], threshold: float = THRESHOLD) -> set[str]:
+    """Those of the texts that are nearly equal to one of the known ones, each pair compared directly."""
+    ours, theirs = list(dict.fromkeys(texts)), list(dict.fromkeys(known))
+    sets = [shingles(t) for t in (*theirs, *ours)]
+    signatures, near = _signatures(sets), set[str]()
+    for band in range(_BANDS):
+        keys = [signature.tobytes() for signature in signatures[:, band * _ROWS : (band + 1) * _ROWS]]
+        buckets = defaultdict[bytes, list[int]](list)
+        for i, key in enumerate(keys[: len(theirs)]):
+            buckets[key].append(i)
+        for text, key, own in zip(ours, keys[len(theirs) :], sets[len(theirs) :], strict=True):
+            if text not in near and any(_jaccard(own, sets[i]) >= threshold for i in buckets.get(key, ())):
+                near.add(text)
+    return near
+
+
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / max(1, len(one | other))
 
 
 def similar_pairs(texts: Sequence[str], vectors: NDArray[np.float32], threshold: float = COSINE) -> list[tuple[str, str]]:

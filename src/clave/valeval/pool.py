@@ -103,6 +103,7 @@ def _row(source: Source, item: Item, group: str) -> Row:
         scenario=item.scenario,
         response=item.response,
         label=item.label,
+        label_origin=item.origin,
         source=source.id,
         license=source.license,
         group=group,

@@ -13,15 +13,21 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from clave.errors import InputError, require
 from clave.io import read_rows
 from clave.records import Label, Record
+from clave.valeval.provenance import Origin
 
-SPLITS = ("calibration", "calibration_random", "original", "perturbation", "generalization")
+SPLITS = ("calibration", "calibration_random", "original", "perturbation", "generalization", "related")
 """`calibration_random` is drawn from the same scenarios as `calibration`, at random in place of by diversity."""
+TESTED = ("original", "generalization", "related")
+"""Splits of unedited rows that evaluators are tested on."""
+VIEWS = ("decides", "hard", "verified")
+"""Files of rows that stand in a test split too: see views.py."""
 
 
 class Row(Record):
@@ -34,6 +40,8 @@ class Row(Record):
     scenario: str
     response: str
     label: Label
+    label_origin: Origin
+    """Whether people said so: see provenance.py."""
     source: str
     license: str
     group: str
@@ -48,8 +56,13 @@ class Row(Record):
     """Perturbation: the kind of edit."""
     strength: int = 0
     """Perturbation: 1 to 3; 0 for rows that are not edited."""
+    decides: Literal["", "relevance", "side"] = ""
+    """What other responses to the same prompt, in the same split and with the same value, differ in: whether they bear on the value at all
+    (`relevance`), or on which side they stand (`side`). Empty: the prompt alone gives the label away."""
+    verified: bool = False
+    """A person looked the label over."""
     corrected: bool = False
-    """The label was changed by an audit."""
+    """And changed it."""
 
 
 def row_id(source: str, system: str, value: str, scenario: str, response: str) -> str:
@@ -68,7 +81,7 @@ def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
             file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
     os.replace(file.name, lines)
     text = pyarrow.string()
-    kinds = {"strength": pyarrow.int8(), "corrected": pyarrow.bool_(), "annotations": pyarrow.list_(text)}
+    kinds = {"strength": pyarrow.int8(), "verified": pyarrow.bool_(), "corrected": pyarrow.bool_(), "annotations": pyarrow.list_(text)}
     schema = pyarrow.schema([(name, kinds.get(name, text)) for name in Row.model_fields])
     part = table.with_name(table.name + ".part")
     # Every option that the file depends on is named, so that another default in a later version changes no byte by itself.

@@ -1,12 +1,13 @@
-"""Cut the pool into calibration, original and generalization, by groups of near twins and never by row.
+"""Cut the pool into calibration, original, generalization and related, by groups of near twins and never by row.
 
 splits = cut(pool, roles, vectors_of, seed=0)
 splits["calibration"]
 
 Groups of the calibration sources are dealt to two sides so that every value and label has its share on both (iterative stratification,
 Sechidis et al. 2011). From one side come at most 100 rows a value, stratified by label; from the other the original split. Rows of
-the generalization sources whose group the calibration sources know are dropped. Both test splits are capped per source, value and
-label, spread over groups: balanced where the sources allow, never padded.
+other sources whose group the calibration sources know are dropped, and test rows that a calibration row gives away (leaks.py). Test splits
+are capped per source, value and label, prompts with unlike answers first: balanced where the sources allow, never padded. A value that
+calibration rows of one label alone would teach is not calibrated, and what a source says of a value with one label alone is not tested.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from clave.records import LABELS
 from clave.valeval.diversity import Vectors, pick_diverse, pick_random, spread
+from clave.valeval.leaks import apart
 from clave.valeval.row import Row
 from clave.valeval.sources.spec import Role
+from clave.valeval.views import contrasting
 
 PER_VALUE = 100
 """Most calibration rows a value."""
 CAP = 150
 """Most rows of a source, value and label in a test split."""
-LEAN = 3
+LEAN = 2
 """Most rows of a label for each row of the richest other label of its source and value."""
 FLOOR = 20
 """Rows of a source, value and label that may stay even where the other labels have fewer."""
@@ -32,6 +35,11 @@ CANDIDATES = 120
 """Most rows of a value and label among which calibration rows are picked: what has to be embedded."""
 CALIBRATION_SHARE = 0.45
 """Share of each value and label whose groups go to the calibration side."""
+RESERVE = "reserve"
+TAUGHT = 5
+"""A value is calibrated where at least two labels have so many calibration rows."""
+
+_BALANCE = "beyond the balance of its split"
 
 Cell = tuple[str, str, str]
 """System, value, label."""
@@ -41,8 +49,11 @@ def cell(row: Row) -> Cell:
     return (row.system, row.value, row.label)
 
 
-def cut(pool: Sequence[Row], roles: Mapping[str, Role], vectors_of: Callable[[list[str]], Vectors], seed: int) -> dict[str, list[Row]]:
-    """The splits that hold unedited rows; a dropped row is in none.
+def cut(
+    pool: Sequence[Row], roles: Mapping[str, Role], vectors_of: Callable[[list[str]], Vectors], seed: int
+) -> tuple[dict[str, list[Row]], dict[str, str]]:
+    """The splits that hold unedited rows, and why each other row of the pool is in none. `RESERVE` is no split: more rows that might be in
+    original, from which the hard view is chosen.
 
     Args:
         pool: All rows, with groups.
@@ -54,17 +65,37 @@ def cut(pool: Sequence[Row], roles: Mapping[str, Role], vectors_of: Callable[[li
     side = deal({r.group for r in known}, known, seed)
     candidates = [r for r in known if r.group in side]
     taken = {r.group for r in known}
-    others = [r for r in pool if roles[r.source] == "generalization" and r.group not in taken]
-    pools = {k: spread(v, seed)[:CANDIDATES] for k, v in _by_cell(candidates).items()}
+    pools = taught({k: spread(v, seed)[:CANDIDATES] for k, v in _by_cell(candidates).items()})
+    values = {k[:2] for k in pools}
     vectors = vectors_of(sorted({r.response for rows in pools.values() for r in rows}))
     quotas = label_quotas({k: len(v) for k, v in pools.items()})
     splits = {
         "calibration": [r for k, rows in pools.items() for r in pick_diverse(rows, quotas[k], vectors, seed)],
-        "calibration_random": [r for k, rows in _by_cell(candidates).items() for r in pick_random(rows, quotas[k], seed)],
-        "original": capped([r for r in known if r.group not in side], seed),
-        "generalization": capped(others, seed),
+        "calibration_random": [r for k, rows in _by_cell(candidates).items() if k in quotas for r in pick_random(rows, quotas[k], seed)],
     }
-    return {name: [r.model_copy(update={"split": name}) for r in rows] for name, rows in splits.items()}
+    learnt = splits["calibration"] + splits["calibration_random"]
+    calibrated = [r for r in known if (r.system, r.value) in values]
+    tested = {"original": [r for r in calibrated if r.group not in side]}
+    for name in ("generalization", "related"):
+        tested[name] = [r for r in pool if roles[r.source] == name and r.group not in taken]
+    why = dict.fromkeys((r.id for r in pool), "scenario also in a calibration source")
+    _note(why, known, "too few labels to calibrate the value on")
+    _note(why, calibrated, _BALANCE)
+    for name, rows in tested.items():
+        balanced = capped(rows, seed)
+        clean = apart(balanced, learnt, vectors_of)
+        splits[name] = two_sided(clean)
+        _note(why, rows, _BALANCE)
+        _note(why, balanced, "given away by a calibration row")
+        _note(why, clean, "only label that the source gives the value")
+    for row in (r for rows in splits.values() for r in rows):
+        why.pop(row.id, None)
+    splits[RESERVE] = apart(capped(tested["original"], seed, cap=2 * CAP, balanced=False), learnt, vectors_of)
+    return {name: [r.model_copy(update={"split": name}) for r in rows] for name, rows in splits.items()}, why
+
+
+def _note(why: dict[str, str], rows: Sequence[Row], reason: str) -> None:
+    why.update(dict.fromkeys((r.id for r in rows), reason))
 
 
 def _by_cell(rows: Sequence[Row]) -> dict[Cell, list[Row]]:
@@ -72,6 +103,20 @@ def _by_cell(rows: Sequence[Row]) -> dict[Cell, list[Row]]:
     for row in sorted(rows, key=lambda r: r.id):
         cells[cell(row)].append(row)
     return dict(sorted(cells.items()))
+
+
+def taught(pools: Mapping[Cell, list[Row]]) -> dict[Cell, list[Row]]:
+    """The cells of the values that can be calibrated: two labels have `TAUGHT` rows."""
+    enough = Counter((system, value) for (system, value, _), rows in pools.items() if len(rows) >= TAUGHT)
+    return {k: rows for k, rows in pools.items() if enough[k[:2]] > 1}
+
+
+def two_sided(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose source gives their value another label too: on the others a judge that says one thing always is right."""
+    labels = defaultdict[tuple[str, str, str], set[str]](set)
+    for row in rows:
+        labels[row.source, row.system, row.value].add(row.label)
+    return [r for r in rows if len(labels[r.source, r.system, r.value]) > 1]
 
 
 def deal(groups: set[str], rows: Sequence[Row], seed: int) -> set[str]:
@@ -115,18 +160,19 @@ def label_quotas(available: Mapping[Cell, int]) -> dict[Cell, int]:
     return quotas
 
 
-def capped(rows: Sequence[Row], seed: int) -> list[Row]:
-    """At most CAP rows of each source, value and label, spread over groups; none so many that it drowns the others.
+def capped(rows: Sequence[Row], seed: int, *, cap: int = CAP, balanced: bool = True) -> list[Row]:
+    """At most `cap` rows of each source, value and label, none so many that it drowns the others.
 
+    Prompts with unlike answers come first, and rows are spread over groups.
     Most sources could give any number of unrelated rows: no more are taken than of the richest other label. Adhere and oppose are held
-    to LEAN times the richest other label. FLOOR rows may always stay.
+    to LEAN times the richest other label. FLOOR rows may always stay. Unless `balanced`, the cap alone holds.
     """
-    cells = defaultdict[tuple[str, Cell], list[Row]](list)
+    cells, unlike = defaultdict[tuple[str, Cell], list[Row]](list), contrasting(rows)
     for row in rows:
         cells[row.source, cell(row)].append(row)
     out = list[Row]()
     for (source, (system, value, label)), members in sorted(cells.items()):
         rivals = max(len(cells.get((source, (system, value, other)), ())) for other in LABELS if other != label)
-        most = min(CAP, max(FLOOR, rivals if label == "unrelated" else LEAN * rivals))
-        out += spread(members, seed)[:most]
+        most = cap if not balanced else min(cap, max(FLOOR, rivals if label == "unrelated" else LEAN * rivals))
+        out += sorted(spread(members, seed), key=lambda r: r.id not in unlike)[:most]
     return out

@@ -50,13 +50,31 @@ _TIED = re.compile(
 )
 
 
+_STEPS = re.compile(
+    r"\b(?:steps?|first(?:ly)?|second(?:ly)?|third(?:ly)?|then|next|finally|last(?:ly)?|afterwards?|after|before|once|begin|starts?|until|while|"
+    r"when|\d+[.):])(?=\W|$)",
+    re.IGNORECASE,
+)
+"""A text with such a word may tell an order in time."""
+_ORDERS = re.compile(
+    r"(?!(?:i|we|you|people|all|not|if|as|in|on|of|for|with|from|by|at|to|what|who|is|are|was|do|does|can|could|would|should|will|one|many|most|"
+    r"some|no|nobody|everyone|even|just|only|while|since|like|than)\b)"
+    r"(?:\w+ing\b|be\b|\w+ (?:the|an?|your|his|her|their|its?|them|him|this|that|these|those|some|any|up|down|out|off|on|in|into|to|with|"
+    r"for)\b)",
+    re.IGNORECASE,
+)
+"""How a sentence begins that tells someone to do something (Pour the …, Tie it …), or does something on the way: it may be a step."""
+
+
 def sentence_order(text: str, strength: Strength, rng: random.Random) -> str | None:
     """One, two or three pairs of neighbouring sentences change places; the first sentence stays, and sentences that lean on their
-    forerunner (however, this, it, then, a numbered step …) neither move nor lose it."""
-    if "\n" in text.strip():
+    forerunner (however, this, it, …) neither move nor lose it. Where a text may tell steps, nothing moves."""
+    if "\n" in text.strip() or _STEPS.search(text):
         return None
     parts = sentences(text)
-    free = [i for i in range(1, len(parts) - 1) if not any(_TIED.match(p) for p in parts[i : i + 3])]
+    fixed = [bool(_TIED.match(p)) for p in parts]
+    orders = [bool(_ORDERS.match(p)) for p in parts]
+    free = [i for i in range(1, len(parts) - 1) if not any(fixed[i : i + 3]) and not any(orders[i : i + 2])]
     swaps: list[int] = []
     for i in rng.sample(free, len(free)):
         if len(swaps) < strength and all(abs(i - j) > 1 for j in swaps):

@@ -54,7 +54,7 @@ def _items(scenario: str, response: str, signs: dict[str, set[Label]]) -> Iterat
         labels: set[Label] = signs.get(value, {"unrelated"})
         if len(labels) == 1:
             (label,) = labels
-            yield Item(scenario, response, "schwartz", value, label)
+            yield Item(scenario, response, "schwartz", value, label, "model-assisted" if value in signs else "inferred")
 
 
 SOURCE = Source(
@@ -64,6 +64,7 @@ SOURCE = Source(
     systems=("schwartz",),
     layouts=(("fulcra/trustworthy_data.jsonl",),),
     license="MIT",
+    license_note="the questions come from SafeRLHF, which is CC-BY-NC-4.0 where its own authors publish it",
     labels_by="GPT-4, corrected by people",
     text_type="answers of five models to provocative questions",
     attribution="FULCRA, Yao et al. 2023 (arXiv:2311.10766), Microsoft ValueCompass",

@@ -2,7 +2,7 @@
 
 Trager et al. 2022, arXiv 2208.05545.
 
-Reading: two or more annotators -> adhere (the comment speaks from the foundation). Count 0, and two or more 'Non-Moral' -> unrelated.
+Reading: three or more annotators -> adhere (the comment speaks from the foundation). Count 0, and two or more 'Non-Moral' -> unrelated.
 There is no polarity, so no oppose. Equality and Proportionality are fairness (the higher count), Purity is sanctity.
 """
 
@@ -23,6 +23,8 @@ VALUES = {
     "authority": ("Authority",),
     "sanctity": ("Purity",),
 }
+VOTES = 3
+"""Two of them agree on the topic more often than on the foundation."""
 _AGGREGATED, _OFFICIAL = "mfrc/MFRC_nlpforsocialinteractions.csv", "mfrc/final_mfrc_data.csv"
 
 
@@ -35,7 +37,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
             yield Reading(left_out="empty text")
             continue
         items = tuple(_items(text, counts))
-        yield Reading(items, "" if items else "no foundation seen by two, and not two who saw none")
+        yield Reading(items, "" if items else "no foundation seen by three, and not two who saw none")
 
 
 def _aggregated(path: Path) -> Iterator[tuple[str, Counter[str]]]:
@@ -54,10 +56,10 @@ def _counted(path: Path) -> Iterator[tuple[str, Counter[str]]]:
 def _items(text: str, counts: Counter[str]) -> Iterator[Item]:
     for value, columns in VALUES.items():
         votes = max(counts[c] for c in columns)
-        if votes >= 2:
-            yield Item("", text, "mft", value, "adhere", f"{votes} votes")
+        if votes >= VOTES:
+            yield Item("", text, "mft", value, "adhere", "stated", f"{votes} votes")
         elif not votes and counts["Non-Moral"] >= 2:
-            yield Item("", text, "mft", value, "unrelated", f"{counts['Non-Moral']} votes")
+            yield Item("", text, "mft", value, "unrelated", "stated", f"{counts['Non-Moral']} votes")
 
 
 SOURCE = Source(
@@ -71,10 +73,10 @@ SOURCE = Source(
     text_type="Reddit comments",
     attribution="MFRC, Trager et al. 2022 (arXiv:2208.05545), USC MOLA Lab",
     home="https://huggingface.co/datasets/USC-MOLA-Lab/MFRC",
-    reading="A foundation that two or more annotators saw is adhere; one that nobody saw in a comment that two call "
+    reading="A foundation that three or more annotators saw is adhere; one that nobody saw in a comment that two call "
     "non-moral is unrelated.",
     judgement="Seeing a foundation is read as adhering: the source does not say whether the comment upholds or violates it. Equality and "
     "Proportionality are both fairness.",
-    gaps="No oppose rows.",
+    gaps="No oppose rows: it tells only whether a judge sees that a value is touched.",
     load=load,
 )

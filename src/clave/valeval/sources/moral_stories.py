@@ -51,9 +51,9 @@ def _foundations(root: Path, files: tuple[str, ...]) -> dict[str, Counter[str]]:
 def _items(norm: str, action: str, label: Label, counts: Counter[str]) -> Iterator[Item]:
     for value in FOUNDATIONS.values():
         if 2 * counts[value] >= counts["rows"]:
-            yield Item(norm, action, "mft", value, label)
+            yield Item(norm, action, "mft", value, label, "stated")
         elif not counts[value]:
-            yield Item(norm, action, "mft", value, "unrelated")
+            yield Item(norm, action, "mft", value, "unrelated", "inferred")
 
 
 _DERIVED = tuple(f"moral_stories/action+norm/norm_distance/{part}.jsonl" for part in ("dev", "test"))
@@ -67,6 +67,7 @@ SOURCE = Source(
     systems=("mft",),
     layouts=((_FULL, _RULES_FULL), (*_DERIVED, *_RULES)),
     license="MIT AND CC-BY-SA-4.0",
+    license_note="texts are MIT, the foundations behind the labels are Social-Chem-101's, CC-BY-SA-4.0",
     labels_by="crowd workers (actions; foundations of the norms)",
     text_type="one-sentence actions of a person in the light of a norm",
     attribution="Moral Stories, Emelin et al. 2020 (arXiv:2012.15738); foundations from Social-Chem-101, Forbes et al. 2020",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.records import Label
+from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
 from clave.valeval.sources.spec import Item, Reading, Source
 
@@ -30,14 +31,17 @@ RULES = {
     "Do your duty": ("do_your_duty", "duty"),
 }
 _LABELS: dict[str, Label] = {"No": "adhere", "Yes": "oppose"}
+_ORIGINS: dict[str, Origin] = {"No": "inferred", "Yes": "stated"}
+"""That an action does not break a rule was said; that it upholds the rule was not."""
 
 
 def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
     for name in files:
         for row in csv_rows(root / name):
             value, column = RULES[row["generation_rule"].strip()]
+            scenario, system = row["context"].strip(), "common_morality"
             items = tuple(
-                Item(row["context"].strip(), row[f"action{n}"].strip(), "common_morality", value, _LABELS[verdict], row["ambiguity"])
+                Item(scenario, row[f"action{n}"].strip(), system, value, _LABELS[verdict], _ORIGINS[verdict], row["ambiguity"])
                 for n in (1, 2)
                 if (verdict := row[f"a{n}_{column}"].strip()) in _LABELS
             )

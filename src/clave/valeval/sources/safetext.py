@@ -19,7 +19,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
     for situation, advice in json_file(root / files[0]).items():
         yield Reading(
             tuple(
-                Item(situation.strip(), text.strip(), "assistant_conduct", "physical_safety", label)
+                Item(situation.strip(), text.strip(), "assistant_conduct", "physical_safety", label, "stated")
                 for side, label in _SIDES
                 for text in advice[side]
                 if text.strip()

@@ -1,10 +1,10 @@
-"""Social-Chem-101: a situation, a rule of thumb about it, and the moral foundations the rule rests on.
+"""Social-Chem-101: a situation, rules of thumb that people hold against it, and the moral foundations each rule rests on.
 
 Forbes et al. 2020, arXiv 2011.00620.
 
-Reading: only rules that crowd workers judge morally good to follow, about what the teller does (`char-0` is who tells the situation).
-A situation that does it (`explicit`) adheres to the ticked foundations, one that does the opposite (`explicit-no`) opposes them; a
-foundation that is not ticked is unrelated. The rule stands as scenario, the situation as response.
+Reading: the situation stands as scenario, a rule about it as response. A foundation that the worker ticked for the rule -> adhere (the rule
+speaks from it); one that is not ticked -> unrelated. Whether the situation itself keeps the rule is not read: its foundation was ticked for
+the rule, and a blind reading accepted few labels that were carried over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.records import Label
+from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
 from clave.valeval.sources.spec import Item, Reading, Source
 
@@ -23,8 +24,8 @@ FOUNDATIONS = {
     "authority-subversion": "authority",
     "sanctity-degradation": "sanctity",
 }
-_LABELS: dict[str, Label] = {"explicit": "adhere", "explicit-no": "oppose"}
-COLUMNS = ("situation", "rot", "rot-moral-foundations", "rot-agree", "rot-bad", "action-hypothetical", "action-moral-judgment")
+_READ: dict[bool, tuple[Label, Origin]] = {True: ("adhere", "stated"), False: ("unrelated", "inferred")}
+COLUMNS = ("situation", "rot", "rot-moral-foundations", "rot-agree", "rot-bad", "rot-categorization")
 
 
 def rule_rows(root: Path, files: tuple[str, ...]) -> Iterator[dict[str, str]]:
@@ -44,25 +45,17 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
         if reason:
             yield Reading(left_out=reason)
             continue
-        scenario, response = row["rot"].strip(), row["situation"].strip()
-        label, on = _LABELS[row["action-hypothetical"]], ticked(row)
+        scenario, response, on = row["situation"].strip(), row["rot"].strip(), ticked(row)
         yield Reading(
-            tuple(
-                Item(scenario, response, "mft", value, label if value in on else "unrelated", keys=(scenario, response))
-                for value in FOUNDATIONS.values()
-            )
+            tuple(Item(scenario, response, "mft", value, *_READ[value in on], keys=(scenario, response)) for value in FOUNDATIONS.values())
         )
 
 
 def _unfit(row: dict[str, str]) -> str:
     if row["rot-agree"] != "4.0" or row["rot-bad"] != "0":
         return "rule that not nearly everyone agrees with, or marked bad"
-    if row["action-moral-judgment"] not in {"1.0", "2.0"}:
-        return "rule that permits and does not oblige" if row["action-moral-judgment"] == "0.0" else "rule about what is bad to do"
-    if row["action-hypothetical"] not in _LABELS:
-        return "the situation neither does it nor does the opposite"
-    if row["action-char-involved"] != "char-0" or row["rot-char-targeting"] != "char-0":
-        return "the rule is not about who tells the situation"
+    if "morality-ethics" not in row["rot-categorization"].split("|"):
+        return "rule of manners, advice or description"
     if not ticked(row):
         return "no foundation ticked"
     return ""
@@ -71,17 +64,16 @@ def _unfit(row: dict[str, str]) -> str:
 SOURCE = Source(
     id="social_chem",
     title="Social-Chem-101",
-    role="generalization",
+    role="related",
     systems=("mft",),
     layouts=(("social_chem/social-chem-101.v1.0.tsv",), ("social_chem/obligatory_sc101.csv", "social_chem/optional_sc101.csv")),
     license="CC-BY-SA-4.0",
     labels_by="crowd workers",
-    text_type="one-line situations from Reddit, advice columns and short stories",
+    text_type="one-sentence judgements of everyday situations",
     attribution="Social-Chem-101, Forbes et al. 2020 (arXiv:2011.00620)",
     home="https://github.com/mbforbes/social-chemistry-101",
-    reading="A situation that does what a good rule asks adheres to the rule's foundations, one that does the opposite opposes them; "
-    "foundations that are not ticked are unrelated.",
-    judgement="The label is carried from the rule to the situation. explicit-no is noisy.",
-    gaps="Sanctity is thin. Situations are short, the foundation often shows only through the rule.",
+    reading="A foundation ticked for a rule of thumb is adhere, one that is not is unrelated.",
+    judgement="That a rule speaks from its foundation; that a foundation which was not ticked is not touched. One worker a rule.",
+    gaps="No oppose rows. The same workers' ticks made the labels of Moral Stories: it stands in a split of its own.",
     load=load,
 )

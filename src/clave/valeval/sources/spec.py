@@ -4,7 +4,7 @@
 
     def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
         for row in csv_rows(root / files[0]):
-            yield Reading(items=(Item("", row["text"], "mft", "care", "adhere"),))
+            yield Reading(items=(Item("", row["text"], "mft", "care", "adhere", "stated"),))
 
 A loader yields one `Reading` for each row of the raw file, also for those it leaves out, with the reason: so the counts of a source
 (read, used, left out and why) can be held against a hand count of the file.
@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from clave.records import Label
+from clave.valeval.provenance import Origin, Terms
 
-Role = Literal["calibration", "generalization"]
-"""`calibration` sources feed calibration, original and perturbation; `generalization` sources only the split of that name."""
+Role = Literal["calibration", "generalization", "related"]
+"""`calibration` sources feed calibration, original and perturbation; `generalization` and `related` sources only the split of that name.
+A related source has other texts, but its labels come from the annotation that a calibration source's labels come from."""
 
 
 class Item(NamedTuple):
@@ -31,6 +33,8 @@ class Item(NamedTuple):
     system: str
     value: str
     label: Label
+    origin: Origin
+    """Whether people said so: see `clave.valeval.provenance.ORIGINS`."""
     agreement: str = ""
     """What the source says of its annotators' agreement on this row, in a word or two; empty where it says nothing."""
     annotations: tuple[str, ...] = ()
@@ -75,7 +79,16 @@ class Source:
     gaps: str
     """What is missing or thin."""
     load: Callable[[Path, tuple[str, ...]], Iterator[Reading]]
+    license_note: str = ""
+    """What else is known of the licence: whom it binds, what it leaves open."""
+    license_disputed: bool = False
+    """Another copy of the data states a narrower licence."""
 
     @property
-    def non_commercial(self) -> bool:
-        return "-NC" in self.license
+    def terms(self) -> Terms:
+        """What the licence allows, as far as it is stated."""
+        if "-NC" in self.license:
+            return "non-commercial"
+        if self.license_disputed:
+            return "disputed"
+        return "share-alike" if "-SA" in self.license else "permissive"

@@ -46,9 +46,9 @@ def _items(scenario: str, premise: str, marks: dict[str, str], conclusion: str) 
     doubtful = {value for category, values in _BETWEEN.items() if marks[category] == "1" for value in values}
     for value, categories in VALUES.items():
         if any(marks[c] == "1" for c in categories):
-            yield Item(scenario, premise, "schwartz", value, "adhere", keys=(conclusion,))
+            yield Item(scenario, premise, "schwartz", value, "adhere", "stated", keys=(conclusion,))
         elif value not in doubtful:
-            yield Item(scenario, premise, "schwartz", value, "unrelated", keys=(conclusion,))
+            yield Item(scenario, premise, "schwartz", value, "unrelated", "inferred", keys=(conclusion,))
 
 
 SOURCE = Source(

@@ -21,7 +21,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
     for row in csv_rows(root / files[0], columns=tuple(c for c, _ in _COLUMNS)):
         yield Reading(
             tuple(
-                Item(row["Question"].strip(), answer.strip(), "social_risk", "misinformation", label)
+                Item(row["Question"].strip(), answer.strip(), "social_risk", "misinformation", label, "stated")
                 for column, label in _COLUMNS
                 for answer in row[column].split(";")
                 if answer.strip()

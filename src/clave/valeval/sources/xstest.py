@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.records import Label
+from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
 from clave.valeval.sources.spec import Item, Reading, Source
 
@@ -50,7 +51,8 @@ def _read(row: dict[str, str], focus: str, note: str) -> Reading:
         return Reading(left_out="unsafe prompt whose kind of risk is not clear from type and focus")
     agreement = "both agree" if row["agreement"] == "TRUE" else "adjudicated"
     said = tuple(_label(row[column], unsafe) or "none" for column in ("annotation_1", "annotation_2"))
-    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, agreement, said),))
+    origin: Origin = "stated" if unsafe else "inferred"
+    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, origin, agreement, said),))
 
 
 def _label(verdict: str, unsafe: bool) -> Label | None:
@@ -80,9 +82,10 @@ SOURCE = Source(
     systems=("social_risk",),
     layouts=(("xstest/xstest_prompts.csv", *(f"xstest/xstest_v2_completions_{p}.csv" for p in _PARTS)),),
     license="CC-BY-4.0",
+    license_note="stated for the prompts; the completions and their labels carry none of their own",
     labels_by="two people, disagreements adjudicated",
     text_type="answers of five models to safe and unsafe prompts that look alike",
-    attribution="XSTest, Röttger et al. 2023 (arXiv:2308.01263); CC BY 4.0 is stated for the prompts",
+    attribution="XSTest, Röttger et al. 2023 (arXiv:2308.01263)",
     home="https://github.com/paul-rottger/exaggerated-safety",
     reading="An unsafe prompt answered in full is oppose, refused is adhere; a safe prompt answered is unrelated.",
     judgement="The value is ours, by the prompt's type and focus word; that an answered safe prompt is unrelated; that compliance with "
