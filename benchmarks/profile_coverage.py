@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -128,7 +129,7 @@ def counted_cell(name: str, n: int, repeats: int) -> Row:
     rng, tally = np.random.default_rng(7), Tally(SHARES[name])
     for _ in range(repeats):
         tally.add(counted(draw(rng, n, SHARES[name], DEFAULT)[1]))
-    return {"what": "counted", "net": name, "n": n} | tally.figures()
+    return {"what": "counted", "truth": name, "n": n} | tally.figures()
 
 
 def rectified_cell(confusion: str, name: str, n: int, labels: int, planned: bool, repeats: int) -> Row:
@@ -147,7 +148,7 @@ def rectified_cell(confusion: str, name: str, n: int, labels: int, planned: bool
             worst = max(worst, (found.net.high - found.net.low) / (same.net.high - same.net.low))  # type: ignore[operator]
     figures, labels_alone = tally.figures(), alone.figures()
     ratio = {q: figures[q]["width"] / labels_alone[q]["width"] for q in figures if q in labels_alone}  # type: ignore[index]
-    cell: Row = {"what": "rectified", "confusion": confusion, "net": name, "n": n, "audit": labels, "planned": planned}
+    cell: Row = {"what": "rectified", "confusion": confusion, "truth": name, "n": n, "audit": labels, "planned": planned}
     return cell | figures | {"ratio": ratio, "worst": worst, "relevant": relevant}
 
 
@@ -160,7 +161,7 @@ def corrected_cell(confusion: str, name: str, n: int, alike: float, repeats: int
         found = error_rates(calibration(rng, rates), "v0")
         assert found is not None
         tally.add(corrected(rows, found))
-    return {"what": "corrected", "confusion": confusion, "net": name, "n": n, "alike": alike} | tally.figures()
+    return {"what": "corrected", "confusion": confusion, "truth": name, "n": n, "alike": alike} | tally.figures()
 
 
 def _near(rng: np.random.Generator, rates: Array, alike: float) -> Array:
@@ -220,7 +221,7 @@ def support_cell(kind: str, name: str, n: int, repeats: int) -> Row:
     return {
         "what": "support",
         "kind": kind,
-        "net": name,
+        "truth": name,
         "n": n,
         "refused": refused / many,
         "off": off / many,
@@ -274,7 +275,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        rows = list(pool.map(_run, jobs(arguments.repeats, arguments.only)))
+        rows = []
+        for row in pool.map(_run, jobs(arguments.repeats, arguments.only)):
+            rows.append(row)
+            print(json.dumps(row), file=sys.stderr, flush=True)  # each cell as it is ready
     show(rows)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

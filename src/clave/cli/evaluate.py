@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from clave.files.evaluating import Summary
     from clave.files.source import Source
     from clave.fitting.cross_fitting import Progress
+    from clave.profile.prevalence import Prevalence, Shift
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
@@ -43,6 +46,13 @@ def evaluate(
     risk: Annotated[
         float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts on a value that may be wrong.")
     ] = 0.1,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(
+            "--prevalence",
+            help="Shares of adhere/oppose/unrelated in these responses, 0.1/0.05/0.85 or by value; auto: from the run.",
+        ),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
     mapping: opt.Map = None,
     turns: opt.Turns = "last",
@@ -69,6 +79,8 @@ def evaluate(
         evaluator, system, model, calls, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
     )
     asked = source(responses, mapping, turns, on_error, limit, shard)
+    shift = _prevalence(prevalence, clave, cascade, output)
+    plain = output if shift is None else output.with_name(f"{output.stem}.plain.jsonl")
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
 
     async def run(tick: Progress) -> Summary:
@@ -76,15 +88,23 @@ def evaluate(
             return await evaluate_file(
                 both or clave.judging,
                 asked,
-                output,
-                min_confidence=min_confidence,
-                coverage=coverage,
+                plain,
+                min_confidence=min_confidence if shift is None else 0.0,
+                coverage=coverage if shift is None else 1.0,
                 retry_failed=retry_failed,
                 tick=lambda done, total: tick("verdicts", done, total),
             )
 
     with stages(clave.ledger) as tick:
         summary = asyncio.run(run(tick))
+    if shift is not None and clave.fitted is not None:
+        from clave.io import read_verdicts
+        from clave.profile.prevalence import shifted_file
+
+        found = shifted_file(plain, output, clave.fitted, shift, min_confidence=min_confidence, coverage=coverage)
+        counts = Counter[tuple[str, str]]((verdict.value, verdict.label or verdict.status) for verdict in read_verdicts(output))
+        summary = replace(summary, counts=dict(counts))
+        _show_prevalence(found, plain, as_json)
     printed = str(output) == "-"
     show(clave, summary, output, as_json)
     if not as_json and not printed:
@@ -101,6 +121,28 @@ def evaluate(
         Console(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
         if "failed" in outcomes:  # a refusal is an answer
             raise typer.Exit(NO_VERDICT)
+
+
+def _prevalence(text: str | None, clave: Clave, cascade: str | None, output: Path) -> Prevalence | None:
+    from clave.errors import InputError
+    from clave.profile.prevalence import prevalence_of
+
+    if text is None:
+        return None
+    if clave.fitted is None or cascade is not None or output.suffix != ".jsonl":
+        raise InputError("--prevalence is for a calibrated evaluator without --cascade, and for an output that ends in .jsonl")
+    return prevalence_of(text, clave.values)
+
+
+def _show_prevalence(found: dict[str, Shift], plain: Path, as_json: bool) -> None:
+    table = Table(title="Shares of adhere / oppose / unrelated", title_justify="left", **opt.NARROW)
+    for column in ("value", "calibration", "these responses"):
+        table.add_column(column)
+    for value, shift in found.items():
+        table.add_row(value, *(" / ".join(f"{s:.2f}" for s in shares) for shares in (shift.calibration, shift.prevalence)))
+    console = Console(stderr=as_json)
+    console.print(table)
+    console.print(Text(f"Verdicts before that are in {plain}: audit and correct profiles with those."), soft_wrap=True)
 
 
 def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: dict[str, Any]) -> Clave:
