@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clave.cli import options as opt
+from clave.cli.terminal import say
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
@@ -90,13 +91,13 @@ def annotate(
         )
         shown = (public_host or [host])[0]
         address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
-        once = OnceKey(lambda key: typer.echo(f"for another browser: {address}?token={key}")) if alone else None
+        once = OnceKey(lambda key: say(f"for another browser: {address}?token={key}")) if alone else None
         calibrating = Calibrating(model, output, base_url=base_url) if model else None
         app = build_app(place, access, rules, Background(place, rules), calibrating, once, checks)
-        typer.echo(f"{place.count()} responses ({new} new), {len(place.judgements())} labels in {without_password(store)}")
+        say(f"{place.count()} responses ({new} new), {len(place.judgements())} labels in {without_password(store)}")
         for name, link in _links(address, access, once):
-            typer.echo(f"{name}: {link}")
-        typer.echo("Ctrl-C ends the page; labels stay.")
+            say(f"{name}: {link}")
+        say("Ctrl-C ends the page; labels stay.")
         opening = f"{address}?token={once.now}" if once and browser else None
         serve(app, host, port, opening)
     finally:
@@ -137,15 +138,16 @@ def agreement(
     if not judgements:
         raise InputError(f"{labels}: there are no labels in it")
     report = compute(judgements)
-    typer.echo(report.model_dump_json(indent=2)) if json else _tables(report)
+    say(report.model_dump_json(indent=2)) if json else _tables(report)
 
 
 def _tables(report: AgreementReport) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from clave.cli.terminal import Terminal
+
+    console = Terminal()
     whole = Table("value", "annotators", "items", "by two or more", "percent", "alpha", "cannot tell", title="Agreement")
     for v in report.values:
         whole.add_row(
@@ -159,7 +161,7 @@ def _tables(report: AgreementReport) -> None:
                 Text(p.value), Text(" / ".join(p.annotators)), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha)
             )
         console.print(pairs)
-    console.print(f"{len(report.to_discuss)} items to discuss; [dim]brackets: 95 % intervals over items; -: does not exist[/dim]")
+    console.print(f"{len(report.to_discuss)} items to discuss; brackets: 95 % intervals over items; -: does not exist")
 
 
 def _figure(estimate: Estimate) -> str:

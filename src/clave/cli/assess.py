@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
@@ -134,7 +134,7 @@ def assess(
         evaluator=clave.fitted,
         audit=audit,
     )
-    console = Console()
+    console = Terminal()
     console.print(Text(f"Report: {write_page(page, output / 'report.html')}"))
     if stopped:
         console.print(Text(f"Stopped early: {stopped}. Run the same command with a larger --budget to go on."))
@@ -197,7 +197,7 @@ def _tell(made: Generated, chat: CachedChat) -> None:
     from clave.assess import unanswered_path
     from clave.cli.calibrate import money
 
-    console = Console()
+    console = Terminal()
     refused, failed = made.count("refused"), made.count("failed")
     parts = [f"{made.new} new responses of {made.model} in {made.path} ({made.responses} in all)"]
     parts += [f"{refused} refused"] * bool(refused) + [f"{failed} failed; run again to ask for them"] * bool(failed)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.profile.planning import Plan
@@ -94,9 +94,9 @@ def plan(
 
 def _show(found: Plan, output: Path, drawn: int, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()}))
+        say(json.dumps({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()}))
         return
-    console = Console()
+    console = Terminal()
     many = len({cell.model for cell in found.cells}) > 1
     table = Table(title="Labels that the study needs", title_justify="left", **opt.NARROW)
     for column in (*(("model",) if many else ()), "value"):

@@ -16,6 +16,7 @@ import typer
 
 from clave.cli import options as opt
 from clave.cli.bench_tables import difference_cell, dollars_cell, finished, predictions_of, show_run
+from clave.cli.terminal import say
 
 if TYPE_CHECKING:
     from clave.benchmark.running import Outcome
@@ -212,7 +213,7 @@ def _list_judges(judges: str | None) -> str | None:
     if judges == "list":
         from clave.judges.registry import JUDGES, WITH_CHOICE
 
-        typer.echo("\n".join([*JUDGES.names(), *WITH_CHOICE]))
+        say("\n".join([*JUDGES.names(), *WITH_CHOICE]))
         raise typer.Exit
     return judges
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.benchmark.predictions import PredictionTable
@@ -70,7 +70,7 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     if as_json:
         told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
         data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
-        typer.echo(json.dumps(data))
+        say(json.dumps(data))
         _write_page(session, table, board)
         if outcome.stopped:
             raise typer.Exit(opt.STOPPED_EARLY)
@@ -102,7 +102,7 @@ def finished(
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console()
+    console = Terminal()
     console.print(table)
     for note in notes:
         console.print(Text(note), soft_wrap=True)

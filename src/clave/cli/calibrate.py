@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 from clave.errors import InputError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
     """Cross-validated scores, and what to do next."""
     came = fitted.provenance
     if as_json:
-        typer.echo(json.dumps({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")}))
+        say(json.dumps({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")}))
         return
     title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
@@ -145,7 +145,7 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
     for value, scores in came.scores.items():
         cells = [Text(_interval(score)) for score in (scores.accuracy, scores.macro_f1, scores.ece)]
         table.add_row(value, str(scores.accuracy.n), *cells, end_section=value == "all")
-    console = Console()
+    console = Terminal()
     console.print(table)
     notes = []
     if came.disputed:
@@ -201,7 +201,7 @@ def pool_show(
         raise InputError(f"{folder} was made without a large model and has no concepts")
     concepts = sorted((c for c in pool.concepts if value in (None, c.value)), key=lambda c: (c.value, -sum(c.labels.values()), c.text))
     if as_json:
-        typer.echo(json.dumps([c.model_dump() for c in concepts], ensure_ascii=False))
+        say(json.dumps([c.model_dump() for c in concepts], ensure_ascii=False))
         return
     table = Table(
         title=f"{len(concepts)} concepts; a response's concept maps to the nearest above similarity {pool.threshold:g}",
@@ -213,4 +213,4 @@ def pool_show(
         table.add_column(label, justify="right")
     for concept in concepts:
         table.add_row(concept.value, Text(concept.text), *(str(concept.labels.get(label, "")) for label in LABELS))
-    Console().print(table)
+    Terminal().print(table)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.columns import Columns
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
+
+from clave.cli.terminal import Terminal
 
 _STYLE = {"adhere": "green", "oppose": "red", "unrelated": "dim"}
 
@@ -28,7 +29,7 @@ def demo(
     from clave.io import read_labels, read_responses, write_jsonl
     from clave.report import write_report
 
-    console = Console()
+    console = Terminal()
     data = resources.files("clave.demo")
     with resources.as_file(data / "examples.jsonl") as labels, resources.as_file(data / "responses.jsonl") as unseen:
         examples, responses = list(read_labels(labels)), list(read_responses(unseen))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 NOT_OFFERED = 1
 """Exit code where the student loses more than was allowed; nothing is saved then."""
@@ -76,9 +76,9 @@ def distill(
         found.student.save(output)
     if as_json:
         data = {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in vars(found).items() if k != "student"}
-        typer.echo(json.dumps({**data, "evaluator": found.student.name, "folder": str(output) if found.offered else None}))
+        say(json.dumps({**data, "evaluator": found.student.name, "folder": str(output) if found.offered else None}))
     else:
-        console = Console()
+        console = Terminal()
         console.print(Text(found.summary()))
         console.print(Text(f"Saved to {output}." if found.offered else "Nothing was saved: raise --calls, or allow more with --max-loss."))
     if not found.offered:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.evaluator import Clave
@@ -111,14 +111,14 @@ def evaluate(
         read = [*(part for pair in mapping or () for part in ("--map", pair)), *(("--turns", turns) if turns != "last" else ())]
         texts = [] if responses == "-" else ["--responses", responses, *read]
         command = shlex.join(["clave", "report", str(output), *texts])
-        Console().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
+        Terminal().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
-        Console(stderr=as_json or printed).print(Text(both.summary()))
+        Terminal(stderr=as_json or printed).print(Text(both.summary()))
     if summary.stopped:
         raise typer.Exit(opt.STOPPED_EARLY)
     outcomes = {outcome for _, outcome in summary.counts}
     if outcomes <= {"refused", "failed"}:
-        Console(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
+        Terminal(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
         if "failed" in outcomes:  # a refusal is an answer
             raise typer.Exit(NO_VERDICT)
 
@@ -203,7 +203,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
             "notes": summary.notes,
             **spent,
         }
-        typer.echo(json.dumps(data), err=str(output) == "-")
+        say(json.dumps(data), err=str(output) == "-")
         return
     table = Table(title=f"Verdicts of {clave.name}", title_justify="left", **opt.NARROW)
     table.add_column("value", no_wrap=True)
@@ -211,7 +211,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
         table.add_column(column, justify="right")
     for value, counts in per_value.items():
         table.add_row(value, str(sum(counts.values())), *(str(counts[o] or "·") for o in outcomes))
-    console = Console(stderr=str(output) == "-")
+    console = Terminal(stderr=str(output) == "-")
     console.print(table)
     if clave.settings.calls:
         console.print(Text(money(ledger)))
@@ -283,7 +283,7 @@ def estimate(
         chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]
         result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, turns, "stop", limit), chat))
     if as_json:
-        typer.echo(result.model_dump_json())
+        say(result.model_dump_json())
         return
     cost = "price not known: give it with --prices" if result.cost is None else f"${result.cost:,.4f}"
     table = Table("", "", show_header=False)
@@ -297,4 +297,4 @@ def estimate(
         ("counted on", f"{result.looked_at:,} of {result.total:,}"),
     ):
         table.add_row(name, cell)
-    Console().print(table)
+    Terminal().print(table)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 from xml.etree import ElementTree
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.io.samples import Turns
@@ -60,7 +60,7 @@ def gate(
     if junit is not None:
         _write_junit(junit, outcomes)
     if as_json:
-        typer.echo(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes]))
+        say(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes]))
     else:
         _show(outcomes)
     states = {outcome.state for outcome in outcomes}
@@ -101,7 +101,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
         bound = f"{outcome.value}: {outcome.requirement.text.partition(':')[2].strip()}"
         missing = f"; {outcome.without_verdict} without a verdict" if outcome.without_verdict else ""
         table.add_row(Text(bound), Text(outcome.model), Text(_SAID[outcome.state]), Text(f"{outcome.reason} ({outcome.method}{missing})"))
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:

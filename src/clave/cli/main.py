@@ -11,11 +11,12 @@ import warnings
 from typing import Annotated, NoReturn, TextIO
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
+from clave.cli.terminal import Terminal, say
 from clave.errors import ClaveError, InputWarning
+from clave.masking import masked
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +49,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"clave {installed('clave')}")
+        say(f"clave {installed('clave')}")
         raise typer.Exit
 
 
@@ -57,11 +58,11 @@ def _told(
 ) -> None:
     """What is said of a file stands in a sentence, without the place in the code that says it."""
     said = f"note: {message}" if issubclass(category, InputWarning) else warnings.formatwarning(message, category, filename, lineno, line)
-    Console(stderr=True).print(Text(said), soft_wrap=True)
+    Terminal(stderr=True).print(Text(masked(said)), soft_wrap=True)
 
 
 def _failed(sentence: str) -> NoReturn:
-    Console(stderr=True).print(Text(f"error: {sentence}", style="red"), soft_wrap=True)
+    Terminal(stderr=True).print(Text(masked(f"error: {sentence}"), style="red"), soft_wrap=True)
     sys.exit(2)
 
 
@@ -78,5 +79,5 @@ def main() -> None:
     except OSError as error:  # a full disk, a file that may not be written
         _failed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
-        Console(stderr=True).print(Text("stopped; run the same command to go on"))
+        Terminal(stderr=True).print(Text("stopped; run the same command to go on"))
         sys.exit(130)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say
 
 
 def plugins(as_json: opt.Json = False) -> None:
@@ -22,9 +21,9 @@ def plugins(as_json: opt.Json = False) -> None:
     found = [(registry, plugin) for registry in (JUDGES, RECOGNIZERS, SYSTEMS, SOURCES) for plugin in registry.plugins()]
     if as_json:
         rows = [{"group": r.group, "name": p.name, "package": p.package, "problem": p.problem} for r, p in found]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        say(json.dumps(rows, ensure_ascii=False))
         return
-    console = Console()
+    console = Terminal()
     if not found:
         console.print(Text("No installed package offers anything to clave."))
         return

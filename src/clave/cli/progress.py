@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from clave.cli.terminal import Terminal
 from clave.llm.ledger import Ledger
 
 
@@ -22,7 +22,7 @@ def stages(ledger: Ledger) -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.fields[cost]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
     )
     tasks: dict[str, TaskID] = {}
     with bar:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clave.cli import options as opt
+from clave.cli.terminal import say
 
 if TYPE_CHECKING:
     from clave.report.page import Page
@@ -77,7 +78,7 @@ def report(
     default = run / f"report{ending}" if _is_benchmark(run) else run.with_suffix(ending)
     if output is not None and (markdown or as_json) and output.suffix.lower() != ending:
         raise InputError(f"{output}: with {'--markdown' if markdown else '--json'} the file must end in {ending}")
-    typer.echo(f"Wrote {write_page(page, output or default)}", err=True)
+    say(f"Wrote {write_page(page, output or default)}", err=True)
 
 
 def _is_benchmark(run: Path) -> bool:

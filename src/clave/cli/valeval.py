@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from clave.cli.terminal import Terminal, say
 from clave.errors import ClaveError, InputError
 from clave.valeval.provenance import ORIGINS, TERMS
 
@@ -53,7 +53,7 @@ def build(
     from clave.valeval.inputs import by_hand, layout_in
     from clave.valeval.sources.registry import find_sources
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     origins, terms = _among(origin, ORIGINS, "origin"), _among(licence, TERMS, "licence")
     found = tuple(s for s in find_sources([name for entry in sources or () for name in entry.split(",") if name]) if s.terms in terms)
     raw = raw_dir or _default_raw_dir()
@@ -99,7 +99,7 @@ def stats(
     from clave.valeval.check import read_manifest
 
     manifest = read_manifest(folder)
-    console = Console(width=None if Console().is_terminal else 160)
+    console = Terminal(width=None if Terminal().is_terminal else 160)
     for table in counted.tables(manifest):
         console.print(table)
     counted.figure(manifest, figure or folder / "stats.svg")
@@ -115,10 +115,10 @@ def check(
 
     problems = run(folder, raw_dir)
     for problem in problems:
-        typer.echo(problem)
+        say(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder}: all checks pass")
+    say(f"{folder}: all checks pass")
 
 
 @app.command()
@@ -152,11 +152,11 @@ def audit(
             file.write(json.dumps(entry | ({} if f.cleanlab is None else {"cleanlab": f.cleanlab})) + "\n")
     for e in errors:
         share = f"{e.flagged / e.n:.3f} ({e.low:.3f}-{e.high:.3f})" if e.n else "no estimate"
-        typer.echo(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}")
-        typer.echo(f"  the evaluators agree with {e.agreed} of {e.n} labels; {e.failed} rows without two answers")
+        say(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}")
+        say(f"  the evaluators agree with {e.agreed} of {e.n} labels; {e.failed} rows without two answers")
         if e.cleanlab is not None:
-            typer.echo(f"  cleanlab flags {e.cleanlab}, {e.both} of them flagged here too")
-    typer.echo(f"look them over: {page}")
+            say(f"  cleanlab flags {e.cleanlab}, {e.both} of them flagged here too")
+    say(f"look them over: {page}")
 
 
 @app.command()
@@ -172,7 +172,7 @@ def blind(
 
     found = chosen(_rows(folder, split or ["calibration", "original", "generalization", "related"]), per_source, seed)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8", newline="\n")
-    typer.echo(f"{len(found):,} rows to read: {out}")
+    say(f"{len(found):,} rows to read: {out}")
 
 
 @app.command()
@@ -187,10 +187,10 @@ def readings(
     found = summary({r.id: r.label for r in _rows(folder, ["calibration", "original", "generalization", "related"])}, readers)
     for name, sources in found["readers"].items():
         for source, c in sources.items():
-            typer.echo(f"{name}, {source}: {share_text(c['agreed'], c['read'])} labels borne out")
+            say(f"{name}, {source}: {share_text(c['agreed'], c['read'])} labels borne out")
     for source, k in found["kappa"].items():
         value = "not defined" if k["value"] is None else f"{k['value']:.2f}"
-        typer.echo(f"first two readers, {source}: the same label in {k['agreed']} of {k['read']}, kappa {value}")
+        say(f"first two readers, {source}: the same label in {k['agreed']} of {k['read']}, kappa {value}")
 
 
 def _rows(folder: Path, names: list[str]) -> list[Row]:
@@ -222,7 +222,7 @@ def push(
     """Check the data set and upload it to the Hub with its card."""
     from clave.valeval.push import push as run
 
-    typer.echo(run(folder, repo, private=not public))
+    say(run(folder, repo, private=not public))
 
 
 def _default_raw_dir() -> Path:

@@ -15,7 +15,9 @@ from typing import Annotated
 
 import typer
 
+from clave.cli.terminal import say
 from clave.errors import InputError
+from clave.plain import clean
 from clave.values.schema import SCHEMA_FILE, packaged_schema
 from clave.values.system import SYSTEMS, ValueSystem
 
@@ -70,7 +72,7 @@ def list_systems(as_json: AsJson = False) -> None:
     """List the built-in value systems."""
     systems = [ValueSystem.load(i) for i in SYSTEMS.names()]
     if as_json:
-        typer.echo(json.dumps([_summary(s) for s in systems], ensure_ascii=False))
+        say(json.dumps([_summary(s) for s in systems], ensure_ascii=False))
         return
     _table(
         ["id", "name", "version", "values", "optional", "hash"],
@@ -86,9 +88,9 @@ def show(
     """Show the values of a system with their definitions."""
     loaded = ValueSystem.load(system)
     if as_json:
-        typer.echo(json.dumps({**loaded.model_dump(mode="json"), "hash": loaded.hash}, ensure_ascii=False))
+        say(json.dumps({**loaded.model_dump(mode="json"), "hash": loaded.hash}, ensure_ascii=False))
         return
-    typer.echo(_plain(f"{loaded.name} ({loaded.id}), version {loaded.version}, hash {loaded.hash}: {_count(loaded)}"))
+    say(f"{loaded.name} ({loaded.id}), version {loaded.version}, hash {loaded.hash}: {_count(loaded)}")
     groups = {g.id: g.name for g in loaded.groups}
     rows = [
         [v.id + (" (optional)" if v.optional else ""), v.name, *([groups.get(v.parent or "", "")] if groups else []), v.definition.strip()]
@@ -96,7 +98,7 @@ def show(
     ]
     _table(["id", "name", *(["group"] if groups else []), "definition"], rows, lines=True)
     if loaded.citation:
-        typer.echo(_plain(f"After: {loaded.citation.strip()}"))
+        say(f"After: {loaded.citation.strip()}")
 
 
 @app.command()
@@ -108,11 +110,11 @@ def check(
     system = ValueSystem.load(file)
     found = warnings(system)
     if as_json:
-        typer.echo(json.dumps({**_summary(system), "warnings": found}, ensure_ascii=False))
+        say(json.dumps({**_summary(system), "warnings": found}, ensure_ascii=False))
         return
     for warning in found:
-        typer.echo(_plain(f"warning: {warning}"), err=True)
-    typer.echo(_plain(f"{file}: value system {system.id!r} is valid: {_count(system)}, {len(found)} warnings, hash {system.hash}"))
+        say(f"warning: {warning}", err=True)
+    say(f"{file}: value system {system.id!r} is valid: {_count(system)}, {len(found)} warnings, hash {system.hash}")
 
 
 @app.command()
@@ -139,7 +141,7 @@ def new(
         raise InputError(f"{file} exists already and is not overwritten: name another file") from None
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(_plain(f"wrote {file}: write your values into it, then run: clave values check {file}"))
+    say(f"wrote {file}: write your values into it, then run: clave values check {file}")
 
 
 def warnings(system: ValueSystem) -> list[str]:
@@ -189,19 +191,15 @@ def _count(system: ValueSystem) -> str:
     return f"{len(system)} values" + (f" ({optional} of them optional)" if optional else "")
 
 
-def _plain(text: str) -> str:
-    """The text without control characters: a file that someone else wrote must not drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
-
-
 def _table(columns: list[str], rows: list[list[str]], *, lines: bool = False) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from clave.cli.terminal import Terminal
 
     table = Table(show_lines=lines)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "hash")
     for row in rows:
-        table.add_row(*(Text(_plain(cell)) for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    Terminal().print(table)

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from clave.llm.transport import Reply
+from clave.masking import masked
 
 _MOST_WORDS = 4_000
 _TOLD_IN = ("message", "msg", "Message", "error_message", "errorMessage")
@@ -156,4 +157,4 @@ def _number(text: str) -> float | None:
 
 def one_line(text: object, most: int = 300) -> str:
     """What a server says, short enough for a reason and writable as UTF-8."""
-    return " ".join(str(text)[:_MOST_WORDS].encode("utf-8", "replace").decode().split())[:most]
+    return " ".join(masked(str(text)[:_MOST_WORDS]).encode("utf-8", "replace").decode().split())[:most]

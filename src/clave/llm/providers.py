@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from clave.errors import ModelError
+from clave.masking import note_secret
 
 PROVIDERS: dict[str, tuple[str, str]] = {
     "openai": ("https://api.openai.com/v1", "OPENAI_API_KEY"),
@@ -103,6 +104,7 @@ def _secret(variable: str) -> str:
     value = os.environ.get(variable, "").strip()
     if value and not _SENDABLE.fullmatch(value):
         raise ModelError(f"the key in {variable} holds a space, a line break or another character that no key has: set it anew")
+    note_secret(value)
     return value
 
 
@@ -111,6 +113,8 @@ def _headers(provider: str, parts: SplitResult, key: str) -> dict[str, str]:
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+        for secret in (unquote(parts.password or ""), headers["Authorization"].partition(" ")[2]):
+            note_secret(secret)
     else:
         headers["Authorization"] = f"Bearer {key or 'none'}"
     if (parts.hostname or "").endswith(".azure.com"):
@@ -154,6 +158,7 @@ def _proxy(parts: SplitResult) -> str | None:
     variable = f"{kind.upper()}_PROXY"
     try:
         found = urlsplit(proxy)
+        note_secret(unquote(found.password or ""))
         usable = found.port != 0 and bool(found.hostname) and proxy.isprintable() and " " not in proxy
     except ValueError:
         usable = False

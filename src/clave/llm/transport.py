@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clave.errors import ModelError, require
 from clave.llm.providers import Endpoint
+from clave.masking import masked
 
 if TYPE_CHECKING:
     import aiohttp
@@ -222,4 +223,4 @@ def _certificates() -> ssl.SSLContext:
 
 def _words(error: object) -> str:
     """An error of the network in a few words; some have none of their own."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(masked(str(error)).split())[:200] or type(error).__name__

@@ -9,17 +9,16 @@ Every text of a page may be hostile: it was written by a model or by whoever wro
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import os
-import re
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from clave.errors import InputError
+from clave.plain import clean, csv_cell, markdown
 from clave.scoring.statistics import Difference, Estimate
 
 Cell = str | int | float | Estimate | Difference | None
@@ -123,12 +122,6 @@ class Page:
     sections: tuple[Section, ...] = ()
 
 
-def clean(text: str) -> str:
-    """A text without what no page can hold or what turns it around: control characters, direction overrides and lone surrogates
-    become U+FFFD."""
-    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]", "\ufffd", text.replace("\r\n", "\n"))
-
-
 def cell_text(cell: Cell) -> str:
     """A cell as people read it; a number that is not known is a dash."""
     match cell:
@@ -208,48 +201,47 @@ def to_csv(page: Page) -> str:
     heads = (
         [name, f"{name} low", f"{name} high", f"{name} n"] if many else [name] for name, many in zip(table.columns, parts, strict=True)
     )
-    writer.writerow([clean(name) for head in heads for name in head])
+    writer.writerow([csv_cell(name) for head in heads for name in head])
     for row in table.rows:
         cells: list[str | int | float | None] = []
         for cell, many in zip(row, parts, strict=True):
             if isinstance(cell, Estimate | Difference):
                 cells += [cell.value, cell.low, cell.high, cell.n]
             else:
-                cells += [None] * 4 if many else [clean(cell) if isinstance(cell, str) else cell]
+                cells += [None] * 4 if many else [csv_cell(cell) if isinstance(cell, str) else cell]
         writer.writerow(cells)
     return out.getvalue()
 
 
 def to_markdown(page: Page) -> str:
     """For pull requests and READMEs: tables and short quotes, no drawings."""
-    lines = [f"# {md(page.title)}", "", md(page.lead), ""]
-    lines += [f"- **{md(f.name)}**: {md(f.value)}{' (' + md(f.note) + ')' if f.note else ''}" for f in page.facts]
+    lines = [f"# {markdown(page.title)}", "", markdown(page.lead), ""]
+    lines += [f"- **{markdown(f.name)}**: {markdown(f.value)}{' (' + markdown(f.note) + ')' if f.note else ''}" for f in page.facts]
     for section in page.sections:
-        lines += ["", f"## {md(section.title)}", ""]
-        lines += [md(section.text), ""] if section.text else []
+        lines += ["", f"## {markdown(section.title)}", ""]
+        lines += [markdown(section.text), ""] if section.text else []
         for table in (*section.tables, *(f.table for f in section.figures), *section.more):
             lines += _md_table(table)
         for group in section.groups:
-            lines += [f"### {md(group.title)}", "", *(_md_card(card) for card in group.cards), ""]
+            lines += [f"### {markdown(group.title)}", "", *(_md_card(card) for card in group.cards), ""]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def md(text: str) -> str:
-    """A text that Markdown shows as it is, on one line: no HTML, no markup, no table cell ends."""
-    one_line = " ".join(clean(text).split())
-    return re.sub(r"([\\`*_\[\]|#~!])", r"\\\1", html.escape(one_line, quote=False))
 
 
 def _md_table(table: Table) -> list[str]:
     rule = ["---" if not table.rows or isinstance(cell, str) else "---:" for cell in (table.rows[0] if table.rows else table.columns)]
-    body = [[md(cell_text(c)) for c in row] for row in table.rows]
-    return [f"**{md(table.caption)}**", "", *("| " + " | ".join(r) + " |" for r in [[md(c) for c in table.columns], rule, *body]), ""]
+    body = [[markdown(cell_text(c)) for c in row] for row in table.rows]
+    return [
+        f"**{markdown(table.caption)}**",
+        "",
+        *("| " + " | ".join(r) + " |" for r in [[markdown(c) for c in table.columns], rule, *body]),
+        "",
+    ]
 
 
 def _md_card(card: Card) -> str:
     text = " ".join(piece.text for piece in card.body)
-    quote = md(text if len(text) <= 300 else text[:300] + "…")
-    said = "; ".join(f"{md(judge)}: {md(label)}" for judge, label in card.verdicts)
-    concepts = "; ".join(md(c.text) for c in card.concepts)
-    parts = [f"**{md(card.label)}** {md(card.title)}", quote, f"concepts: {concepts}" if concepts else "", said]
+    quote = markdown(text if len(text) <= 300 else text[:300] + "…")
+    said = "; ".join(f"{markdown(judge)}: {markdown(label)}" for judge, label in card.verdicts)
+    concepts = "; ".join(markdown(c.text) for c in card.concepts)
+    parts = [f"**{markdown(card.label)}** {markdown(card.title)}", quote, f"concepts: {concepts}" if concepts else "", said]
     return "- " + " — ".join(p for p in parts if p)
