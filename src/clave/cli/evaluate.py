@@ -140,7 +140,7 @@ def _show_prevalence(found: dict[str, Shift], plain: Path, as_json: bool) -> Non
         table.add_column(column)
     for value, shift in found.items():
         table.add_row(value, *(" / ".join(f"{s:.2f}" for s in shares) for shares in (shift.calibration, shift.prevalence)))
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     console.print(table)
     console.print(Text(f"Verdicts before that are in {plain}: audit and correct profiles with those."), soft_wrap=True)
 

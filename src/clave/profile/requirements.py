@@ -23,7 +23,7 @@ from clave.scoring.statistics import Estimate
 State = Literal["kept", "broken", "untold"]
 ALL = "all"
 """In place of a value: each of them."""
-_FORM = re.compile(r"\s*([^:<>=]{1,200}):\s*([a-z]{1,20})\s*(>=|<=)\s*([-+]?[0-9]{0,9}\.?[0-9]{0,9})\s*(%?)\s*")
+_FORM = re.compile(r"\s{0,9}([^:<>=]{1,200}):\s{0,9}([a-z]{1,20})\s{0,9}(>=|<=)\s{0,9}([-+]?[0-9]{0,9}\.?[0-9]{0,9})\s{0,9}(%?)\s{0,9}")
 
 
 class Requirement(Record):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from clave.report.page import Cell, Page, Table, cell_text, clean
+from clave.plain import clean
+from clave.report.page import Cell, Page, Table, cell_text
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
