@@ -8,9 +8,11 @@ calibration.min_confidence(coverage=0.8)     # below it, the least certain fifth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from clave.records import Record
 
@@ -21,8 +23,8 @@ _QUANTILES = 101
 class Calibration(Record):
     """A temperature, and how confident the evaluator was on its cross-validated training rows."""
 
-    temperature: float = 1.0
-    confidences: tuple[float, ...] = ()
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    confidences: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     """Quantiles 0, .01, … 1 of the highest probability."""
 
     @classmethod

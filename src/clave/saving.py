@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from clave.calibration import Calibration
 from clave.concepts.cases import CaseIndex
@@ -38,6 +37,7 @@ from clave.fitting.learn import Learnt
 from clave.fitting.samples import Sample
 from clave.io import read_records, write_jsonl
 from clave.recognizers.registry import recognizer_class
+from clave.records import LABELS
 from clave.settings import Settings
 from clave.values import ValueSystem
 
@@ -151,6 +151,7 @@ def load(folder: Path, *, edited: bool = False) -> Fitted:
     found = config.get("schema_version")
     if found not in (1, SCHEMA_VERSION):
         raise EvaluatorError(f"{folder} is of schema version {found}, and this clave reads version {SCHEMA_VERSION}: calibrate it again")
+    _refuse_links(folder)
     changed = _verify(folder, manifest.get("files") or {}, edited)
     try:
         settings = Settings.model_validate(config["settings"])
@@ -169,8 +170,16 @@ def load(folder: Path, *, edited: bool = False) -> Fitted:
             provenance=provenance,
             closer_look=None if config.get("closer_look") is None else CloserLook.model_validate(config["closer_look"]),
         )
-    except (KeyError, UnicodeDecodeError, ValidationError, InputError) as error:
-        raise EvaluatorError(f"{folder} is damaged: {error}; calibrate it again") from None
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        InputError,
+    ) as error:  # what a file of another form may raise
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise EvaluatorError(f"{folder} is damaged: {why}; calibrate it again") from None
 
 
 def _as_of_version_1(manifest: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -194,9 +203,18 @@ def _learnt(
         raise EvaluatorError(f"{folder / 'vectors.safetensors'} is damaged ({error}): calibrate again") from None
     calibration = _read_json(folder / "calibration.json")
     threshold = calibration.pop("threshold")
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float) or not -1 <= threshold <= 1):
+        raise EvaluatorError(f"{folder / 'calibration.json'} is damaged: 'threshold' is no similarity; calibrate again")
+    _check_shape(folder, "samples", vectors.get("samples"), len(samples), None)
+    dim = vectors["samples"].shape[1]
+    if "out_of_fold" in vectors:
+        _check_shape(folder, "out_of_fold", vectors["out_of_fold"], len(samples), len(LABELS))
     pool = None
     if (folder / "concepts.jsonl").exists():
         concepts = list(read_records(folder / "concepts.jsonl", Concept))
+        if threshold is None:
+            raise EvaluatorError(f"{folder / 'calibration.json'} is damaged: 'threshold' is missing; calibrate again")
+        _check_shape(folder, "concepts", vectors.get("concepts"), None if new_concepts else len(concepts), dim)
         if new_concepts:
             pool = ConceptPool(concepts, np.zeros((len(concepts), vectors["concepts"].shape[1]), np.float32), threshold)
         else:
@@ -205,6 +223,27 @@ def _learnt(
     recognizer = recognizer_class(settings.recognizer).load(folder / "recognizer")
     learnt = Learnt(cases, pool, recognizer, Calibration.model_validate(calibration), provenance.scores, vectors.get("out_of_fold"))
     return learnt, vectors["samples"]
+
+
+def _check_shape(folder: Path, name: str, found: Any, rows: int | None, columns: int | None) -> None:
+    """A tensor is what the other files say that it is."""
+    if (
+        found is None
+        or found.ndim != 2
+        or found.dtype.kind != "f"
+        or (rows is not None and found.shape[0] != rows)
+        or found.shape[1] != (columns or found.shape[1])
+        or not np.isfinite(found).all()
+    ):
+        raise EvaluatorError(f"{folder / 'vectors.safetensors'} is damaged: {name!r} is missing or not of its shape; calibrate again")
+
+
+def _refuse_links(folder: Path) -> None:
+    """Links lead to files that are no part of an evaluator; those of the Hub's cache stay within it."""
+    own = {folder.resolve()} | ({folder.resolve().parents[1] / "blobs"} if folder.resolve().parent.name == "snapshots" else set())
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in own):
+            raise EvaluatorError(f"{path} is a link to a file elsewhere, which is not followed: put the file itself there")
 
 
 def refit_folder(folder: Path) -> Fitted:
@@ -222,6 +261,13 @@ def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
     """The editable files that were changed; anything else that was is an error."""
     if not files:
         raise EvaluatorError(f"{folder / 'manifest.json'} states no hashes of the files beside it: calibrate again")
+    if not isinstance(files, dict) or any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
+        raise EvaluatorError(f"{folder / 'manifest.json'} is damaged: it names files that are not beside it; calibrate again")
+    there = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
+    unlisted = [name for name in there if name not in files and name != "manifest.json" and not name.startswith(".")]
+    unlisted = [name for name in unlisted if not (edited and name.startswith(_EDITABLE))]
+    if unlisted:
+        raise EvaluatorError(f"{folder / unlisted[0]} is no part of the evaluator: its manifest does not list it; take it away")
     changed = set[str]()
     for name, expected in files.items():
         path = folder / name
@@ -289,7 +335,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise EvaluatorError(f"{path} is not there: {path.parent} is not a saved evaluator, which is a folder") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvaluatorError(f"{path} is damaged: {error}") from None
     if not isinstance(data, dict):
         raise EvaluatorError(f"{path} is damaged: it holds no object")

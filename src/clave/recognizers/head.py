@@ -132,6 +132,8 @@ class Head:
             head.bias_ = tensors["bias"]
             if head.bias_.shape != (n := len(head.values_), k := len(LABELS)) or any(w.shape[:2] != (n, k) for w in head.weights_.values()):
                 raise ValueError("its tensors are not of the stated shape")
+            if not all(t.dtype.kind == "f" and np.isfinite(t).all() for t in (head.bias_, *head.weights_.values())):
+                raise ValueError("its tensors hold what is no number")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise EvaluatorError(f"{folder}: the recognizer is damaged ({error}): fit it again with clave refit") from None
         return head
