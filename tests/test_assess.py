@@ -134,6 +134,14 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     verdicts = [json.loads(line) for line in (tmp_path / "out" / "verdicts-test-rude.jsonl").read_text().splitlines()]
     assert len(verdicts) == 12
     assert {v["label"] for v in verdicts} == {"oppose"}
+    done = RUNNER.invoke(app, ["assess", *both, "-o", str(tmp_path / "out"), *calls, "--json"])
+    data = json.loads(done.stdout)
+    assert [(m["model"], m["new"], m["responses"], m["refused"]) for m in data["models"]] == [
+        ("test/kind", 0, 6, 1),
+        ("test/rude", 0, 6, 1),
+    ]
+    done = RUNNER.invoke(app, ["generate", str(file), "-o", str(tmp_path / "r.jsonl"), "--model", "test/kind", *calls, "--json"])
+    assert (json.loads(done.stdout)["responses"], json.loads(done.stdout)["refused"]) == (6, 1)
 
 
 def test_an_answer_is_as_long_as_was_asked_for(tmp_path, chat_server):

@@ -60,6 +60,10 @@ def test_an_analysis_prints_its_table_and_stands_on_the_page(place, command, sec
     assert done.exit_code == 0, done.output
     assert shown in done.output
     assert f'id="{section}"' in (place / "run" / "report.html").read_text()
+    again = run(name, place / "run", *options, "--json")
+    assert again.exit_code == 0, again.output
+    rows = json.loads(again.stdout.strip().splitlines()[-1])["rows"]
+    assert {"judge"} <= set(rows[0])
 
 
 def test_mistakes_are_sentences(place, tmp_path):

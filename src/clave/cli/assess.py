@@ -7,6 +7,7 @@ clave assess --model openai/gpt-4o-mini --model ollama/qwen3 --scenarios scenari
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from clave.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
+    from clave.files.evaluating import Summary
     from clave.llm.cached import CachedChat
 
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to each scenario.")]
@@ -49,6 +51,7 @@ def generate(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Have a model answer scenarios; the file is what `clave evaluate` reads."""
     from clave.assess import read_scenarios
@@ -60,7 +63,10 @@ def generate(
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
     chat = open_chat(model, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
     made = _generated(asked, chat, output, samples, system_prompt, temperature, seed, max_tokens)
-    _tell(made, chat)
+    if as_json:
+        typer.echo(json.dumps(_figures(made, chat)))
+    else:
+        _tell(made, chat)
     if made.stopped:
         raise typer.Exit(opt.STOPPED_EARLY)
 
@@ -88,6 +94,7 @@ def assess(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
     from clave.assess import assessment_page, read_scenarios
@@ -109,19 +116,23 @@ def assess(
 
     left = budget
     made: list[Generated] = []
+    spent: list[dict[str, Any]] = []
     for name in models:
         chat = open_chat(name, **calls(base_url, left))
         path = output / f"responses-{_file_name(name)}.jsonl"
         made.append(_generated(asked, chat, path, samples, system_prompt, temperature, seed, max_tokens))
-        _tell(made[-1], chat)
+        spent.append(_figures(made[-1], chat))
+        if not as_json:
+            _tell(made[-1], chat)
         left = None if left is None else max(0.0, left - chat.ledger.cost)
     clave = Clave.from_pretrained(evaluator, **calls(evaluator_base_url, left))
 
-    async def evaluate_all() -> list[str]:
+    async def evaluate_all() -> list[Summary]:
         async with clave:
-            return [(await evaluate_file(clave.judging, Source(str(m.path)), _verdicts(m))).stopped for m in made if m.responses]
+            return [await evaluate_file(clave.judging, Source(str(m.path)), _verdicts(m)) for m in made if m.responses]
 
-    stopped = next(filter(None, (*(m.stopped for m in made), *asyncio.run(evaluate_all()))), "")
+    summaries = asyncio.run(evaluate_all())
+    stopped = next(filter(None, (*(m.stopped for m in made), *(s.stopped for s in summaries))), "")
     files = [m for m in made if m.responses and _verdicts(m).is_file()]
     if not files:
         raise InputError("no model answered a scenario: see the reasons in the files *.unanswered.jsonl")
@@ -134,8 +145,12 @@ def assess(
         evaluator=clave.fitted,
         audit=audit,
     )
-    console = Terminal()
-    console.print(Text(f"Report: {write_page(page, output / 'report.html')}"))
+    written, notes = write_page(page, output / "report.html"), [note for summary in summaries for note in summary.notes]
+    if as_json:
+        typer.echo(json.dumps({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes}))
+    console = Terminal(stderr=as_json)
+    for line in (*notes, f"Report: {written}"):
+        console.print(Text(line))
     if stopped:
         console.print(Text(f"Stopped early: {stopped}. Run the same command with a larger --budget to go on."))
         raise typer.Exit(opt.STOPPED_EARLY)
@@ -191,6 +206,23 @@ def _system_prompt(text: str) -> str:
         return Path(text[1:]).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--system-prompt {text}: cannot be read: {error}") from None
+
+
+def _figures(made: Generated, chat: CachedChat) -> dict[str, Any]:
+    """What came of generating, for machines."""
+    ledger = chat.ledger
+    return {
+        "model": made.model,
+        "output": str(made.path),
+        "new": made.new,
+        "responses": made.responses,
+        "refused": made.count("refused"),
+        "failed": made.count("failed"),
+        "stopped": made.stopped,
+        "calls": ledger.calls,
+        "cache_hits": ledger.cache_hits,
+        "dollars": None if ledger.unpriced else round(ledger.cost, 6),
+    }
 
 
 def _tell(made: Generated, chat: CachedChat) -> None:

@@ -101,6 +101,7 @@ def curve(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Accuracy against labels per value."""
     from clave.benchmark.analyses import curve as points_of
@@ -111,7 +112,14 @@ def curve(
     outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
     found = points_of(predictions_of(session, "curve", outcome), session.original)
     rows = [(p.judge, str(p.labels), str(len(p.draws)), p.accuracy) for p in found]
-    finished(session, outcome, f"Accuracy, split {session.original}", ("judge", "labels", "draws", "accuracy"), rows)
+    finished(
+        session,
+        outcome,
+        f"Accuracy, split {session.original}",
+        ("judge", "labels", "draws", "accuracy"),
+        rows,
+        found=found if as_json else None,
+    )
 
 
 @app.command()
@@ -123,6 +131,7 @@ def ablate(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Clave with each part left out: concepts, pool mapping, stance, guideline, examples, recognizer, cross-fitting."""
     from clave.benchmark.analyses import ablation as compared
@@ -132,7 +141,9 @@ def ablate(
     outcome = _followed(lambda tick: ablation(session, full, without=_names(without) or tuple(LEFT_OUT), tick=tick))
     found = compared(predictions_of(session, "ablation", outcome), full)
     rows = [(a.judge, a.split, a.accuracy, difference_cell(a.to_full, a.p_holm)) for a in found]
-    finished(session, outcome, f"Parts left out of {full}", ("variant", "split", "accuracy", "to full"), rows)
+    finished(
+        session, outcome, f"Parts left out of {full}", ("variant", "split", "accuracy", "to full"), rows, found=found if as_json else None
+    )
 
 
 @app.command()
@@ -146,6 +157,7 @@ def diversity(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Labels chosen by K-Means, at random, and from one corner of the data."""
     from clave.benchmark.analyses import diversity as compared
@@ -155,11 +167,18 @@ def diversity(
     outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
     found = compared(predictions_of(session, "diversity", outcome), session.original)
     rows = [(c.judge, c.choice, str(len(c.draws)), c.accuracy, difference_cell(c.to_random, c.p_holm)) for c in found]
-    finished(session, outcome, f"{labels} labels per value", ("judge", "chosen", "draws", "accuracy", "to random"), rows)
+    finished(
+        session,
+        outcome,
+        f"{labels} labels per value",
+        ("judge", "chosen", "draws", "accuracy", "to random"),
+        rows,
+        found=found if as_json else None,
+    )
 
 
 @app.command()
-def balance(folder: Run) -> None:
+def balance(folder: Run, as_json: opt.Json = False) -> None:
     """Adaptability (original split) against generalizability (all others), with the price. Makes no call."""
     from clave.benchmark.analyses import balance as compared
     from clave.benchmark.predictions import PredictionTable
@@ -182,7 +201,8 @@ def balance(folder: Run) -> None:
         )
         for b in sorted(found, key=lambda b: -(b.adaptability.value or 0))
     ]
-    finished(session, Outcome(), "Balance", ("judge", "original", "elsewhere", "tokens / 1,000", "$ / 1,000"), rows)
+    columns = ("judge", "original", "elsewhere", "tokens / 1,000", "$ / 1,000")
+    finished(session, Outcome(), "Balance", columns, rows, found=found if as_json else None)
 
 
 @app.command()
@@ -195,6 +215,7 @@ def probes(
     budget: opt.Budget = None,
     prices: opt.Prices = None,
     cache: opt.Cache = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Edits that must not move a verdict: length, refusal, injection, markdown, language, self-naming, value order; and a negation."""
     from clave.benchmark.analyses import probes as compared
@@ -205,7 +226,7 @@ def probes(
     outcome = _followed(lambda tick: probe(session, _judges(session, judges), probes=chosen, limit=limit, tick=tick))
     found = compared(predictions_of(session, "probes", outcome))
     rows = [(p.judge, p.probe, "turn" if p.must_turn else "stay", p.moved, p.verdict) for p in found]
-    finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows)
+    finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows, found=found if as_json else None)
 
 
 def _list_judges(judges: str | None) -> str | None:

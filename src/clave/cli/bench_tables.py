@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
     from clave.benchmark.tables import LeaderboardRow
+    from clave.records import Record
     from clave.scoring.statistics import Difference
 
 
@@ -95,8 +96,18 @@ def finished(
     rows: list[Any],
     notes: Sequence[str] = (),
     page: Path | None = None,
+    found: Sequence[Record] | None = None,
 ) -> None:
-    """Print a table, lines to read it by, what was skipped and why, and where the page is, which is written anew unless it just was."""
+    """Print a table, lines to read it by, what was skipped and why, and where the page is, which is written anew unless it just was.
+
+    With `found`, what the table shows is printed as JSON in its place.
+    """
+    if found is not None:
+        said = {"rows": [row.model_dump(mode="json") for row in found], "skipped": outcome.skipped, "stopped": outcome.stopped}
+        typer.echo(json.dumps({**said, "report": str(page or _write_page(session))}, ensure_ascii=False))
+        if outcome.stopped:
+            raise typer.Exit(opt.STOPPED_EARLY)
+        return
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
