@@ -10,8 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import yaml
-
+from clave.bounded import load_yaml
 from clave.errors import InputError
 
 
@@ -96,7 +95,7 @@ class _Looked:
 
 def _read(path: Path) -> dict[str, _Rates]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load_yaml(path.read_text(encoding="utf-8"))
         prices = {
             str(model): _Rates(*(float(rates[name]) / 1e6 for name in ("input", "cached" if "cached" in rates else "input", "output")))
             for model, rates in data.items()
@@ -106,5 +105,5 @@ def _read(path: Path) -> dict[str, _Rates]:
         return prices
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"prices {path} cannot be read: {error}") from None
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(f"prices {path}: must map each model to {{input: …, output: …}} in dollars per million tokens") from None

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from clave.bounded import load_yaml
 from clave.errors import InputError
 from clave.records import Record
 from clave.registry import Registry
@@ -83,7 +85,7 @@ class ValueSystem(Record):
     @model_validator(mode="after")
     def _consistent(self) -> ValueSystem:
         ids = [v.id for v in self.values]
-        twice = sorted({i for i in ids if ids.count(i) > 1})
+        twice = sorted(i for i, n in Counter(ids).items() if n > 1)
         if twice:
             raise ValueError(f"value id {twice[0]!r} stands twice")
         groups = {g.id for g in self.groups}
@@ -117,9 +119,9 @@ class ValueSystem(Record):
     def parse(cls, text: str, where: str = "the text") -> ValueSystem:
         """Read a system from YAML text; `where` names it in errors."""
         try:
-            data: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.YAMLError as error:
-            raise InputError(f"value system {where} is not YAML: {' '.join(str(error).split())}") from None
+            data: Any = load_yaml(text)
+        except ValueError as error:
+            raise InputError(f"value system {where} is not YAML: {error}") from None
         if not isinstance(data, dict):
             raise InputError(f"value system {where} must be a mapping with id, name, version and values")
         try:
