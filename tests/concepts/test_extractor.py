@@ -146,6 +146,17 @@ def test_a_long_response_is_flagged_and_evidence_keeps_its_place():
     assert found.evidence[0].start == MAX_CHARACTERS + 11
 
 
+def test_a_long_conversation_keeps_its_ends_and_is_flagged():
+    chat = FakeChat(lambda request: GOOD)
+    scenario = "System: FIRST" + "\n\nUser: on and on" * 3000 + "\n\nUser: LAST"
+    found = asyncio.run(Extractor(chat).extract(Response(id="r", scenario=scenario, response="Then she helped him."), CARE))
+    assert found.extraction.flags == ("cut",)
+    asked = chat.requests[0].user
+    assert "System: FIRST" in asked
+    assert "User: LAST" in asked
+    assert "characters or more are left out here" in asked
+
+
 @pytest.mark.parametrize("mode", ["json_object", "text"])
 def test_the_verdict_says_how_the_answer_was_asked_for(mode):
     class Plain(FakeChat):
