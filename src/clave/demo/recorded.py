@@ -31,6 +31,7 @@ class RecordedChat:
     """A `ChatModel` that knows the answers in answers.jsonl, and no others."""
 
     model = MODEL
+    endpoint = "demo"
 
     def __init__(self) -> None:
         rows = map(json.loads, _lines("answers.jsonl"))
@@ -72,7 +73,7 @@ def demo_system() -> ValueSystem:
 
 def demo_settings(model: str = MODEL) -> Settings:
     """All values in one call: a third of the calls, for those who run the demo with a model of their own."""
-    return Settings(model=model, joint=True)
+    return Settings(model=model, ask="joint")
 
 
 def demo_labels() -> list[LabelledResponse]:

@@ -24,7 +24,7 @@ import numpy as np
 from clave.concepts.extractor import Extractor
 from clave.demo.recorded import RecordedChat, demo_labels, demo_responses, demo_settings, demo_system, prompt_id
 from clave.errors import ModelError
-from clave.fitting.cross_fitting import extract_samples, write_guidelines
+from clave.fitting.cross_fitting import cross_fit, write_guidelines
 from clave.fitting.samples import dealt_samples
 from clave.llm.chat import ChatRequest, Completion
 from clave.records import Failure
@@ -55,12 +55,12 @@ async def unanswered() -> Unanswered:
     chat, system, settings = Unanswered(), demo_system(), demo_settings()
     samples, _ = dealt_samples(demo_labels(), settings.folds, settings.seed, given=False)
     try:
-        guidelines, cross = await write_guidelines(chat, system, samples, lambda stage, done, total: None)
+        guidelines, _ = await write_guidelines(chat, system, samples, lambda stage, done, total: None)
     except ModelError:
         return chat
     try:
         no_neighbours = np.zeros((len(samples), 1), np.float32)  # joint prompts show no labelled samples
-        await extract_samples(chat, system, samples, no_neighbours, cross, settings, lambda stage, done, total: None)
+        await cross_fit(chat, system, samples, no_neighbours, settings, lambda stage, done, total: None)
     except ModelError:
         pass
     values = [system[v] for v in system.ids()]
