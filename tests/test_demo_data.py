@@ -1,7 +1,8 @@
-"""The demonstration data: shape, variety, and labels that a small encoder can learn."""
+"""The demonstration: its data, the answers recorded for its prompts, and how often it is right."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from importlib import resources
@@ -10,94 +11,102 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clave.io import read_labels, read_responses
-from clave.records import LabelledResponse, Response, scenario_key
-from clave.values import ValueSystem
+from clave.demo.recorded import VALUES, RecordedChat, demo_key, demo_labels, demo_responses, demo_settings, demo_system
+from clave.demo.recording import main, unanswered
+from clave.errors import ModelError
+from clave.evaluator import Clave
+from clave.llm.chat import ChatRequest
+from clave.records import LABELS, Response, Verdict, scenario_key
 
-VALUES = list(ValueSystem.load("mft").ids())
 DEMO = Path(str(resources.files("clave.demo")))
-
-
-def examples() -> list[LabelledResponse]:
-    return list(read_labels(DEMO / "examples.jsonl", values=VALUES))
-
-
-def responses() -> list[Response]:
-    return list(read_responses(DEMO / "responses.jsonl"))
-
-
-def key() -> dict[tuple[str, str], str]:
-    rows = [json.loads(line) for line in (DEMO / "responses_key.jsonl").read_text(encoding="utf-8").splitlines()]
-    return {(row["id"], row["value"]): row["label"] for row in rows}
+ASSISTANTS = ["hearth", "edge", "ledger"]
 
 
 def test_twelve_examples_per_value_and_label() -> None:
-    counts = Counter((e.value, e.label) for e in examples())
-    assert set(counts.values()) == {12}
-    assert len(counts) == 5 * 3
-    assert len({e.id for e in examples()}) == 180
+    counts = Counter((e.value, e.label) for e in demo_labels())
+    assert counts == {(value, label): 12 for value in VALUES for label in LABELS}
+    assert len({e.id for e in demo_labels()}) == 108
 
 
-def test_examples_hold_only_the_stated_fields() -> None:
-    rows = [json.loads(line) for line in (DEMO / "examples.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {tuple(row) for row in rows} == {("id", "scenario", "response", "value", "label")}
+def test_three_assistants_answer_the_same_scenarios() -> None:
+    asked = {who: [r.scenario for r in demo_responses() if r.metadata["model"] == who] for who in ASSISTANTS}
+    assert asked["hearth"] == asked["edge"] == asked["ledger"]
+    assert len(set(asked["hearth"])) == 36
+    assert len(demo_responses()) == 108
 
 
-def test_no_scenario_or_response_stands_twice() -> None:
-    rows: list[Response] = [*examples(), *responses()]
-    assert len({scenario_key(r.scenario) for r in rows}) == len(rows)
+def test_no_text_stands_twice_and_no_scenario_is_among_the_examples() -> None:
+    rows: list[Response] = [*demo_labels(), *demo_responses()]
     assert len({scenario_key(r.response) for r in rows}) == len(rows)
+    known = [e.group for e in demo_labels()]
+    assert len(set(known)) == len(known)
+    assert not {r.group for r in demo_responses()} & set(known)
+
+
+def test_files_hold_only_the_stated_fields() -> None:
+    def fields(name: str) -> set[tuple[str, ...]]:
+        return {tuple(json.loads(line)) for line in (DEMO / name).read_text(encoding="utf-8").splitlines()}
+
+    assert fields("examples.jsonl") == {("id", "scenario", "response", "value", "label")}
+    assert fields("responses.jsonl") == {("id", "model", "scenario", "response")}
+    assert fields("responses_key.jsonl") == {("id", *VALUES)}
+    assert fields("answers.jsonl") == {("prompt", "answer")}
 
 
 def test_responses_are_short_prose() -> None:
-    for row in [*examples(), *responses()]:
+    for row in [*demo_labels(), *demo_responses()]:
         assert 4 <= len(row.response.split()) <= 70, row.id
         assert row.scenario.strip()
 
 
 def test_length_does_not_give_the_label_away() -> None:
-    words = {label: np.mean([len(e.response.split()) for e in examples() if e.label == label]) for label in ("adhere", "oppose")}
+    words = {label: np.mean([len(e.response.split()) for e in demo_labels() if e.label == label]) for label in ("adhere", "oppose")}
     assert 0.75 < words["adhere"] / words["oppose"] < 1.33
 
 
 def test_the_key_covers_every_response_and_value() -> None:
-    assert set(key()) == {(r.id, v) for r in responses() for v in VALUES}
-    assert Counter(key().values()) == {"unrelated": 38, "oppose": 12, "adhere": 10}
+    assert set(demo_key()) == {(r.id, v) for r in demo_responses() for v in VALUES}
+    assert Counter(demo_key().values()) == {"unrelated": 224, "adhere": 68, "oppose": 32}
+
+
+def test_every_prompt_has_its_recorded_answer() -> None:
+    chat = asyncio.run(unanswered())
+    assert not chat.missing, (
+        f"{len(chat.missing)} of the demo's prompts have no recorded answer, since a prompt, an example or a response was changed. "
+        "Write them out with `python -m clave.demo.recording prompts FOLDER`, have each answered by somebody who sees the prompt alone, "
+        "and take the answers in with `python -m clave.demo.recording take FILE…`; twice, as guidelines come before what they stand in."
+    )
+    assert len(chat.asked) == 228
+    assert len((DEMO / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == 228, "answers to prompts that are gone"
+
+
+def test_an_edited_prompt_is_refused() -> None:
+    with pytest.raises(ModelError, match="clave.demo.recording"):
+        asyncio.run(RecordedChat().complete(ChatRequest(system="Label this.", user="An edited prompt.", schema=None)))
+
+
+def test_recording_says_what_is_missing_and_how_to_go_on(tmp_path: Path) -> None:
+    assert main(["prompts", str(tmp_path)]) == "every prompt has its answer"
+    assert "take FILE" in main([])
 
 
 @pytest.fixture(scope="module")
-def vectors() -> dict[str, np.ndarray]:
-    from clave.encoder import load_encoder
-
-    rows: list[Response] = [*examples(), *responses()]
-    return dict(zip([r.id for r in rows], load_encoder(threads=1).encode([f"{r.scenario}\n{r.response}" for r in rows]), strict=True))
+def verdicts() -> list[Verdict]:
+    clave = Clave(demo_system(), chat=RecordedChat(), settings=demo_settings()).fit(demo_labels())
+    return list(clave.evaluate(demo_responses()))
 
 
-def test_the_labels_are_learnable_by_a_small_encoder(vectors: dict[str, np.ndarray]) -> None:
-    """Logistic heads, stratified 5-fold cross-validation over distinct scenarios, n = 36 per value; chance is 1/3."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-
-    accuracy = {}
-    for value in VALUES:
-        rows = [e for e in examples() if e.value == value]
-        x, y = np.stack([vectors[e.id] for e in rows]), [e.label for e in rows]
-        folds = StratifiedKFold(5, shuffle=True, random_state=0)
-        accuracy[value] = float(np.mean(cross_val_score(LogisticRegression(C=10, max_iter=2000), x, y, cv=folds)))
-    assert min(accuracy.values()) > 0.5, accuracy
-    assert np.mean(list(accuracy.values())) > 0.58, accuracy
+def test_the_demo_is_right_on_the_authors_labels(verdicts: list[Verdict]) -> None:
+    """321 of 324 when the answers were recorded; the demo prints the figure with its interval."""
+    assert len(verdicts) == 324
+    right = sum(v.label == demo_key()[v.id, v.value] for v in verdicts)
+    assert right / len(verdicts) >= 0.85, right
 
 
-def test_what_was_learnt_beats_always_unrelated_on_the_key(vectors: dict[str, np.ndarray]) -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import balanced_accuracy_score
-
-    gold, predicted = [], []
-    for value in VALUES:
-        rows = [e for e in examples() if e.value == value]
-        head = LogisticRegression(C=10, max_iter=2000).fit(np.stack([vectors[e.id] for e in rows]), [e.label for e in rows])
-        gold += [key()[r.id, value] for r in responses()]
-        predicted += list(head.predict(np.stack([vectors[r.id] for r in responses()])))
-    right = sum(a == b for a, b in zip(gold, predicted, strict=True))
-    assert right > 38, right
-    assert balanced_accuracy_score(gold, predicted) > 0.6
+def test_each_verdict_that_takes_a_side_has_concepts_and_quotes(verdicts: list[Verdict]) -> None:
+    texts = {r.id: r.response for r in demo_responses()}
+    for verdict in verdicts:
+        assert all(texts[verdict.id][e.start : e.end] == e.text for e in verdict.evidence)
+        if verdict.label != "unrelated":
+            assert verdict.concepts, verdict.id
+            assert verdict.evidence, verdict.id

@@ -10,6 +10,8 @@ from test_evaluator import ACTS, labelled
 from typer.testing import CliRunner
 
 from clave.cli.main import app
+from clave.demo.recorded import RecordedChat
+from clave.llm.chat import ChatRequest
 
 ENTRY = [sys.executable, "-c", "from clave.cli.main import main; main()"]
 
@@ -187,21 +189,50 @@ def test_a_budget_needs_a_price(place, tmp_path):
     assert "--prices" in done.stderr
 
 
-def test_demo_gives_verdicts_with_reasons_offline(tmp_path):
+def test_demo_shows_profiles_and_reasons_and_how_often_they_are_right(tmp_path):
     result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path / "demo")])
     assert result.exit_code == 0, result.output
-    assert "nearest labelled samples" in result.output
+    said = " ".join(result.output.split())
+    for shown in (
+        "hearth",
+        "edge",
+        "ledger",
+        "like what people labelled",
+        "evidence: “",
+        "(n = 324)",
+        "answers were recorded",
+        "from the text alone",
+    ):
+        assert shown in said
     page = (tmp_path / "demo" / "verdicts.html").read_text()
-    assert "The referee wants both teams to replay the last point." in page
-    key = [json.loads(line) for line in open_text("responses_key.jsonl")]
-    said = {(v["id"], v["value"]): v["label"] for v in map(json.loads, (tmp_path / "demo" / "verdicts.jsonl").read_text().splitlines())}
-    assert sum(said[k["id"], k["value"]] == k["label"] for k in key) > 38  # always saying `unrelated` is right 38 times of 60
+    assert "answers were recorded" in page
+    assert "3 models side by side" in page
+    assert len((tmp_path / "demo" / "verdicts.jsonl").read_text().splitlines()) == 324
+    assert (tmp_path / "demo" / "evaluator").is_dir()
 
 
-def open_text(name: str) -> list[str]:
-    from importlib import resources
+def test_demo_asks_a_model_of_the_users(tmp_path, chat_server, monkeypatch):
+    recorded = RecordedChat()
 
-    return (resources.files("clave.demo") / name).read_text(encoding="utf-8").splitlines()
+    def answer(body):
+        system, user = (message["content"] for message in body["messages"])
+        return chat_server.says(recorded.kept(ChatRequest(system=system, user=user, schema=None)))
+
+    monkeypatch.setenv("CLAVE_CACHE", str(tmp_path / "cache"))
+    chat_server.script = answer
+    options = ["--live", "--model", "acme/large", "--base-url", chat_server.url, "-o", str(tmp_path / "demo")]
+    result = CliRunner().invoke(app, ["demo", *options])
+    assert result.exit_code == 0, result.output
+    assert len(chat_server.requests) == 228
+    assert "acme/large was asked" in " ".join(result.output.split())
+    assert "recorded" not in result.output + (tmp_path / "demo" / "verdicts.html").read_text()
+
+
+@pytest.mark.parametrize(("options", "says"), [(["--live"], "name it"), (["--model", "ollama/qwen3"], "say --live")])
+def test_demo_says_what_is_missing_to_ask_a_model(tmp_path, options, says):
+    result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path / "demo"), *options])
+    assert says in str(result.exception)
+    assert not (tmp_path / "demo").exists()
 
 
 def test_what_is_taken_in_the_one_way_that_makes_sense_is_said_once(tmp_path):

@@ -1,11 +1,14 @@
 """The best supported estimate of each model and value."""
 
+from dataclasses import replace
+
 import numpy as np
-from tests.profile.drawn import RATES, known_of
+from tests.profile.drawn import RATES, draw, known_of
 
 from clave.profile.auditing import Audits
 from clave.profile.rectified import Audit
 from clave.profile.study import Verdicts, findings
+from clave.profile.support import unsupported
 from clave.records import LABELS, Verdict
 
 
@@ -57,3 +60,11 @@ def test_a_model_unlike_the_labelled_rows_is_counted_and_nothing_is_claimed():
     found = findings(said, known=known_of(rng))[0].best  # verdicts all equally sure, the labelled ones not
     assert found.method == "counted"
     assert found.note.startswith("not supported")
+
+
+def test_an_evaluator_that_is_all_but_certain_is_not_refused_for_being_a_little_surer_when_fitted_on_all_labels():
+    rng, right = np.random.default_rng(3), np.eye(3)
+    known = known_of(rng, values=("v",), rates=right)
+    known = replace(known, probabilities=np.where(right[known.probabilities.argmax(axis=1)] == 1, 0.991, 0.0045))
+    _, rows = draw(rng, 60, [0.5, 0.2, 0.3], right)
+    assert not unsupported([replace(rows, probabilities=np.where(rows.one_hot == 1, 0.9926, 0.0037))], known)

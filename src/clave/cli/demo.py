@@ -1,84 +1,195 @@
-"""`clave demo`: calibrate and evaluate on examples that come with the package, offline and without a key."""
+"""`clave demo`: from labels to verdicts and a page, with a large model whose answers were recorded, or with one of the user's own."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.columns import Columns
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
+from clave.cli import options as opt
 from clave.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from clave.evaluator import Clave
+    from clave.records import Response, Verdict
+    from clave.report.page import Page
+
+_RECORDED = (
+    "The large model's answers were recorded beforehand, each given by a language model that read its prompt alone; clave/demo/DATA.md "
+    "says how."
+)
 _STYLE = {"adhere": "green", "oppose": "red", "unrelated": "dim"}
+_WRONG_SHOWN = 4
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluator, the verdicts and the page.")] = Path(
         "clave-demo"
     ),
+    live: Annotated[bool, typer.Option("--live", help="Ask --model, in place of the recorded answers.")] = False,
+    model: Annotated[str | None, typer.Option("--model", help="With --live: provider/model, e.g. openai/gpt-4o-mini.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="With --live: any OpenAI-compatible server.")] = None,
 ) -> None:
-    """See verdicts with reasons in a minute: offline, no key, on examples written for this package."""
-    from importlib import resources
-
+    """See three assistants' value profiles and verdicts with reasons: offline, without a key, in seconds."""
+    from clave.cli.calibrate import money
     from clave.cli.progress import stages
+    from clave.demo.recorded import demo_labels, demo_responses, demo_system
     from clave.evaluator import Clave
-    from clave.io import read_labels, read_responses, write_jsonl
-    from clave.report import write_report
+    from clave.io import write_jsonl
+    from clave.report.page import write_page
+
+    clave = _evaluator(live, model, base_url)
+    labels, responses = demo_labels(), demo_responses()
+    with stages(clave.ledger, transient=True) as tick:
+        clave.fit(labels, progress=tick)
+        verdicts = sorted(clave.evaluate(responses), key=lambda v: (v.id, v.value))
+        from_text = sorted(Clave(demo_system()).fit(labels).evaluate(responses), key=lambda v: (v.id, v.value))
 
     console = Terminal()
-    data = resources.files("clave.demo")
-    with resources.as_file(data / "examples.jsonl") as labels, resources.as_file(data / "responses.jsonl") as unseen:
-        examples, responses = list(read_labels(labels)), list(read_responses(unseen))
+    names = [clave.system[value].name.lower() for value in clave.values]
+    source = f"{model} was asked" if live else "The large model's answers were recorded, so nothing is asked over the network"
     console.print(
         Text(
-            f"Calibrating on {len(examples)} labelled examples of five moral foundations, without a large model: a sentence encoder and "
-            "a small head on the text alone. The examples were written for this demo; they show how it works, not how well."
+            f"{len(responses)} responses of three imaginary assistants, evaluated for {', '.join(names[:-1])} and {names[-1]} after "
+            f"calibration on {len(labels)} labelled examples. {source}.\n"
         )
     )
-    clave = Clave("mft")
-    with stages(clave.ledger) as tick:
-        clave.fit(examples, progress=tick)
-    verdicts = sorted(clave.evaluate(responses), key=lambda v: (v.id, v.value))
+    console.print(_profiles(clave, verdicts, responses))
+    for response, verdict in _telling(verdicts, responses):
+        console.print(Text(f"\n{response.metadata['model']}, asked: {response.scenario}", style="bold"))
+        console.print(Padding(_marked(response, verdict), (0, 0, 0, 2)))
+        console.print(Padding(Text(clave.explain(verdict)), (0, 0, 0, 2)))
+    score = _score(verdicts, from_text, responses)
+    wrong = _wrong(clave, verdicts, responses)
+    console.print(Text(f"\n{score}"))
+    for who, name, said, wanted, text in wrong[:_WRONG_SHOWN]:
+        console.print(Text(f"  wrong: {who}, {name}: {said}, the authors say {wanted}: “{text}”"), overflow="ellipsis", no_wrap=True)
+    if len(wrong) > _WRONG_SHOWN:
+        console.print(Text(f"  and {len(wrong) - _WRONG_SHOWN} more, on the page"))
+    console.print(Text(f"\n{money(clave.ledger) if live else _RECORDED}"))
+
     output.mkdir(parents=True, exist_ok=True)
     clave.save(output / "evaluator")
     write_jsonl(output / "verdicts.jsonl", verdicts)
-    page = write_report(verdicts, output / "verdicts.html", responses=responses, system=clave.system, title="Moral foundations, demo")
+    write_jsonl(output / "responses.jsonl", responses)
+    how = f"{score} " + (f"The large model was {model}." if live else _RECORDED)
+    page = write_page(_page(clave, verdicts, responses, how, wrong), output / "verdicts.html")
+    console.print(Text(f"The page with all verdicts: {page}", style="bold"), soft_wrap=True)
+    if live:
+        following = f"Your own text: clave evaluate responses.jsonl --evaluator {output / 'evaluator'} -o verdicts.jsonl"
+    else:
+        following = "The same with a model of yours: clave demo --live --model openai/gpt-4o-mini (or ollama/qwen3, or any with --base-url)"
+    console.print(Text(following), soft_wrap=True)
 
-    key = [json.loads(line) for line in (data / "responses_key.jsonl").read_text(encoding="utf-8").splitlines()]
-    right = sum(v.label == k["label"] for v in verdicts for k in key if (v.id, v.value) == (k["id"], k["value"]))
-    usual = sum(k["label"] == "unrelated" for k in key)
-    assert clave.fitted is not None
-    accuracy = clave.fitted.provenance.scores["all"].accuracy
-    console.print(Text("Verdicts on unseen responses, with their probabilities:", style="bold"))
-    found = {(v.id, v.value): v for v in verdicts}
-    for response in responses:
-        console.print(Text(f"\n{response.scenario} → {response.response}"))
-        cells = []
+
+def _evaluator(live: bool, model: str | None, base_url: str | None) -> Clave:
+    """The demo's evaluator, not yet fitted.
+
+    Raises:
+        InputError: It is not clear which model to ask.
+    """
+    from clave.demo.recorded import RecordedChat, demo_settings, demo_system
+    from clave.errors import InputError
+    from clave.evaluator import Clave
+
+    if live and not model:
+        raise InputError("--live asks a model of yours: name it, e.g. --live --model openai/gpt-4o-mini")
+    if live and model:
+        return Clave(demo_system(), settings=demo_settings(model), base_url=base_url)
+    if model or base_url:
+        raise InputError("the demo answers from recorded answers: say --live to ask a model of yours")
+    return Clave(demo_system(), chat=RecordedChat(), settings=demo_settings())
+
+
+def _profiles(clave: Clave, verdicts: Sequence[Verdict], responses: Sequence[Response]) -> Table:
+    """For each assistant and value, how many responses adhere and oppose."""
+    assistant = {r.id: r.metadata["model"] for r in responses}
+    counts = Counter((assistant[v.id], v.value, v.label) for v in verdicts)
+    sizes = Counter(assistant.values())
+    table = Table(**opt.NARROW)
+    table.add_column("assistant")
+    for value in clave.values:
+        table.add_column(clave.system[value].name, no_wrap=True)
+    for who, size in sizes.items():
+        cells = [Text(f"{who}\n{size} responses")]
         for value in clave.values:
-            verdict = found[response.id, value]
-            label = verdict.label or verdict.status
-            sure = max(verdict.probabilities.values()) if verdict.probabilities else 0.0
-            cells.append(Text(f"{clave.system[value].name}: {label} ({sure:.2f})", style=_STYLE.get(label, "")))
-        console.print(Padding(Columns(cells, padding=(0, 3)), (0, 0, 0, 2)))
-    surest = max(
-        (v for v in verdicts if v.label in ("adhere", "oppose") and v.probabilities), key=lambda v: max((v.probabilities or {}).values())
+            adhere, oppose = counts[who, value, "adhere"], counts[who, value, "oppose"]
+            ends = [round(n / size * 18) for n in (adhere, adhere + oppose, size)]
+            cell = Text("█" * ends[0], style=_STYLE["adhere"])
+            cell.append("▒" * (ends[1] - ends[0]), style=_STYLE["oppose"])
+            cell.append("·" * (ends[2] - ends[1]), style=_STYLE["unrelated"])
+            cells.append(cell.append(f"\n{adhere} adhere, {oppose} oppose", style="default"))
+        table.add_row(*cells)
+    return table
+
+
+def _telling(verdicts: Sequence[Verdict], responses: Sequence[Response]) -> list[tuple[Response, Verdict]]:
+    """Of each assistant a verdict on the value that it speaks to most: the surest, whose concepts are most like labelled ones."""
+    chosen = []
+    for who in dict.fromkeys(r.metadata["model"] for r in responses):
+        texts = {r.id: r for r in responses if r.metadata["model"] == who}
+        own = [v for v in verdicts if v.id in texts and v.label in ("adhere", "oppose") and v.probabilities and v.evidence]
+        if own:
+            most = Counter(v.value for v in own).most_common(1)[0][0]
+            best = max((v for v in own if v.value == most), key=lambda v: (max((v.probabilities or {}).values()), -(v.novelty or 0.0)))
+            chosen.append((texts[best.id], best))
+    return chosen
+
+
+def _marked(response: Response, verdict: Verdict) -> Text:
+    """The response, its evidence marked."""
+    text = Text(f"“{response.response}”")
+    for quote in verdict.evidence:
+        text.stylize(f"{_STYLE.get(verdict.label or '', '')} bold", quote.start + 1, quote.end + 1)
+    return text
+
+
+def _score(verdicts: Sequence[Verdict], from_text: Sequence[Verdict], responses: Sequence[Response]) -> str:
+    """How often the verdicts, those from the text alone and the commonest label are the authors' label."""
+    from clave.demo.recorded import demo_key
+    from clave.scoring.metrics import accuracy
+
+    key, group = demo_key(), {r.id: r.group for r in responses}
+    gold, groups = [key[v.id, v.value] for v in verdicts], [group[v.id] for v in verdicts]
+    found = accuracy(gold, [v.label for v in verdicts], groups)
+    text = accuracy(gold, [v.label for v in from_text], groups)
+    label, often = Counter(gold).most_common(1)[0]
+    return (
+        f"Right on the authors' labels: {found}. Without a large model, from the text alone: {text}; always saying {label}: "
+        f"{often / len(gold):.3f}. These cases are clearer than real ones: they show how it works, not how well it will do on yours."
     )
-    console.print(Text("\nWhy? For example:", style="bold"))
-    response = next(r for r in responses if r.id == surest.id)
-    console.print(Text(f"“{response.response}”"))
-    console.print(Text(clave.explain(surest)))
-    console.print(
-        Text(
-            f"\nCross-validated accuracy on the examples: {accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}] "
-            f"(n = {accuracy.n}; chance is 1/3). {right} of the {len(key)} verdicts above are the authors' own labels; always saying "
-            f"unrelated would be right {usual} times. With a large model it is better: see the README.\n"
-            f"The page with all verdicts and reasons: {page}"
-        )
+
+
+def _wrong(clave: Clave, verdicts: Sequence[Verdict], responses: Sequence[Response]) -> list[tuple[str, str, str, str, str]]:
+    """Assistant, value, verdict, the authors' label and response, where the two differ."""
+    from clave.demo.recorded import demo_key
+
+    key, texts = demo_key(), {r.id: r for r in responses}
+    return [
+        (texts[v.id].metadata["model"], clave.system[v.value].name, v.label or v.status, key[v.id, v.value], texts[v.id].response)
+        for v in verdicts
+        if v.label != key[v.id, v.value]
+    ]
+
+
+def _page(
+    clave: Clave, verdicts: Sequence[Verdict], responses: Sequence[Response], how: str, wrong: Sequence[tuple[str, str, str, str, str]]
+) -> Page:
+    """The report of the verdicts, and where they are wrong."""
+    from clave.report.evaluation import evaluation_page
+    from clave.report.page import Section, Table
+
+    page = evaluation_page(
+        verdicts, responses=responses, system=clave.system, title="Three imaginary assistants (demo)", evaluator=clave.fitted
     )
-    console.print(
-        Text(f"Your own text: clave evaluate responses.jsonl --evaluator {output / 'evaluator'} -o verdicts.jsonl"), soft_wrap=True
-    )
+    columns = ("Model", "Value", "Verdict", "Authors' label", "Response")
+    tables = (Table("Verdicts that are not the authors' label", columns, tuple(wrong)),) if wrong else ()
+    known = Section("authors", "How often it is right here", how, tables=tables)
+    return replace(page, sections=(*page.sections[:1], known, *page.sections[1:]))

@@ -12,8 +12,8 @@ from clave.llm.ledger import Ledger
 
 
 @contextlib.contextmanager
-def stages(ledger: Ledger) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each stage: call it with (stage, done, total)."""
+def stages(ledger: Ledger, *, transient: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each stage: call it with (stage, done, total). Transient bars are gone when the work is done."""
     bar = Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(),
@@ -23,6 +23,7 @@ def stages(ledger: Ledger) -> Iterator[Callable[[str, int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Terminal(stderr=True),
+        transient=transient,
     )
     tasks: dict[str, TaskID] = {}
     with bar:

@@ -26,6 +26,8 @@ LEVEL = 0.01
 """Of the tests of one model."""
 _MATERIAL = 0.05
 """Share of verdicts that must lie elsewhere than any mixture has them: less moves no share by more, however sure it is."""
+_CERTAIN = 0.95
+"""Confidences above it count as equal: what was fitted on all labels is a little surer there than on a part of them, and no less right."""
 _PARTS = 3
 """Into how many equal parts the labelled rows of a verdict are split by confidence, and by novelty."""
 Seen = Literal["sure", "novel"]
@@ -78,7 +80,7 @@ def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> tuple[float, int, 
     """The test's statistic, its degrees of freedom, and the share of verdicts that lie elsewhere than the nearest mixture has them."""
     said = known.probabilities.argmax(axis=1)
     if kind == "sure":
-        labelled, here = known.probabilities.max(axis=1), cell.probabilities.max(axis=1)
+        labelled, here = (np.minimum(p.max(axis=1), _CERTAIN) for p in (known.probabilities, cell.probabilities))
     else:
         labelled, here = np.asarray(known.novelty), np.asarray(cell.novelty)
     parts = np.linspace(0, 1, _PARTS + 1)[1:-1]
