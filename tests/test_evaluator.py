@@ -369,3 +369,26 @@ def test_why_a_run_stopped_is_told_by_the_run():
     assert len(list(first)) < 18
     assert len(list(second)) == 6
     assert (first.stopped, second.stopped) == ("the budget of $1 is used up", "")
+
+
+def test_texts_mappings_and_data_frames_are_taken_as_they_are(fitted):
+    pandas = pytest.importorskip("pandas")
+    rows = [{"answer_id": 1, "response": "He helped."}, {"answer_id": 2, "response": "He harmed."}]
+    assert {v.id for v in fitted.evaluate(["He helped.", "He harmed."])} == {"1", "2"}
+    by_mapping = {(v.value, v.id): v.label for v in fitted.evaluate([{"id": "a", "response": "He helped."}])}
+    by_frame = {(v.value, v.id): v.label for v in fitted.evaluate(pandas.DataFrame([{"id": "a", "response": "He helped."}]))}
+    assert by_mapping == by_frame
+    with pytest.raises(InputError, match="row 1"):
+        list(fitted.evaluate([{"text": "no response"}]))
+    frame = fitted.evaluate([{"id": str(r["answer_id"]), "response": r["response"]} for r in rows]).to_pandas()
+    assert list(frame["label"]) == ["adhere", "adhere", "oppose", "oppose"]
+    labels = pandas.DataFrame([r.model_dump(include={"id", "scenario", "response", "value", "label"}) for r in labelled()])
+    assert Clave(SYSTEM, chat=FakeChat(RULES)).fit(labels).name == Clave(SYSTEM, chat=FakeChat(RULES)).fit(labelled()).name
+
+
+def test_one_response_and_one_value(fitted):
+    found = fitted.judge_one("She helped him.", "A man fell.")
+    assert list(found) == ["care", "honesty"]
+    assert {v.label for v in found.values()} == {"adhere"}
+    assert fitted.predict(["He helped.", "", "He harmed."], value="care") == ["adhere", None, "oppose"]
+    assert "cross-validated accuracy" in fitted._repr_html_()

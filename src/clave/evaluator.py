@@ -12,28 +12,31 @@ event loops and threads. Async code ends the connections of its loop by `async w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from html import escape
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from clave.encoder import BatchingEncoder, load_encoder
-from clave.errors import EvaluatorError, InputError
+from clave.errors import EvaluatorError, InputError, require
 from clave.evaluating.judging import Judging
 from clave.evaluating.stream import Stream, SyncStream, run_sync
-from clave.evaluating.verdicts import explained
+from clave.evaluating.verdicts import explained, verdict_row
 from clave.fitting.cross_fitting import Progress
 from clave.fitting.fit import fit, refit
 from clave.fitting.fitted import Fitted
+from clave.io import read_labels, read_responses
 from clave.llm.cached import CachedChat, cached
 from clave.llm.chat import ChatModel
 from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
 from clave.llm.pricing import free
 from clave.recognizers.registry import check_usable
-from clave.records import LabelledResponse, Response, Verdict
+from clave.records import Label, LabelledResponse, Response, Verdict
 from clave.saving import fetch, load, push, save
 from clave.settings import NO_MODEL, Settings
 from clave.values import ValueSystem
@@ -134,13 +137,12 @@ class Clave:
         other._judging = self._judging.with_chat(chat)
         return other
 
-    def fit(
-        self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
-    ) -> Self:
+    def fit(self, labelled: Any, *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None) -> Self:
         """Fit on labelled responses, fewer than a hundred per value. A fit that fails leaves the evaluator as it was.
 
         Args:
-            labelled: Several annotators of one (id, value) are joined by majority.
+            labelled: `LabelledResponse`s, or what `read_labels` takes: a path, mappings, a data frame. Several annotators of one
+                (id, value) are joined by majority.
             given_folds: Keep the folds that the rows carry.
             progress: Called with stage, done and total.
 
@@ -157,12 +159,11 @@ class Clave:
 
         return run_sync(alone())
 
-    async def afit(
-        self, labelled: Iterable[LabelledResponse], *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None
-    ) -> Self:
+    async def afit(self, labelled: Any, *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None) -> Self:
         """`fit`, async."""
         judging = self._judging
-        self._take(await fit(judging.system, judging.settings, judging.chat, labelled, given_folds=given_folds, progress=progress))
+        rows = _records(labelled, LabelledResponse, partial(read_labels, values=judging.system.by_id))
+        self._take(await fit(judging.system, judging.settings, judging.chat, rows, given_folds=given_folds, progress=progress))
         return self
 
     def refit(self) -> Self:
@@ -181,11 +182,12 @@ class Clave:
     def _take(self, fitted: Fitted) -> None:
         self._judging = replace(self._judging, fitted=fitted, encoder=fitted.open_encoder())
 
-    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> SyncStream[Verdict]:
+    def evaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0) -> Verdicts:
         """Evaluate responses; works in a notebook too.
 
         Args:
-            responses: Any number; read as workers become free. One with a `value` is evaluated for that, else for all values.
+            responses: `Response`s, or what `read_responses` takes: a path, texts, mappings, a data frame. Any number; read as workers
+                become free. One with a `value` is evaluated for that, else for all values.
             min_confidence: Below this probability a verdict is `abstained`.
             coverage: Abstain on about 1 - coverage of responses like the calibration samples: the least certain.
 
@@ -198,13 +200,52 @@ class Clave:
             ModelError: The large model cannot be used at all.
         """
         verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
-        return SyncStream(verdicts, self._judging.leave)
+        return Verdicts(verdicts, self._judging.leave)
 
-    def aevaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+    def aevaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
         """`evaluate`, async: iterate what it returns with `async for`."""
         judging = self._judging
-        units = ((response, judging.values_of(response)) for response in responses)
+        units = ((response, judging.values_of(response)) for response in _records(responses, Response, read_responses))
         return judging.verdicts(units, min_confidence=min_confidence, coverage=coverage)
+
+    async def ajudge_one(self, response: str, scenario: str = "", *, values: Sequence[str] | None = None) -> dict[str, Verdict]:
+        """`judge_one`, async."""
+        judging = self._judging
+        one = Response(id="1", scenario=scenario, response=response)
+        asked = tuple(judging.system[v] for v in (values if values is not None else judging.values))
+        found = {verdict.value: verdict async for verdict in judging.verdicts([(one, asked)])}
+        return {value.id: found[value.id] for value in asked if value.id in found}
+
+    def judge_one(self, response: str, scenario: str = "", *, values: Sequence[str] | None = None) -> dict[str, Verdict]:
+        """Evaluate one response.
+
+        Args:
+            response: Its text.
+            scenario: What it answers.
+            values: Those it is evaluated for; None: all.
+
+        Returns:
+            Value -> verdict, in the system's order.
+        """
+
+        async def alone() -> dict[str, Verdict]:
+            async with self:
+                return await self.ajudge_one(response, scenario, values=values)
+
+        return run_sync(alone())
+
+    def predict(self, texts: Sequence[str], *, value: str) -> list[Label | None]:
+        """The labels of texts for one value, in their order; None where there is no verdict."""
+        rows = [Response(id=str(i), response=text, value=value) for i, text in enumerate(texts)]
+        found = {verdict.id: verdict.label for verdict in self.evaluate(rows)}
+        return [found.get(row.id) for row in rows]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the evaluator's name and how well it agrees with the labels it was fitted on."""
+        head = f"<b>{escape(self.name)}</b>: {escape(self.system.name)}, {escape(', '.join(self.values))}"
+        if self.fitted is None:
+            return f"<p>{head}; not fitted</p>"
+        return f"<p>{head}; cross-validated accuracy {escape(str(self.fitted.provenance.scores['all'].accuracy))}</p>"
 
     def explain(self, verdict: Verdict) -> str:
         """A verdict in words: what was concluded, how surely, and why."""
@@ -254,6 +295,35 @@ class Clave:
         if self.fitted is None:
             raise EvaluatorError("only a fitted evaluator can be saved: fit it first")
         return self.fitted
+
+
+class Verdicts(SyncStream[Verdict]):
+    """Verdicts as they come; see `Clave.evaluate`."""
+
+    def to_pandas(self) -> Any:
+        """The verdicts that are left as a pandas data frame, a row each, in the order of ids and values.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = require("pandas", "pandas")
+        return pandas.DataFrame([verdict_row(verdict) for verdict in sorted(self, key=lambda v: (v.id, v.value))])
+
+
+R = TypeVar("R", bound=Response)
+
+
+def _records(data: Any, kind: type[R], read: Callable[[Any], Iterator[R]]) -> Iterator[R]:
+    """Records as they are; anything else is read as a source."""
+    if isinstance(data, str | Path) or hasattr(data, "columns") or hasattr(data, "schema"):
+        yield from read(data)
+        return
+    rows = iter(data)
+    for first in rows:
+        if isinstance(first, kind):
+            yield from chain([first], rows)
+        else:
+            yield from read(chain([first], rows))
 
 
 def _with_model(settings: Settings, model: str | None, chat: ChatModel | None) -> Settings:

@@ -100,6 +100,22 @@ def novelty_of(similarities: Sequence[float | None]) -> float | None:
     return round(1 - sum(known) / len(known), 4) if known else None
 
 
+def verdict_row(verdict: Verdict) -> dict[str, object]:
+    """A verdict as the cells of a table."""
+    chances = verdict.probabilities or {}
+    return {
+        "id": verdict.id,
+        "value": verdict.value,
+        "status": verdict.status,
+        "label": verdict.label,
+        **{f"p_{label}": chances.get(label) for label in LABELS},
+        "reason": verdict.reason,
+        "evidence": " … ".join(e.text for e in verdict.evidence),
+        "novelty": verdict.novelty,
+        "evaluator": verdict.evaluator,
+    }
+
+
 def explained(verdict: Verdict, value: Value) -> str:
     """A verdict in words: what was concluded, how surely, and why."""
     head = f"{value.name}: {verdict.label or verdict.status}"

@@ -10,7 +10,6 @@ A row may hold a conversation in place of `response` and `scenario`; see `clave.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from clave.errors import InputError
@@ -29,7 +28,7 @@ Turns = Literal["last", "all"]
 
 
 def read_responses(
-    source: str | Path,
+    source: Any,
     *,
     mapping: Mapping[str, str] | None = None,
     turns: Turns = "last",
@@ -40,7 +39,7 @@ def read_responses(
 
     Args:
         source: A path (`.jsonl`, `.json`, `.csv`, `.tsv`, `.parquet`, but for the last also with `.gz` or `.zst`), a folder of such files,
-            `-` for JSON on standard input, or `hf://org/name[@rev]:split`.
+            `-` for JSON on standard input, or `hf://org/name[@rev]:split`; or rows in memory: texts, mappings, or a data frame.
         mapping: Column of the source -> field (`id`, `response`, `scenario`, `value`, `messages`). `a.b` is the field `b` of column `a`.
         turns: Of a conversation, judge the assistant's last turn or all of them; then their ids are `id#1`, `id#2` and so on.
         on_error: `"skip"` leaves bad rows out and counts them in `skipped`.
@@ -62,7 +61,7 @@ def read_responses(
 
 
 def read_labels(
-    source: str | Path,
+    source: Any,
     *,
     values: Collection[str] = (),
     mapping: Mapping[str, str] | None = None,

@@ -12,20 +12,24 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from clave.errors import InputError, require
 from clave.io.delimited import delimited_rows
+from clave.io.in_memory import table_rows
 from clave.io.json_rows import json_rows
 from clave.io.opening import COMPRESSED, open_bytes, plain_suffix
 from clave.io.rows import Row
 
 
-def read_rows(source: str | Path) -> Iterator[Row]:
-    """Rows of any supported source as plain mappings, with their place (`file, line 7`).
+def read_rows(source: Any) -> Iterator[Row]:
+    """Rows of any supported source as plain mappings, with their place (`file, line 7`); what is no path is a table in memory.
 
     Raises:
         InputError: The source is not there, or of no known format.
     """
+    if not isinstance(source, str | Path):
+        return table_rows(source)
     text = str(source)
     if text.startswith("hf://"):
         return _hub(text)

@@ -1,0 +1,44 @@
+"""Rows that are in memory already: texts, mappings, or a data frame of any library that narwhals knows (pandas, polars, pyarrow).
+
+list(table_rows(frame))
+list(table_rows([{"id": "a", "response": "…"}, "a text alone"]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from clave.errors import InputError
+from clave.io.rows import Row
+
+
+def table_rows(data: Any) -> Iterator[Row]:
+    """Rows with their place (`row 7`); a text alone is a response whose id is its place.
+
+    Raises:
+        InputError: Something is neither a text nor a mapping, or the data are no table.
+    """
+    for place, row in enumerate(_items(data), 1):
+        where = f"row {place}"
+        if isinstance(row, str):
+            yield Row(where, {"id": str(place), "response": row})
+        elif isinstance(row, Mapping):
+            yield Row(where, {str(key): cell for key, cell in row.items()})
+        else:
+            raise InputError(f"{where} is a {type(row).__name__}: give responses as texts, mappings or a data frame")
+
+
+def _items(data: Any) -> Iterable[Any]:
+    if not hasattr(data, "columns") and not hasattr(data, "schema"):
+        if isinstance(data, Iterable):
+            return data
+        raise InputError(f"a {type(data).__name__} holds no rows: give a path, texts, mappings or a data frame")
+    import narwhals
+
+    try:
+        frame = narwhals.from_native(data, eager_only=True)
+    except TypeError as error:
+        raise InputError(f"a {type(data).__name__} is no data frame that can be read: {error}") from None
+    rows: Iterable[Any] = frame.iter_rows(named=True)
+    return rows
