@@ -119,3 +119,28 @@ def test_a_value_with_one_scenario_has_a_score_without_an_interval(capsys):
     show(Clave("mft").fit(rows).fitted, None, Path("somewhere"), 0, False)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "fairness" in line]
     assert line.count("[") == 0
+
+
+def test_an_evaluator_that_is_no_better_than_the_most_frequent_label_is_told(labels, tmp_path):
+    """Seven of ten samples are unrelated and the words say nothing: accuracy .7 is what saying unrelated every time gives."""
+    rows = [
+        LabelledResponse(
+            id=f"n{i}", scenario=f"place{i}", response=f"word{i * 7919 % 97} thing{i * 104729 % 89}", value="care",
+            label="unrelated" if i % 10 < 7 else "adhere" if i % 2 else "oppose",
+        )
+        for i in range(60)
+    ]  # fmt: skip
+    write_jsonl(labels.parent / "noise.jsonl", rows)
+
+    def said(name):
+        arguments = ("calibrate", labels.parent / name, "--system", labels.parent / "tiny.yaml", "-o", tmp_path / name)
+        done = CliRunner().invoke(app, [str(a) for a in arguments])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split()), (tmp_path / name / "README.md").read_text()
+
+    told, card = said("noise.jsonl")
+    assert "WARNING: all, care: not shown to be right more often than saying the most frequent label every time" in told
+    assert "On care it is not shown to be right more often" in card
+    fine, card = said("labels.jsonl")
+    assert "WARNING" not in fine
+    assert "not shown" not in card

@@ -140,14 +140,21 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
         return
     title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
-    for column, side in (("value", "left"), ("labels", "right"), ("accuracy", "right"), ("macro-F1", "right"), ("ECE", "right")):
-        table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for column in ("value", "labels", "accuracy", "majority", "macro-F1", "Brier"):
+        table.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
     for value, scores in came.scores.items():
-        cells = [Text(_interval(score)) for score in (scores.accuracy, scores.macro_f1, scores.ece)]
+        majority = "" if scores.majority is None else f"{scores.majority.value:.2f}"
+        cells = [Text(_interval(scores.accuracy)), Text(majority), Text(_interval(scores.macro_f1)), Text(_interval(scores.brier))]
         table.add_row(value, str(scores.accuracy.n), *cells, end_section=value == "all")
     console = Terminal()
     console.print(table)
     notes = []
+    doubtful = [value for value, scores in came.scores.items() if not scores.better]
+    if doubtful:
+        notes.append(
+            f"WARNING: {', '.join(doubtful)}: not shown to be right more often than saying the most frequent label every time (column "
+            "majority). Its verdicts there say little: label more samples, of every label, or name a --model."
+        )
     if came.disputed:
         notes.append(f"{came.disputed} samples left out: their annotators disagree without a majority")
     if skipped:
@@ -163,8 +170,10 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
     console.print(Text(f"Saved to {folder}. Next: clave evaluate responses.jsonl --evaluator {folder} -o verdicts.jsonl"))
 
 
-def _interval(score: Estimate) -> str:
-    """A score and its interval; samples of one scenario have none."""
+def _interval(score: Estimate | None) -> str:
+    """A score and its interval; samples of one scenario have none, and folders of an earlier version lack some scores."""
+    if score is None or score.value is None:
+        return ""
     return f"{score.value:.2f}" + ("" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +21,9 @@ from clave.recognizers.protocol import Probabilities, Recognizer
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
 from clave.records import LABELS, Label, Record
-from clave.scoring.metrics import accuracy, macro_f1
+from clave.scoring.metrics import accuracy, accuracy_difference, brier, log_loss, macro_f1
 from clave.scoring.reliability import CalibrationError, calibration_error
-from clave.scoring.statistics import Estimate
+from clave.scoring.statistics import Difference, Estimate
 from clave.settings import Settings
 
 
@@ -33,6 +33,17 @@ class Scores(Record):
     accuracy: Estimate
     macro_f1: Estimate
     ece: CalibrationError
+    brier: Estimate | None = None
+    log_loss: Estimate | None = None
+    majority: Estimate | None = None
+    """Accuracy of saying of every sample the label that its value has most often."""
+    gain: Difference | None = None
+    """Accuracy minus that."""
+
+    @property
+    def better(self) -> bool:
+        """Whether it is shown to be more often right than the label that a value has most often."""
+        return self.gain is not None and self.gain.low is not None and self.gain.low > 0
 
 
 @dataclass(frozen=True)
@@ -127,15 +138,25 @@ def _with_concepts(
 def scores_of(samples: Sequence[Sample], probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Scores]:
     """Cross-validated scores with intervals over scenarios; a value's own come with its count."""
     predicted = [LABELS[i] for i in probabilities.argmax(axis=1)]
+    counts: defaultdict[str, Counter[Label]] = defaultdict(Counter)
+    for sample in samples:
+        counts[sample.labelled.value][sample.labelled.label] += 1
+    most = {value: max(LABELS, key=lambda label, of=of: of[label]) for value, of in counts.items()}  # type: ignore[misc]
 
     def rows(chosen: Sequence[int]) -> Scores:
         gold = [samples[i].labelled.label for i in chosen]
         said = [predicted[i] for i in chosen]
         groups = [samples[i].labelled.group for i in chosen]
+        always = [most[samples[i].labelled.value] for i in chosen]
+        stated = probabilities[list(chosen)]
         return Scores(
             accuracy=accuracy(gold, said, groups),
             macro_f1=macro_f1(gold, said, groups),
-            ece=calibration_error(gold, probabilities[list(chosen)], groups),
+            brier=brier(gold, stated, groups),
+            log_loss=log_loss(gold, stated, groups),
+            ece=calibration_error(gold, stated, groups),
+            majority=accuracy(gold, always, groups),
+            gain=accuracy_difference(gold, said, always, groups),
         )
 
     by_value: defaultdict[str, list[int]] = defaultdict(list)
