@@ -4,11 +4,11 @@
     floor(rows, learnt, embed, seed=0)      # {"scenario-only": {"calibration": 0.333, "halves": 0.34}, …}: chance is a third
 
 Two controls, what was asked alone and layout alone, answer for rows whose scenarios they never saw: once learnt from the calibration
-rows, as a benchmark fits them, and once from those and all the other scenarios. Within the rows of a source and value that get the same
-four answers, equal numbers of adhere, oppose and unrelated stay: there what the controls see says nothing of the label. No judge under
-test has a part in it. What the choice is worth is told by controls that were fitted anew, on one half of the view for the other half.
-After the adversarial filters of Le Bras et al. 2020 (AFLite, arXiv 2002.04108); matching in place of dropping what is answered right
-keeps the controls from falling below chance.
+rows, as a benchmark fits them, and once from those and all the other scenarios. Within the rows of a value that get the same four
+answers, equal numbers of adhere, oppose and unrelated stay: there what the controls see says nothing of the label. No judge under test
+has a part in it. What the choice is worth is told by controls that were fitted anew, on one half of the view for the other half. After
+the adversarial filters of Le Bras et al. 2020 (AFLite, arXiv 2002.04108); matching in place of dropping what is answered right keeps the
+controls from falling below chance.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def hard_rows(tested: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable
         answers += [_answers(control, learnt, pool), _cross_fitted(control, pool, learnt, FOLDS, seed)]
     strata = defaultdict[tuple[str, ...], dict[str, list[Row]]](lambda: {label: [] for label in LABELS})
     for row in pool:
-        strata[row.source, row.value, *(said[row.id] for said in answers)][row.label].append(row)
+        strata[row.value, *(said.get(row.id, "") for said in answers)][row.label].append(row)
     return [r for own in strata.values() for rows in own.values() for r in spread(rows, seed)[: min(map(len, own.values()))]]
 
 
