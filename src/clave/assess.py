@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clave.errors import InputError
-from clave.evaluating.stream import StopStreamError, Stream
+from clave.evaluating.stream import StopStreamError, Stream, interruptible
 from clave.fitting.fitted import Fitted
 from clave.io import read_rows
 from clave.io.appending import open_to_append, own_lines, write_whole
@@ -154,15 +154,16 @@ async def generate(
         made.responses = len(done)
         todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
         answers = Stream(todo, ask, chat.width)
-        async for found in answers:
-            if isinstance(found, Unanswered):
-                made.unanswered.append(found)
-            else:
-                row = {**found.model_dump(include={"id", "scenario", "response"}), **found.metadata}
-                write_whole(file, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-                made.new += 1
-                made.responses += 1
-            tick(made.responses + len(made.unanswered), len(wanted))
+        with interruptible(answers):
+            async for found in answers:
+                if isinstance(found, Unanswered):
+                    made.unanswered.append(found)
+                else:
+                    row = {**found.model_dump(include={"id", "scenario", "response"}), **found.metadata}
+                    write_whole(file, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                    made.new += 1
+                    made.responses += 1
+                tick(made.responses + len(made.unanswered), len(wanted))
         made.stopped = answers.stopped
         _write_unanswered(unanswered_path(path), made.unanswered)
     finally:

@@ -68,7 +68,7 @@ def generate(
     else:
         _tell(made, chat)
     if made.stopped:
-        raise typer.Exit(opt.STOPPED_EARLY)
+        raise typer.Exit(opt.exit_code(made.stopped))
 
 
 def assess(
@@ -152,8 +152,8 @@ def assess(
     for line in (*notes, f"Report: {written}"):
         console.print(Text(line))
     if stopped:
-        console.print(Text(f"Stopped early: {stopped}. Run the same command with a larger --budget to go on."))
-        raise typer.Exit(opt.STOPPED_EARLY)
+        console.print(Text(opt.stopped_early(stopped)))
+        raise typer.Exit(opt.exit_code(stopped))
 
 
 def _verdicts(made: Generated) -> Path:
@@ -237,4 +237,4 @@ def _tell(made: Generated, chat: CachedChat) -> None:
     if made.unanswered:
         console.print(Text(f"Why, for example (all in {unanswered_path(made.path)}): {made.unanswered[0].reason}"))
     if made.stopped:
-        console.print(Text(f"Stopped early: {made.stopped}. Run the same command with a larger --budget to go on."))
+        console.print(Text(opt.stopped_early(made.stopped)))

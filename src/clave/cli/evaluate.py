@@ -115,7 +115,7 @@ def evaluate(
     if both is not None:
         Terminal(stderr=as_json or printed).print(Text(both.summary()))
     if summary.stopped:
-        raise typer.Exit(opt.STOPPED_EARLY)
+        raise typer.Exit(opt.exit_code(summary.stopped))
     outcomes = {outcome for _, outcome in summary.counts}
     if outcomes <= {"refused", "failed"}:
         Terminal(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
@@ -227,7 +227,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     if summary.skipped.count:
         console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {summary.skipped.reasons[0]}"))
     if summary.stopped:
-        console.print(Text(f"Stopped early: {summary.stopped}. Run the same command with a larger --budget to go on."))
+        console.print(Text(opt.stopped_early(summary.stopped)))
     console.print(Text(f"{summary.new} new verdicts in {output}"))
 
 

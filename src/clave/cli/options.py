@@ -9,6 +9,7 @@ import typer
 from rich import box
 
 from clave.errors import InputError
+from clave.evaluating.stream import INTERRUPTED
 
 if TYPE_CHECKING:
     from clave.settings import Ask, Training
@@ -155,6 +156,17 @@ def training(recognizer: str, base: str, method: str | None = None, epochs: int 
     if shows:
         one_of("--shows", shows, "name", "definition", "guideline")
     return Training.model_validate({name[2:]: value for name, value in given.items() if value})
+
+
+def stopped_early(why: str) -> str:
+    """What to do about a run that ended before its rows did."""
+    mend = "Run the same command to go on." if why == INTERRUPTED else "Run the same command with a larger --budget to go on."
+    return f"Stopped early: {why}. {mend}"
+
+
+def exit_code(why: str) -> int:
+    """Of a run that ended early: by Ctrl-C as a shell expects it, else by its budget."""
+    return 130 if why == INTERRUPTED else STOPPED_EARLY
 
 
 def ask(calls: str) -> Ask:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import signal
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
@@ -38,6 +39,7 @@ class Stream(Generic[R]):
     def __init__(self, units: Iterable[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> None:
         self.stopped = ""
         """Why it ended before its units did; empty where it did not."""
+        self._stopping = False
         self._results = self._run(iter(units), work, workers)
 
     def __aiter__(self) -> Self:
@@ -46,16 +48,19 @@ class Stream(Generic[R]):
     async def __anext__(self) -> R:
         return await anext(self._results)
 
+    def stop(self, why: str) -> None:
+        """Start nothing more; what is under way still comes."""
+        self._stopping, self.stopped = True, self.stopped or why
+
     async def aclose(self) -> None:
         """End it: what is under way is cancelled."""
         await self._results.aclose()
 
     async def _run(self, source: Iterator[T], work: Callable[[T], Awaitable[Iterable[R]]], workers: int) -> AsyncGenerator[R, None]:
         results: asyncio.Queue[R | BaseException | None] = asyncio.Queue(_AHEAD)
-        stopping = False
 
         async def worker() -> None:
-            while not stopping:
+            while not self._stopping:
                 try:
                     unit = next(source)
                 except StopIteration:
@@ -64,19 +69,18 @@ class Stream(Generic[R]):
                     await results.put(result)
 
         async def guarded() -> None:
-            nonlocal stopping
             try:
                 await worker()
             except StopStreamError as stop:
-                stopping, self.stopped = True, str(stop)
+                self.stop(str(stop))
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise  # the stream is being left
-                stopping = True
+                self._stopping = True
                 await results.put(RuntimeError(f"work on a unit was cancelled from within: {error!r}"))
             except BaseException as error:
-                stopping = True
+                self._stopping = True
                 await results.put(error)
 
         async def all_of_them() -> None:
@@ -94,6 +98,47 @@ class Stream(Generic[R]):
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+INTERRUPTED = "interrupted"
+"""Why a stream stopped that a person ended with Ctrl-C."""
+
+
+@contextlib.contextmanager
+def interruptible(results: Stream[Any], grace: float = 5.0) -> Iterator[None]:
+    """Within it, Ctrl-C starts nothing more and lets what is under way arrive, for some seconds; a second one ends at once.
+
+    Answers under way are paid for: they are worth a short wait. Only the main thread of a process hears Ctrl-C; elsewhere nothing changes.
+
+    Args:
+        results: The stream that is read within.
+        grace: Seconds after which what has not arrived is given up.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    timers = list[asyncio.TimerHandle]()
+
+    def heard() -> None:
+        if timers and task is not None:
+            task.cancel()
+            return
+        results.stop(INTERRUPTED)
+        timers.append(loop.call_later(grace, lambda: task.cancel() if task is not None else None))
+
+    try:
+        loop.add_signal_handler(signal.SIGINT, heard)
+    except (NotImplementedError, RuntimeError, ValueError):  # no main thread, or no Unix
+        yield
+        return
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not timers:
+            raise
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        for timer in timers:
+            timer.cancel()
 
 
 class SyncStream(Generic[R]):

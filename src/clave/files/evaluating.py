@@ -15,7 +15,7 @@ from typing import Protocol
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluating.stream import Stream
+from clave.evaluating.stream import Stream, interruptible
 from clave.files.output import STANDARD_OUTPUT, output_of
 from clave.files.resuming import resume
 from clave.files.source import Source
@@ -120,10 +120,11 @@ async def evaluate_file(
                     yield response, left
 
         verdicts = judging.verdicts(rest(), min_confidence=min_confidence, coverage=coverage)
-        async for verdict in verdicts:
-            writer.write(verdict)
-            new += 1
-            tick(len(writer), total)
+        with interruptible(verdicts):
+            async for verdict in verdicts:
+                writer.write(verdict)
+                new += 1
+                tick(len(writer), total)
         counts = dict(writer.counts)
     if place is not None and place.table is not None:
         write_table(place.lines, place.table)
