@@ -189,7 +189,8 @@ class Clave:
             responses: `Response`s, or what `read_responses` takes: a path, texts, mappings, a data frame. Any number; read as workers
                 become free. One with a `value` is evaluated for that, else for all values.
             min_confidence: Below this probability a verdict is `abstained`.
-            coverage: Abstain on about 1 - coverage of responses like the calibration samples: the least certain.
+            coverage: Abstain below the confidence that this share of the calibration samples reached, out of fold. With a large model that
+                is less than the finished evaluator is sure of, so it abstains on fewer responses: docs/design/statistics.md.
 
         Returns:
             An iterator of a verdict per response and value, in the order in which they are ready. Its `stopped` says why it ended before

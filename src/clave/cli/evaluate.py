@@ -39,7 +39,9 @@ def evaluate(
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
-    coverage: Annotated[float, typer.Option("--coverage", help="Abstain on about 1 - coverage of responses, the least certain.")] = 1.0,
+    coverage: Annotated[
+        float, typer.Option("--coverage", help="Abstain below the confidence that this share of the labelled samples reaches.")
+    ] = 1.0,
     cascade: Annotated[
         str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
     ] = None,
