@@ -150,6 +150,23 @@ def test_joint_mode_makes_one_call_a_response_and_asks_singly_for_what_is_missin
     assert (verdicts["care"].label, verdicts["honesty"].label) == ("adhere", "oppose")
 
 
+def test_without_a_model_a_verdict_says_that_the_text_was_not_read_to_its_end():
+    clave = Clave(SYSTEM).fit(labelled())
+    texts = {
+        "short": "Somebody helps a friend.",
+        "long": "Somebody helps. " * 90,
+        "characters": "a" * 2_001,
+        "just": "word " * 254,
+        "over": "word " * 255,
+    }
+    responses = [Response(id=name, response=text, value="care") for name, text in texts.items()]
+    responses.append(Response(id="scenario", scenario="w" * 501, response="Somebody helps.", value="care"))
+    found = {v.id: v for v in clave.evaluate(responses)}
+    assert {name for name, v in found.items() if "cut" in v.flags} == {"long", "characters", "over", "scenario"}
+    assert "a part of it was not read" in clave.explain(found["long"])
+    assert "not read" not in clave.explain(found["short"])
+
+
 def test_without_a_model_it_learns_from_the_text_and_shows_the_nearest_cases():
     clave = Clave(SYSTEM).fit(labelled())
     verdicts = list(clave.evaluate(RESPONSES))

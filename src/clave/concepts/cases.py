@@ -11,18 +11,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clave.encoder.encoder import Vectors
+from clave.encoder.encoder import Encoder, Vectors
 from clave.records import Case, LabelledResponse, Response
 
+_SCENARIO_CHARACTERS = 500
 _CHARACTERS = 2_000
 """Of a scenario or a response as it is encoded: more than the default encoder reads."""
 
 
 def encoded_text(response: Response) -> str:
     """The text of a response that encoders read; the scenario's share is limited so that the response is always in view."""
-    scenario = response.scenario[:500]
+    scenario = response.scenario[:_SCENARIO_CHARACTERS]
     text = response.response[:_CHARACTERS]
     return f"{scenario}\n{text}" if scenario else text
+
+
+def is_cut(response: Response, encoder: Encoder) -> bool:
+    """Whether the encoder reads no more than a part of a response and its scenario."""
+    too_long = len(response.scenario) > _SCENARIO_CHARACTERS or len(response.response) > _CHARACTERS
+    return too_long or encoder.cuts(encoded_text(response))
 
 
 class CaseIndex:

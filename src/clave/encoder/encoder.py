@@ -36,6 +36,10 @@ class Encoder(Protocol):
         """Encode texts to an array of shape (len(texts), dim)."""
         ...
 
+    def cuts(self, text: str) -> bool:
+        """Whether it reads no more than the beginning of a text."""
+        ...
+
     def quantised(self) -> Encoder | None:
         """The same model with its matrix products in int8: about twice as fast, slightly other vectors; None where it has no such form."""
         ...
@@ -92,6 +96,10 @@ class _SentenceTransformersEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         vectors: Vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True)
         return vectors.astype(np.float32, copy=False)
+
+    def cuts(self, text: str) -> bool:
+        most = self._model.max_seq_length
+        return most is not None and len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"]) > most
 
     def quantised(self) -> None:
         return None

@@ -9,6 +9,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class OnnxEncoder:
         self._tokenizer, self._run, self._quantise = tokenizer, run, quantise
         self._most = 1 if alone else _TOKENS_PER_BATCH
         self._threads = threads or _processors()
+        self._overflows = lru_cache(1024)(lambda text: bool(tokenizer.encode(text).overflowing))  # the values of a response ask in turn
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`."""
@@ -79,6 +81,13 @@ class OnnxEncoder:
             with ThreadPoolExecutor(self._threads) as pool:
                 list(pool.map(run, batches))
         return out
+
+    def cuts(self, text: str) -> bool:
+        """See `Encoder.cuts`."""
+        truncation = self._tokenizer.truncation
+        if truncation is None or len(text) < truncation["max_length"] - 1:  # a token is at least a character, beside the two at the ends
+            return False
+        return self._overflows(text)
 
     def quantised(self) -> OnnxEncoder | None:
         """See `Encoder.quantised`."""

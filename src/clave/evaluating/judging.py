@@ -16,7 +16,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.concepts.cases import encoded_text
+from clave.concepts.cases import encoded_text, is_cut
 from clave.concepts.extractor import Extracted, Extractor
 from clave.encoder import BatchingEncoder
 from clave.encoder.encoder import Vectors
@@ -199,6 +199,7 @@ class Judging:
             min_confidence=floor,
             novelty=novelty_of([self.fitted.learnt.cases.similarity(value.id, vector)]),
             cases=self.fitted.learnt.cases.nearest(value.id, vector, _SHOWN_CASES)[::-1],
+            flags=("cut",) if not self.fitted.learnt.recognizer.heavy and is_cut(response, self.encoder.ready()) else (),
             evaluator=self.name,
         )
 

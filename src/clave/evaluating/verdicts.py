@@ -64,6 +64,7 @@ def calibrated_verdict(
     found: Extraction | None = None,
     mapped: Sequence[MappedConcept] = (),
     cases: Sequence[Case] = (),
+    flags: Sequence[str] = (),
     usage: Usage | None = None,
     cached: bool = False,
 ) -> Verdict:
@@ -86,7 +87,7 @@ def calibrated_verdict(
         stance=found.stance if found else None,
         confidence=found.confidence if found else None,
         novelty=novelty,
-        flags=found.flags if found else (),
+        flags=(*flags, *(found.flags if found else ())),
         evaluator=evaluator,
         judged=response.digest,
         cached=cached,
@@ -126,6 +127,8 @@ def explained(verdict: Verdict, value: Value) -> str:
     lines += [f"  like: [{c.label}] {c.response} (similarity {c.similarity:.2f})" for c in verdict.cases]
     if verdict.novelty is not None:
         lines.append(f"  novelty: {verdict.novelty:.2f}")
+    if "cut" in verdict.flags:
+        lines.append("  cut: the text was too long, and a part of it was not read")
     return "\n".join(lines)
 
 
