@@ -1,0 +1,107 @@
+"""A saved evaluator as another tool runs it: one response at a time, many at once, in event loops that the tool owns.
+
+hosted = Hosted.open("evaluator", ["care"])
+verdicts = await hosted.judge("I stayed with her.", "What did you do?")
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.lowlevel import current_token
+
+from clave.errors import ClaveError, InputError
+from clave.evaluator import Clave
+from clave.records import LABELS, Label, Verdict
+
+LABEL_SCORES: dict[Label, float] = {"adhere": 1.0, "unrelated": 0.0, "oppose": -1.0}
+"""A label as a number, so that the mean over responses is adherence minus opposition."""
+
+
+class NoVerdictError(ClaveError):
+    """There is no verdict to make a score of: the call failed or was refused, or the evaluator abstained."""
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """See the module.
+
+    Args:
+        clave: The evaluator.
+        values: What responses are judged for, by id.
+    """
+
+    clave: Clave
+    values: tuple[str, ...]
+    _under_way: Counter[object] = field(default_factory=Counter, compare=False, repr=False)
+
+    @classmethod
+    def open(cls, evaluator: str | Clave, values: str | Sequence[str] | None = None, options: Mapping[str, Any] | None = None) -> Hosted:
+        """Load an evaluator and check the values.
+
+        Args:
+            evaluator: A folder that `Clave.save` wrote, `org/name` on the Hub, or an evaluator.
+            values: Ids of values, as a list or with commas between; None: all that it was fitted on.
+            options: How calls are made, as `Clave.from_pretrained` takes them.
+
+        Raises:
+            EvaluatorError: There is no such evaluator, or it cannot be used.
+            InputError: It does not judge one of the values.
+        """
+        clave = evaluator if isinstance(evaluator, Clave) else Clave.from_pretrained(evaluator, **dict(options or {}))
+        asked = [v.strip() for v in values.split(",")] if isinstance(values, str) else list(values or clave.values)
+        for value in asked:
+            if value not in clave.values:
+                raise InputError(f"the evaluator does not judge value {value!r}, only {', '.join(clave.values)}")
+        return cls(clave, tuple(dict.fromkeys(asked)))
+
+    async def judge(self, response: str, scenario: str = "") -> dict[str, Verdict]:
+        """Value -> verdict, one for each of the values.
+
+        Connections are kept while any response is under way in the running loop: a tool does not say when its last one came.
+        """
+        loop = current_token()
+        self._under_way[loop] += 1
+        try:
+            found = await self.clave.ajudge_one(response, scenario, values=self.values)
+        finally:
+            self._under_way[loop] -= 1
+            if not self._under_way[loop]:
+                del self._under_way[loop]
+                with anyio.CancelScope(shield=True):
+                    await self.clave.aclose()
+        return {value: found.get(value) or self._unanswered(value) for value in self.values}
+
+    def _unanswered(self, value: str) -> Verdict:
+        return Verdict(id="1", value=value, status="failed", reason="the run was stopped before it was judged", evaluator=self.clave.name)
+
+
+def judged(verdict: Verdict) -> Label:
+    """The label of a verdict.
+
+    Raises:
+        NoVerdictError: It has none.
+    """
+    if verdict.label is None:
+        raise NoVerdictError(without_label(verdict))
+    return verdict.label
+
+
+def without_label(verdict: Verdict) -> str:
+    """Why a verdict has no label, in a sentence."""
+    return f"no verdict on {verdict.value}: {verdict.status}, {verdict.reason}"
+
+
+def reason_with_evidence(verdict: Verdict) -> str:
+    """The reason, then what it was seen in."""
+    quotes = " … ".join(f"“{e.text}”" for e in verdict.evidence)
+    return f"{verdict.reason}; seen in {quotes}" if quotes else verdict.reason
+
+
+def chances(verdict: Verdict) -> dict[str, float]:
+    """Label -> probability; empty where there is no answer."""
+    return {label: verdict.probabilities[label] for label in LABELS} if verdict.probabilities else {}

@@ -1,0 +1,50 @@
+"""What the adapters share: loading, values, and a verdict for each value."""
+
+import asyncio
+
+import pytest
+
+from clave import EvaluatorError, InputError
+from clave.integrations.hosted import Hosted, NoVerdictError, judged, reason_with_evidence
+
+
+def test_each_value_has_its_verdict_many_at_once(evaluator):
+    hosted = Hosted.open(str(evaluator))
+
+    async def many():
+        return await asyncio.gather(*(hosted.judge(f"She {act} {i}.") for i in range(5) for act in ("helped", "harmed")))
+
+    found = asyncio.run(many())
+    assert [(v["care"].label, v["honesty"].label) for v in found] == [("adhere", "adhere"), ("oppose", "oppose")] * 5
+    assert hosted._under_way == {}
+
+
+@pytest.mark.parametrize("values", ["honesty", "honesty, honesty", ["honesty"], ("honesty",)])
+def test_values_are_a_list_or_have_commas_between(evaluator, values):
+    assert Hosted.open(str(evaluator), values).values == ("honesty",)
+
+
+def test_what_cannot_be_judged_is_one_sentence(evaluator, tmp_path):
+    with pytest.raises(InputError, match=r"does not judge value 'pride', only care, honesty"):
+        Hosted.open(str(evaluator), "pride")
+    with pytest.raises((EvaluatorError, InputError), match="nowhere"):
+        Hosted.open(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(("response", "why"), [("A bomb!", "refused, I will not read this"), (" \n", "failed, .*empty")])
+def test_no_verdict_is_never_a_label(evaluator, response, why):
+    verdict = asyncio.run(Hosted.open(str(evaluator)).judge(response))["care"]
+    with pytest.raises(NoVerdictError, match=f"no verdict on care: {why}"):
+        judged(verdict)
+
+
+def test_a_budget_that_is_used_up_leaves_verdicts_that_say_so(evaluator, monkeypatch):
+    hosted = Hosted.open(str(evaluator))
+
+    async def stopped(*_, **__):
+        return {}
+
+    monkeypatch.setattr(type(hosted.clave), "ajudge_one", stopped)
+    found = asyncio.run(hosted.judge("She helped."))
+    assert {v.status for v in found.values()} == {"failed"}
+    assert "stopped" in reason_with_evidence(found["care"])
