@@ -107,3 +107,15 @@ def printed(notebook: Any) -> list[str]:
     """What the cells of a notebook printed, but for numbers: those may differ in the last digit."""
     outputs = [output.get("text", "?") for cell in notebook.cells for output in cell.get("outputs", ())]
     return [re.sub(r"\d+\.?\d*(e-\d+)?", "#", text) for text in outputs]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_line_is_wider_than_160(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 160 and not line.startswith("|")] == []  # a row of a table cannot be broken
+
+
+def test_llms_txt_leads_to_pages():
+    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / "llms.txt").read_text(encoding="utf-8"))
+    assert len(targets) > 15
+    assert [target for target in targets if not (ROOT / "docs" / target).exists()] == []
