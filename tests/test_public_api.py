@@ -28,3 +28,10 @@ def test_import_leaves_heavy_libraries_alone():
     )
     code = f"import sys, clave; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_reports_and_the_demo_need_no_extra():
+    blocked = ("sqlalchemy", "fastapi", "torch", "transformers", "matplotlib", "pyarrow")
+    code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import clave.report, clave.profile.auditing, clave.demo.recorded"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from clave.annotate.judgement import CHOICES, Choice, Judgement
-from clave.annotate.rows import plain
+from clave.annotate.judgement import CHOICES, Choice, Judgement, plain
 from clave.errors import InputError
 from clave.records import Evidence
 

@@ -7,6 +7,7 @@ Judgement(id="r1", value="care", annotator="ana", label="adhere", response="…"
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, get_args
 
 from pydantic import Field
@@ -16,6 +17,8 @@ from clave.records import Evidence, Label, LabelledResponse, Record
 Choice = Literal["adhere", "oppose", "unrelated", "cannot_tell"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
+DEEPEST = 20
+"""Levels of a response's metadata."""
 GOLD = "gold"
 """Who settled an item whose label was known before anybody was asked."""
 
@@ -72,3 +75,20 @@ def by_item(judgements: list[Judgement]) -> dict[tuple[str, str], list[Judgement
     for judgement in judgements:
         items.setdefault((judgement.id, judgement.value), []).append(judgement)
     return items
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Metadata as JSON can hold it: not a number becomes null, what JSON has not becomes text.
+
+    Raises:
+        ValueError: Nested deeper than anybody means to.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"its columns are nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        return {str(k): plain(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v, depth + 1) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)

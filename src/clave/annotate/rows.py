@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import Any
 
-from clave.annotate.judgement import Judgement
+from clave.annotate.judgement import Judgement, plain
 from clave.annotate.tables import LabelRow, ResponseRow
 from clave.errors import InputError
 from clave.records import Response
 from clave.values import ValueSystem
-
-DEEPEST = 20
-"""Levels of a response's metadata."""
 
 
 def response_row(response: Response, system: ValueSystem) -> dict[str, Any]:
@@ -49,23 +45,6 @@ def _metadata(response: Response) -> Any:
         return plain(response.metadata)
     except ValueError as error:
         raise InputError(f"response {response.id!r}: {error}") from None
-
-
-def plain(value: Any, depth: int = 0) -> Any:
-    """Metadata as JSON can hold it: not a number becomes null, what JSON has not becomes text.
-
-    Raises:
-        ValueError: Nested deeper than anybody means to.
-    """
-    if depth > DEEPEST:
-        raise ValueError(f"its columns are nested deeper than {DEEPEST} levels")
-    if isinstance(value, dict):
-        return {str(k): plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v, depth + 1) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def response_key(identity: str, value: str | None) -> str:
