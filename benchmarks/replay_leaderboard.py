@@ -1,13 +1,14 @@
 """A leaderboard of judges, and the analyses, on real labels with a large model's recorded answers.
 
-    python benchmarks/replay_leaderboard.py -o RUN [--replay FOLDER] [--only leaderboard,diversity,probes,curve,ablate,curve-large]
+    python benchmarks/replay_leaderboard.py -o RUN [--replay FOLDER] [--only leaderboard,perturbation,diversity,probes,curve,ablate,…]
 
 Only what the recordings can answer honestly is asked. They hold an answer per item for four prompts: without labels, with all labels,
 with a guideline, with a guideline and the nearest cases. A judge whose prompt is another (reasons, votes, few-shot without a guideline,
-all values at once) would be given one of these under another name, and is not run. No edited text was recorded: probes run on the
-judges that read the text themselves. The recorded guidelines were written from all 60 labels, so judges with a guideline are in no
-learning curve. For calibration rows, answers with a guideline and cases were not recorded: Clave learns there from those with the
-cross-fitted guideline alone.
+all values at once) would be given one of these under another name, and is not run. Edited texts (`dev_perturbed`: one edit a row, eleven
+kinds, three strengths) were answered without labels and with guideline and nearest cases: the part `perturbation` is a run of its own, of
+the judges that ask so or read the text themselves, beside the unedited rows. Probes run on judges that read the text themselves. The
+recorded guidelines were written from all 60 labels, so judges with a guideline are in no learning curve. For calibration rows, answers
+with a guideline and cases were not recorded: Clave learns there from those with the cross-fitted guideline alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ LARGE = (
     "clave-plain",
     "clave-concepts-only",
 )
+EDITED = ("zero-shot", "clave", "clave-plain", "clave-concepts-only")
+"""Judges with a large model whose prompts were answered for edited texts, too."""
 SMALL = (
     "clave-text-only",
     "fulcra",
@@ -70,12 +73,17 @@ def main() -> None:
     with replay.server(arguments.replay) as url:
         for part in arguments.only.split(","):
             began = time.perf_counter()
-            session = opened(arguments.output, arguments.replay, url, tuple(arguments.judges.split(",")))
+            judges = tuple(arguments.judges.split(","))
+            if part == "perturbation":
+                judges = tuple(judge for judge in judges if judge in (*EDITED, *SMALL))
+                session = opened(arguments.output / part, arguments.replay, url, judges, ("dev", "dev_perturbed"))
+            else:
+                session = opened(arguments.output, arguments.replay, url, judges)
             PARTS[part](session)
             console.print(f"{part}: {time.perf_counter() - began:.0f} s; {session.spent()}")
 
 
-def opened(output: Path, folder: Path, url: str, judges: tuple[str, ...]) -> Session:
+def opened(output: Path, folder: Path, url: str, judges: tuple[str, ...], splits: tuple[str, ...] = ("dev", "dev_ood")) -> Session:
     """The run on the recordings' rows; the answers are kept beside it."""
     definitions = output / "systems"
     definitions.mkdir(parents=True, exist_ok=True)
@@ -85,7 +93,7 @@ def opened(output: Path, folder: Path, url: str, judges: tuple[str, ...]) -> Ses
         labels=str(folder / "items.jsonl"),
         systems=tuple(str(definitions / f"{name}.yaml") for name in replay.SYSTEMS),
         fold_column="fold",
-        splits=("dev", "dev_ood"),
+        splits=splits,
         judges=judges,
         model="replay/recorded",
     )
@@ -137,6 +145,7 @@ def tick(judge: str, done: int, total: int) -> None:
 
 PARTS = {
     "leaderboard": leaderboard,
+    "perturbation": leaderboard,
     "diversity": choose,
     "probes": probed,
     "curve": curve,
