@@ -140,11 +140,11 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
         return
     title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
-    for column in ("value", "labels", "accuracy", "majority", "macro-F1", "Brier"):
+    for column in ("value", "labels", "accuracy", "majority", "macro-F1"):
         table.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
     for value, scores in came.scores.items():
         majority = "" if scores.majority is None else f"{scores.majority.value:.2f}"
-        cells = [Text(_interval(scores.accuracy)), Text(majority), Text(_interval(scores.macro_f1)), Text(_interval(scores.brier))]
+        cells = [Text(_interval(scores.accuracy)), Text(majority), Text(_interval(scores.macro_f1))]
         table.add_row(value, str(scores.accuracy.n), *cells, end_section=value == "all")
     console = Terminal()
     console.print(table)
