@@ -8,7 +8,7 @@ from clave.benchmark.predictions import Prediction, PredictionTable
 from clave.benchmark.tables import drops, leaderboard, reliability_bins, value_matrix
 from clave.report.benchmark_sections import robustness
 from clave.report.benchmarking import benchmark_page
-from clave.report.page import write_page
+from clave.report.writing import write_page
 
 FROZEN = Path(__file__).parents[1] / "data" / "frozen_run.parquet"
 

@@ -10,7 +10,7 @@ from benchmark.frozen_run import run_folder
 from clave.records import Evidence, MappedConcept, Response, Verdict
 from clave.report import write_report
 from clave.report.benchmarking import run_page
-from clave.report.page import write_page
+from clave.report.writing import write_page
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]

@@ -104,7 +104,7 @@ def assess(
     from clave.files.source import Source
     from clave.io import read_responses, read_verdicts
     from clave.llm.opening import open_chat
-    from clave.report.page import write_page
+    from clave.report.writing import write_page
 
     models = list(dict.fromkeys(model))
     if len({_file_name(m) for m in models}) < len(models):

@@ -127,7 +127,7 @@ def finished(
 
 def _write_page(session: Session, table: PredictionTable | None = None, board: Sequence[LeaderboardRow] | None = None) -> Path:
     from clave.report.benchmarking import run_page
-    from clave.report.page import write_page
+    from clave.report.writing import write_page
 
     texts = {row.id: row for row in session.data.task.responses}
     return write_page(run_page(session.folder, table=table, board=board, texts=texts), session.folder / "report.html")

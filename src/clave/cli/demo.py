@@ -43,7 +43,7 @@ def demo(
     from clave.demo.recorded import demo_labels, demo_responses, demo_system
     from clave.evaluator import Clave
     from clave.io import write_jsonl
-    from clave.report.page import write_page
+    from clave.report.writing import write_page
 
     clave = _evaluator(live, model, base_url)
     labels, responses = demo_labels(), demo_responses()

@@ -56,8 +56,8 @@ def report(
     from clave.errors import InputError
     from clave.io import read_responses
     from clave.report.drawing import saved_in
-    from clave.report.page import to_json, to_markdown, write_page
     from clave.report.runs import Texts
+    from clave.report.writing import to_json, to_markdown, write_page
 
     if markdown and as_json:
         raise InputError("--markdown and --json cannot be had at once: run the command twice")

@@ -19,9 +19,10 @@ from clave.profile.study import Verdicts as Collected
 from clave.records import Usage
 from clave.report.examples import Examples
 from clave.report.missing import STATUSES, Missing
-from clave.report.page import CardGroup, Fact, Page, Section, write_page
+from clave.report.page import CardGroup, Fact, Page, Section
 from clave.report.profile import lead_of, models_section, profile_section
 from clave.report.runs import Responses, Run, Verdicts, model_names, model_of
+from clave.report.writing import write_page
 from clave.values import ValueSystem
 
 
