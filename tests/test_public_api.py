@@ -1,9 +1,12 @@
 """What `import clave` offers, and that it stays light."""
 
+import re
 import subprocess
 import sys
+from importlib import metadata
 
 import clave
+from clave import saving
 
 
 def test_all_is_complete_and_small():
@@ -35,3 +38,8 @@ def test_reports_and_the_demo_need_no_extra():
     code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import clave.report, clave.profile.auditing, clave.demo.recorded"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_what_is_noted_of_a_saved_evaluator_are_libraries_that_every_installation_has():
+    required = {re.split(r"[^\w-]", line)[0] for line in metadata.requires("clave") or () if "extra ==" not in line}
+    assert set(saving._LIBRARIES) - {"clave"} <= required

@@ -44,7 +44,7 @@ from clave.values import ValueSystem
 SCHEMA_VERSION = 2
 """2: where it comes from stands under `provenance`. Version 1 (clave 0.1) is read, too."""
 _EDITABLE = ("guidelines/", "concepts.jsonl")
-_LIBRARIES = ("clave", "numpy", "scikit-learn", "onnxruntime", "openai")
+_LIBRARIES = ("clave", "numpy", "scikit-learn", "onnxruntime", "tokenizers")
 
 
 def save(fitted: Fitted, folder: Path) -> Path:
