@@ -112,7 +112,8 @@ def evaluate(
     if not as_json and not printed:
         read = [*(part for pair in mapping or () for part in ("--map", pair)), *(("--turns", turns) if turns != "last" else ())]
         texts = [] if responses == "-" else ["--responses", responses, *read]
-        command = shlex.join(["clave", "report", str(output), *texts])
+        corrects = ["--evaluator", evaluator] if evaluator is not None and both is None and shift is None else []
+        command = shlex.join(["clave", "report", str(output), *texts, *corrects])
         Terminal().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
         Terminal(stderr=as_json or printed).print(Text(both.summary()))

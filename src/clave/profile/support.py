@@ -67,10 +67,10 @@ def _judged(cells: Sequence[Rows], misfits: Sequence[tuple[float, int, float]], 
     whole = chi2.sf(sum(m[0] for m in misfits), sum(m[1] for m in misfits))
     share = float(np.average([m[2] for m in misfits], weights=n))
     if whole < level / 2 and share > _MATERIAL:
-        note = f"of this model fits no mixture of the labelled ones (p = {whole:.1g}, {share:.0%} of the verdicts lie elsewhere)"
+        note = f"is, over all values, no mixture of what it is on labelled rows (p = {whole:.1g}, {share:.0%} of verdicts lie elsewhere)"
         return [(cell, note) for cell in cells]
     return [
-        (cell, f"here fits no mixture of the labelled ones (p = {p:.1g}, {m[2]:.0%} of the verdicts lie elsewhere)")
+        (cell, f"is no mixture of what it is on labelled rows (p = {p:.1g}, {m[2]:.0%} of the verdicts lie elsewhere)")
         for cell, m in zip(cells, misfits, strict=True)
         if (p := float(chi2.sf(m[0], m[1]))) < level / 2 / len(cells) and m[2] > _MATERIAL
     ]
