@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 from rich.text import Text
 
-from clave.cli import annotate, assess, audit, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
+from clave.cli import annotate, assess, audit, batch, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
 from clave.cli.terminal import Terminal, say
 from clave.errors import ClaveError, InputWarning
 from clave.masking import masked
@@ -28,6 +28,7 @@ app.command()(demo.demo)
 app.command()(calibrate.calibrate)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.estimate)
+app.add_typer(batch.batch_app, name="batch")
 app.command()(calibrate.refit)
 app.command()(distill.distill)
 app.command()(report.report)

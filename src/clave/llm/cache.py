@@ -22,6 +22,7 @@ CLAIM_SECONDS = 20.0
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS bodies (key BLOB PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner BLOB NOT NULL, until REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS batched (key BLOB, evaluator TEXT, asked TEXT NOT NULL, PRIMARY KEY (key, evaluator)) WITHOUT ROWID",
 )
 _FULL = ("full", "disk I/O", "readonly", "read-only")
 
@@ -157,6 +158,19 @@ class AnswerCache:
     def release(self, key: bytes) -> None:
         """Give a claim up: the answer is there, or there is none."""
         self._do("DELETE FROM claims WHERE key = ? AND owner = ?", key, self._owner)
+
+    def note_batched(self, evaluator: str, asked: Iterable[tuple[bytes, str]]) -> None:
+        """Note questions that went into a batch file, each with what is needed to read its answer."""
+        with self._lock:
+            self._do("BEGIN")
+            for key, what in asked:
+                self._do("INSERT OR REPLACE INTO batched VALUES (?, ?, ?)", key, evaluator, what)
+            self._do("COMMIT")
+
+    def batched(self, evaluator: str, key: bytes) -> str | None:
+        """What was noted of a question when it went into a batch file of an evaluator; None where it never did."""
+        row = self._do("SELECT asked FROM batched WHERE key = ? AND evaluator = ?", key, evaluator)
+        return None if row is None else str(row[0])
 
     def __len__(self) -> int:
         return int(self._do("SELECT count(*) FROM bodies")[0])

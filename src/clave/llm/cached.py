@@ -37,7 +37,7 @@ class CachedChat:
 
     def __init__(self, chat: ChatModel, cache: AnswerCache | None, ledger: Ledger | None = None) -> None:
         self.model, self.endpoint = chat.model, chat.endpoint
-        self.chat, self._cache = chat, cache
+        self.chat, self.cache = chat, cache
         self.ledger = ledger or Ledger(unknown)
         self.tells_first_usage = False
         """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
@@ -51,9 +51,32 @@ class CachedChat:
         """See `ChatModel.width`."""
         return self.chat.width
 
-    def kept(self, request: ChatRequest) -> Completion | Failure | None:
-        """The answer that is kept, if there is one; nothing is asked."""
-        return self._look_up(request.key(self.model, self.endpoint), request)
+    def kept(self, request: ChatRequest, key: bytes | None = None) -> Completion | Failure | None:
+        """The answer that is kept, if there is one; nothing is asked. The key is the request's own unless another is given."""
+        return self._look_up(key or request.key(self.model, self.endpoint), request)
+
+    def take(self, key: bytes, request: ChatRequest, answer: Completion | Failure) -> bool:
+        """Keep an answer that came by another way than a call, if it is one to be kept.
+
+        Args:
+            key: Of what was asked.
+            request: How the answer is read.
+            answer: What came.
+
+        Returns:
+            Whether it is new: one that is there stays.
+
+        Raises:
+            InputError: There is no cache, or it cannot be used.
+        """
+        if self.cache is None:
+            raise InputError("answers that nobody waits for can only be kept in a cache: name one")
+        if self.kept(request, key) is not None:
+            return False
+        self._keep(self.cache, key, answer)
+        if self._not_kept is not None:
+            raise self._not_kept
+        return True
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`.
@@ -78,7 +101,7 @@ class CachedChat:
             self.ledger.cache_hits += 1
             return replace(answer, usage=Usage(), cached=True)
         try:
-            answer = await (self.chat.complete(request) if self._cache is None else self._asked_once(self._cache, key, request))
+            answer = await (self.chat.complete(request) if self.cache is None else self._asked_once(self.cache, key, request))
             future.set_result(answer)
             return answer
         except BaseException as error:
@@ -109,18 +132,18 @@ class CachedChat:
     async def close(self) -> None:
         """Close the model's connections and the cache."""
         await self.chat.close()
-        if self._cache is not None:
-            self._cache.close()
+        if self.cache is not None:
+            self.cache.close()
 
     def _look_up(self, key: bytes, request: ChatRequest) -> Completion | Failure | None:
-        if self._cache is None:
+        if self.cache is None:
             return None
-        body = self._cache.get(key)
-        if self._cache.damaged:
-            self.ledger.trouble["answer damaged in the cache"] = len(self._cache.damaged)
+        body = self.cache.get(key)
+        if self.cache.damaged:
+            self.ledger.trouble["answer damaged in the cache"] = len(self.cache.damaged)
         if body is not None:
             return self._read(body, request)
-        body = self._cache.get_of_version_1(request.key_of_version_1(self.model)) if self._cache.of_version_1 else None
+        body = self.cache.get_of_version_1(request.key_of_version_1(self.model)) if self.cache.of_version_1 else None
         found = self._read(body, request) if body is not None else None
         if found is not None:
             self.ledger.trouble["answer kept by clave 0.1, which did not note its server"] += 1

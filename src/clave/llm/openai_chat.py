@@ -15,7 +15,7 @@ import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from clave.errors import ModelError
 from clave.llm.answers import is_object
@@ -128,6 +128,20 @@ class OpenAIChat:
         """Close the connections; they are opened again when they are needed."""
         await self._transport.close()
 
+    def body(self, request: ChatRequest, limit: int | None = None) -> dict[str, Any]:
+        """What goes over the wire for a request; `limit` is the most tokens of the answer, where it is not the request's own."""
+        return self._dialect.request(request, limit or request.max_tokens).body
+
+    def outcome(self, request: ChatRequest, reply: Reply) -> Completion | Failure:
+        """What a reply comes to that another way than a call has brought, such as a batch; nothing is asked again."""
+        fault = fault_of(reply, f"{request.system}\n{request.user}")
+        if fault is None:
+            found = self._read(reply, self._dialect.request(request, request.max_tokens), _Call(request, request.max_tokens))
+            return found.failure if isinstance(found, _Again) else found
+        if fault.kind == "refused":
+            return _filtered(fault)
+        return _failed("rejected" if fault.kind == "rejected" or fault.kind in STOPS else "server", f"({fault.status}) {fault.reason}")
+
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`."""
         await self._transport.ready()
@@ -203,7 +217,7 @@ class OpenAIChat:
         slot.lost()
         if fault.kind == "refused":
             self.ledger.trouble["refused"] += 1
-            return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
+            return _filtered(fault)
         if fault.kind == "rejected":
             self.ledger.trouble["rejected"] += 1
             self._rejected[fault.reason] += 1
@@ -265,6 +279,10 @@ class OpenAIChat:
 
 def _failed(kind: Literal["cut_off", "bad_answer", "timeout", "server", "rejected"], reason: str) -> Failure:
     return Failure(status="failed", kind=kind, reason=reason)
+
+
+def _filtered(fault: Fault) -> Failure:
+    return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
 
 
 def _sentence(fault: Fault, model: str, base_url: str) -> str:

@@ -1,0 +1,142 @@
+"""`clave batch`: an evaluation's requests as files for a batch API, and their results into the answer cache.
+
+clave batch write responses.jsonl --evaluator evaluator -o requests.jsonl
+clave batch read results.jsonl --evaluator evaluator
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from clave.cli import options as opt
+from clave.cli.evaluate import Evaluator, Responses, System, opened, source
+from clave.cli.terminal import Terminal, say
+
+if TYPE_CHECKING:
+    from clave.files.batch import Answered, Written
+    from clave.fitting.cross_fitting import Progress
+
+batch_app = typer.Typer(no_args_is_help=True, help="Batch files, at half price with most providers: write requests, read results.")
+
+Results = Annotated[list[Path], typer.Argument(help="Result and error files of the batches, as the provider gives them.")]
+
+
+@batch_app.command()
+def write(
+    responses: Responses,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Requests: .jsonl; those that do not fit go to NAME-2.jsonl, NAME-3.jsonl and so on.")
+    ],
+    evaluator: Evaluator = None,
+    system: System = None,
+    model: opt.Model = "none",
+    calls: opt.Calls = "auto",
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, help="Of an answer, thinking included.", show_default="as clave evaluate asks first"),
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Requests in one file, at the most.")] = 50_000,
+    megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Size of one file, at the most.")] = 200,
+    mapping: opt.Map = None,
+    turns: opt.Turns = "last",
+    limit: opt.Limit = None,
+    shard: opt.Shard = None,
+    on_error: opt.OnError = "stop",
+    base_url: opt.BaseUrl = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Write the requests whose answers the cache lacks, in OpenAI's batch format. Nothing is sent or spent."""
+    from clave.cli.progress import stages
+    from clave.files.batch import write_batch
+
+    clave = opened(evaluator, system, model, calls, {"base_url": base_url, "cache": cache})
+    asked = source(responses, mapping, turns, on_error, limit, shard)
+
+    async def run(tick: Progress) -> Written:
+        async with clave:
+            return await write_batch(
+                clave.judging,
+                asked,
+                output,
+                max_tokens=max_tokens,
+                most_rows=rows,
+                most_bytes=int(megabytes * 1e6),
+                tick=lambda done, total: tick("responses", done, total),
+            )
+
+    with stages(clave.ledger) as tick:
+        written = asyncio.run(run(tick))
+    if as_json:
+        say(written.model_dump_json())
+        return
+    for sentence in _written(written, ends=not clave.judging.asks_together):
+        Terminal().print(Text(sentence), soft_wrap=True)
+
+
+def _written(written: Written, *, ends: bool) -> list[str]:
+    """What was written, and what is to be done next."""
+    if not written.files:
+        return [f"All {written.cached:,} answers are in the cache: clave evaluate makes no call."]
+    parts = []
+    if written.joint:
+        parts.append(f"{written.joint:,} for all values of a response at once")
+    if written.single:
+        parts.append(f"{written.single:,} for one value" + ("" if ends else " that such an answer was unsure of"))
+    files = ", ".join(str(path) for path in written.files)
+    told = [f"{written.joint + written.single:,} requests in {files}: {'; '.join(parts)}. {written.cached:,} answers are in the cache."]
+    if written.waiting:
+        told.append(
+            f"{written.waiting:,} of them were written before: if they are still with the provider, read those results first, "
+            "or they are paid for twice."
+        )
+    if written.joint:
+        told.append(
+            "This is the first of two stages. When it is answered and read, write again: what the answers are unsure of is asked by itself."
+        )
+    else:
+        told.append("When they are answered and read, clave evaluate makes no call.")
+    return told
+
+
+@batch_app.command()
+def read(
+    results: Results,
+    evaluator: Evaluator = None,
+    system: System = None,
+    model: opt.Model = "none",
+    calls: opt.Calls = "auto",
+    base_url: opt.BaseUrl = None,
+    cache: opt.Cache = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Put results into the cache, each checked as an answer to a call is. What failed or expired stays missing and is counted."""
+    from clave.files.batch import read_batch
+
+    clave = opened(evaluator, system, model, calls, {"base_url": base_url, "cache": cache})
+    found = read_batch(clave.judging, results)
+    if as_json:
+        say(found.model_dump_json())
+        return
+    for sentence in _read(found):
+        Terminal().print(Text(sentence), soft_wrap=True)
+
+
+def _read(found: Answered) -> list[str]:
+    """What came of results, and what is to be done next."""
+    refusals = f", {found.refused:,} of them refusals" if found.refused else ""
+    known = f"; {found.known:,} were there before" if found.known else ""
+    told = [f"{found.filled:,} new answers in the cache{refusals}{known}."]
+    told += [
+        f"{count:,} requests without an answer ({kind.replace('_', ' ')}), e.g. {found.examples[kind]}"
+        for kind, count in found.missing.items()
+    ]
+    told.append(
+        "Run clave batch write again: it writes what is missing, and says when nothing is. clave evaluate would ask for the rest live."
+    )
+    return told
