@@ -155,6 +155,22 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
     return Fault(kind, message, error.status, error.code, error.wait, explained)
 
 
+def stop_sentence(fault: Fault, model: str, base_url: str) -> str:
+    """What ends a run, in the server's own words and with the way out."""
+    match fault.kind:
+        case "key":
+            return f"the server refuses the key for {model} ({fault.status}): {fault.reason}"
+        case "credit":
+            return f"the account behind {model} has no credit or quota left ({fault.status}): {fault.reason}"
+        case "quota":
+            return f"the server lets no more calls to {model} through for now ({fault.status}): {fault.reason}; what was answered is kept"
+        case "model":
+            return f"the server at {base_url} does not know {model} ({fault.status}): {fault.reason}"
+        case _:
+            hint = "" if base_url.rstrip("/").endswith("/v1") else "; the address of most servers ends in /v1"
+            return f"at {base_url} there is no chat model ({fault.status}): {fault.reason}: check the address{hint}"
+
+
 def _decided(status: int, code: str, message: str, asked: str) -> tuple[Kind, bool]:
     asked = asked.lower()
     for rule, in_code, in_words in _RULES:

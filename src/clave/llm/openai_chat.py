@@ -23,7 +23,7 @@ from clave.llm.chat import ChatRequest, Completion
 from clave.llm.completions import read_completion
 from clave.llm.dialect import Dialect, Sent
 from clave.llm.error_reply import one_line
-from clave.llm.faults import STOPS, Fault, fault_of
+from clave.llm.faults import STOPS, Fault, fault_of, stop_sentence
 from clave.llm.ledger import Ledger
 from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import price_of
@@ -213,7 +213,7 @@ class OpenAIChat:
             ModelError: It is none of this request: no other can succeed before somebody mends it.
         """
         if fault.kind in STOPS:
-            raise ModelError(_sentence(fault, self.model, self._endpoint.base_url))
+            raise ModelError(stop_sentence(fault, self.model, self._endpoint.base_url))
         slot.lost()
         if fault.kind == "refused":
             self.ledger.trouble["refused"] += 1
@@ -283,22 +283,6 @@ def _failed(kind: Literal["cut_off", "bad_answer", "timeout", "server", "rejecte
 
 def _filtered(fault: Fault) -> Failure:
     return Failure(status="refused", kind="refused", reason=f"the server's content filter: {fault.reason}")
-
-
-def _sentence(fault: Fault, model: str, base_url: str) -> str:
-    """What ends a run, in the server's own words and with the way out."""
-    match fault.kind:
-        case "key":
-            return f"the server refuses the key for {model} ({fault.status}): {fault.reason}"
-        case "credit":
-            return f"the account behind {model} has no credit or quota left ({fault.status}): {fault.reason}"
-        case "quota":
-            return f"the server lets no more calls to {model} through for now ({fault.status}): {fault.reason}; what was answered is kept"
-        case "model":
-            return f"the server at {base_url} does not know {model} ({fault.status}): {fault.reason}"
-        case _:
-            hint = "" if base_url.rstrip("/").endswith("/v1") else "; the address of most servers ends in /v1"
-            return f"at {base_url} there is no chat model ({fault.status}): {fault.reason}: check the address{hint}"
 
 
 def _backoff(tries: int) -> float:

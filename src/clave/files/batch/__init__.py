@@ -1,0 +1,14 @@
+"""Batch files in OpenAI's format: what the answer cache lacks goes out as requests, and results come back into the cache.
+
+    written = await write_batch(clave.judging, Source("responses.jsonl"), Path("requests.jsonl"))
+    ...                                             # a provider's batch API, or vLLM's run-batch, answers them
+    read_batch(clave.judging, [Path("results.jsonl")])
+
+An evaluation then finds its answers in the cache and makes no call. Where all values of a response are asked for in one call, there are
+two stages: only the answers say which values need a call of their own.
+"""
+
+from clave.files.batch.reading import Answered, read_batch
+from clave.files.batch.writing import Written, write_batch
+
+__all__ = ["Answered", "Written", "read_batch", "write_batch"]
