@@ -12,7 +12,7 @@ from pathlib import Path
 import clave
 
 FLOORS = (
-    {"errors", "records", "text", "masking", "plain", "bounded"},
+    {"errors", "records", "text"},
     {"registry", "settings", "limits"},
     {"values", "scoring"},
     {"io", "llm", "encoder"},

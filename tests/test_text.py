@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clave.text import cut_middle, is_blank
+from clave.text.content import cut_middle, is_blank
 
 
 @pytest.mark.parametrize(

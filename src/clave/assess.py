@@ -30,7 +30,7 @@ from clave.records import Failure, Record, Response, Verdict, scenario_key
 from clave.report.drawing import short
 from clave.report.evaluation import evaluation_page
 from clave.report.page import Fact, Page, Section, Table
-from clave.text import is_blank
+from clave.text.content import is_blank
 from clave.values import ValueSystem
 
 VALEVAL = "valeval:"

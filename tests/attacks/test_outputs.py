@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli.terminal import Terminal, say
-from clave.masking import masked, note_secret
-from clave.plain import clean, csv_cell, markdown
+from clave.text.masking import masked, note_secret
+from clave.text.plain import clean, csv_cell, markdown
 
 HOSTILE = (
     "\x1b[31mred",

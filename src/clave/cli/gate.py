@@ -106,7 +106,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
 
 def _write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:
     """One test case a bound, model and value: broken is a failure, too little data an error."""
-    from clave.plain import clean
+    from clave.text.plain import clean
 
     counts = {state: str(sum(o.state == state for o in outcomes)) for state in ("broken", "untold")}
     suite = ElementTree.Element(

@@ -16,7 +16,7 @@ from rich.text import Text
 from clave.cli import annotate, assess, audit, batch, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
 from clave.cli.terminal import Terminal, say
 from clave.errors import ClaveError, InputWarning
-from clave.masking import masked
+from clave.text.masking import masked
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from clave.masking import masked
-from clave.plain import clean
+from clave.text.masking import masked
+from clave.text.plain import clean
 
 
 class Terminal(Console):

@@ -17,7 +17,7 @@ import typer
 
 from clave.cli.terminal import say
 from clave.errors import InputError
-from clave.plain import clean
+from clave.text.plain import clean
 from clave.values.schema import SCHEMA_FILE, packaged_schema
 from clave.values.system import SYSTEMS, ValueSystem
 

@@ -19,7 +19,7 @@ from clave.concepts.prompts import template, token_for
 from clave.llm.answers import Read, read
 from clave.llm.chat import ChatModel, ChatRequest, Completion
 from clave.records import LABELS, Evidence, Extraction, Failure, Label, Response, Usage
-from clave.text import cut_middle, is_blank
+from clave.text.content import cut_middle, is_blank
 from clave.values import Value
 
 MAX_CHARACTERS = 24_000

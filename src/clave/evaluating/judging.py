@@ -31,7 +31,7 @@ from clave.llm.chat import ChatModel
 from clave.recognizers.observation import Observation
 from clave.records import Case, Failure, Response, Verdict
 from clave.settings import Settings
-from clave.text import is_blank
+from clave.text.content import is_blank
 from clave.values import Value, ValueSystem
 
 _SHOWN_CASES = 3

@@ -19,7 +19,7 @@ from clave.io.label_names import LabelNames
 from clave.io.rows import OnError, Row, Skipped, bad_row, good_rows
 from clave.io.sources import read_rows
 from clave.records import LabelledResponse, Response
-from clave.text import is_blank
+from clave.text.content import is_blank
 
 CANNOT_TELL = "cannot_tell"
 """What an annotator of the labelling page chose who could not tell: no label, and left out."""

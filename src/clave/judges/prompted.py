@@ -28,7 +28,7 @@ from clave.judges.protocol import Probabilities, Task, scored, without_label
 from clave.llm.answers import read_object
 from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import LABELS, Failure, Label, LabelledResponse, Response, Usage, Verdict
-from clave.text import cut_middle, is_blank
+from clave.text.content import cut_middle, is_blank
 from clave.values import Value
 
 Form = Literal["label", "reasons", "yes_no", "score"]

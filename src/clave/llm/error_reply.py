@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from clave.llm.transport import Reply
-from clave.masking import masked
+from clave.text.masking import masked
 
 _MOST_WORDS = 4_000
 _TOLD_IN = ("message", "msg", "Message", "error_message", "errorMessage")

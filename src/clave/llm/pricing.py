@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from clave.bounded import load_yaml
 from clave.errors import InputError
+from clave.text.bounded import load_yaml
 
 
 class Price(Protocol):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clave.errors import ModelError, require
 from clave.llm.providers import Endpoint
-from clave.masking import masked
+from clave.text.masking import masked
 
 if TYPE_CHECKING:
     import aiohttp

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from clave.errors import InputError, require
-from clave.plain import clean
+from clave.text.plain import clean
 
 INK = "#010203"
 GRID = "#010204"

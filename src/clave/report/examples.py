@@ -13,7 +13,7 @@ from itertools import count
 from clave.records import Evidence, Label, Response, Verdict
 from clave.report.missing import flag_in_words
 from clave.report.page import Card, Neighbour, Piece
-from clave.text import is_blank
+from clave.text.content import is_blank
 
 SHOWN = 1200
 """Characters of a response that a card shows; the evidence is always within them."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from clave.plain import clean
 from clave.report.page import Cell, Page, Table, cell_text
+from clave.text.plain import clean
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

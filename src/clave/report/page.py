@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clave.plain import clean
 from clave.scoring.statistics import Difference, Estimate
+from clave.text.plain import clean
 
 Cell = str | int | float | Estimate | Difference | None
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from clave.errors import InputError
-from clave.plain import clean, csv_cell, markdown
 from clave.report.latex import to_tex
 from clave.report.page import Card, Page, Table, cell_text
 from clave.scoring.statistics import Difference, Estimate
+from clave.text.plain import clean, csv_cell, markdown
 
 
 def write_page(page: Page, path: str | Path) -> Path:

@@ -20,10 +20,10 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from clave.bounded import load_yaml
 from clave.errors import InputError
 from clave.records import Record
 from clave.registry import Registry
+from clave.text.bounded import load_yaml
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
