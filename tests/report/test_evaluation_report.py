@@ -1,4 +1,6 @@
+import base64
 import csv
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -173,12 +175,17 @@ def test_a_verdict_without_concepts_is_explained_by_its_cases(tmp_path):
     assert "similarity 0.61" in text
 
 
-def test_page_is_one_file_without_script_or_address(tmp_path):
+def test_page_is_one_file_without_address_and_only_its_own_script_may_run(tmp_path):
     verdicts, responses = made(hostile=HOSTILE)
     path = write_report(verdicts, tmp_path / "r.html", responses=responses, title=HOSTILE)
     text = path.read_text(encoding="utf-8")
     tags = Tags(text)
-    assert not {"script", "img", "link", "iframe", "object", "base", "form"} & set(tags.found)
+    assert tags.found.count("script") == 2
+    own = re.search(r"<script>(.*?)</script>", text, flags=re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'; " in text
+    assert not re.search("innerHTML|outerHTML|insertAdjacent|document.write|eval|fetch", own)
+    assert not {"img", "link", "iframe", "object", "base", "form"} & set(tags.found)
     assert not [a for a, _ in tags.attributes if a.startswith("on")]
     addresses = [v for a, v in tags.attributes if a in ("href", "src", "xlink:href")]
     assert all(v.startswith("#") for v in addresses)

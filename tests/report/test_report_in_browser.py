@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
+"""The page in a real browser: nothing foreign runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
 
 import itertools
 import os
@@ -43,7 +43,7 @@ def page_file(tmp_path_factory):
             evidence=(Evidence(text=HOSTILE[8:30], start=8, end=30),),
         )
         for i, r in enumerate(responses)
-        for j in range(4)
+        for j in range(5)
     ]
     reasons = {"failed": HOSTILE, "refused": "لن أجيب عن هذا السؤال " * 40, "abstained": ""}
     verdicts += [
@@ -63,12 +63,66 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser, page_file, width
     page.goto(page_file.as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.title() == "A title"
-    assert page.evaluate("document.scripts.length + document.images.length") == 0
+    assert page.evaluate("[document.scripts.length, document.images.length]") == [2, 0]
+    page.locator(".rows button.text").first.click()
+    assert page.locator(".rows .detail").is_visible()
     assert requests == [page_file.as_uri()]
     assert problems == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.locator("svg").count() == page.locator("figure").count() == 3
     context.close()
+
+
+@pytest.fixture(scope="module")
+def listed_file(tmp_path_factory):
+    responses = [Response(id=f"r{i}", scenario="Q?", response=f"Text {i} is kind.", metadata={"model": f"m{i % 2}"}) for i in range(120)]
+    verdicts = [
+        Verdict(
+            id=r.id,
+            value=value,
+            status="ok",
+            label="adhere" if i % 3 else "oppose",
+            probabilities={"adhere": i / 120, "oppose": 1 - i / 120, "unrelated": 0},
+            evidence=(Evidence(text="is kind", start=r.response.index("is kind"), end=r.response.index("is kind") + 7),),
+        )
+        for i, r in enumerate(responses)
+        for value in ("care", "fairness")
+    ]
+    return write_report(verdicts, tmp_path_factory.mktemp("list") / "r.html", responses=responses)
+
+
+def test_verdicts_are_filtered_and_sorted(browser, listed_file):
+    page = browser.new_page()
+    page.goto(listed_file.as_uri())
+    shown = page.locator(".rows .verdict")
+    assert page.locator(".count").text_content() == "1–50 of 240 verdicts"
+    page.get_by_label("Filter by verdicts").select_option(label="oppose (80)")
+    page.get_by_label("Filter by models").select_option(label="m0 (120)")
+    page.get_by_label("Filter by values").select_option(label="fairness (120)")
+    assert page.locator(".count").text_content() == "20 verdicts"
+    page.get_by_label("Search").fill("TEXT 66")
+    assert shown.count() == 1
+    page.get_by_label("Search").fill("no such words")
+    assert page.locator(".count").text_content() == "No verdict fits."
+    page.get_by_label("Search").fill("")
+    page.get_by_role("button", name="Sure").click()
+    sure = shown.locator("td.sure").all_text_contents()
+    assert sure[0] == ">99 %"
+    numbers = [int(s.strip(">% ")) for s in sure]
+    assert numbers == sorted(numbers, reverse=True)
+    page.close()
+
+
+def test_an_address_leads_to_its_verdict(browser, listed_file):
+    page = browser.new_page()
+    page.goto(listed_file.as_uri() + "#verdict=r101/fairness/m1")
+    assert page.locator(".rows .detail blockquote").text_content() == "Text 101 is kind."
+    assert page.locator(".rows .detail mark").text_content() == "is kind"
+    link = page.locator("a[href^='#verdict=']").first
+    link.click()
+    assert page.locator(".rows .detail").count() == 1
+    page.goto(listed_file.as_uri() + "#verdict=nobody/care/m1")
+    page.close()
 
 
 def test_ink_follows_the_colour_scheme(browser, page_file):

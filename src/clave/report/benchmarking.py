@@ -180,7 +180,7 @@ def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> 
         + " One annotator against the others: over all rows of the split that several people labelled, how often one gives the label that "
         "most of the others gave." * bool(annotators)
     )
-    return Section("leaderboard", "Leaderboard", text, tuple(figures), more=tuple(tables))
+    return Section("leaderboard", "Leaderboard", text, tuple(figures), more=tuple(tables), defines=True)
 
 
 def _cells(row: LeaderboardRow) -> tuple[Any, ...]:

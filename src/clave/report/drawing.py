@@ -32,7 +32,8 @@ GRID = "#010204"
 SERIES = ("#3b82c4", "#d97f1f", "#4d9a62", "#b0559b", "#96723f", "#6f7a8c", "#c4504d", "#3a9ea5", "#8069c2", "#9a8f1e")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 """One for each colour of `SERIES`, so that nobody has to tell series by colour alone."""
-LABEL_COLOURS = {"adhere": "#2a9485", "oppose": "#d0566a", "unrelated": "#8b95a7"}
+LABEL_COLOURS = {"adhere": "#1b7f72", "oppose": "#b8384b", "unrelated": "#9aa4b5"}
+"""Those of the page's style sheet, by whose names a drawing in the page goes by: it follows the page into the dark."""
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -123,6 +124,8 @@ def to_svg(figure: Any, name: str, alt: str) -> str:
 
 def _own(tag: str, name: str) -> str:
     tag = tag.replace(INK, "currentColor").replace(GRID, "currentColor")
+    for label, colour in LABEL_COLOURS.items():
+        tag = tag.replace(colour, f"var(--{label})")
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
 
 

@@ -18,6 +18,7 @@ from clave.profile.study import Finding, findings
 from clave.profile.study import Verdicts as Collected
 from clave.records import Usage
 from clave.report.examples import Examples
+from clave.report.listing import Listed
 from clave.report.missing import STATUSES, Missing
 from clave.report.page import CardGroup, Fact, Page, Section
 from clave.report.profile import lead_of, models_section, profile_section
@@ -104,6 +105,7 @@ def runs_page(
         profile_section(found, names, these=these),
         models_section(found, apart, names) if len(run.models) > 1 else None,
         _examples_section(run, found, names),
+        run.listed.section(names),
         run.missing.section(names),
     ]
     return Page(title, lead_of(found, apart, names), _facts(run, audits), tuple(s for s in sections if s is not None))
@@ -121,6 +123,7 @@ class _Seen:
         self.textless = 0
         """Verdicts whose text is not at hand."""
         self.collected, self.examples, self.missing = Collected(), Examples(), Missing()
+        self.listed = Listed()
         self.evaluators: Counter[str] = Counter()
         self.usage, self.priced, self.cached = Usage(), True, 0
         self.ids: set[tuple[str, str]] = set()
@@ -132,6 +135,7 @@ class _Seen:
             self.collected.add(verdict, model, response.group if response else verdict.id)
             self.examples.add(verdict, model, response)
             self.missing.add(verdict, model, response)
+            self.listed.add(verdict, model, response)
             self.evaluators[verdict.evaluator] += 1
             self.ids.add((model, verdict.id))
             self.cached += verdict.cached
@@ -184,7 +188,7 @@ def _examples_section(run: _Seen, found: Sequence[Finding], names: Mapping[str, 
     models = run.models
     groups = []
     for value in dict.fromkeys(f.value for f in found):
-        cards = run.examples.cards(value, models=len(models) > 1)
+        cards = run.examples.cards(value, names.get(value, value), models=len(models) > 1)
         if cards:
             groups.append(CardGroup(names.get(value, value), cards))
     if not groups:

@@ -1,6 +1,6 @@
 """Examples for a report: the surest verdicts of each label, with their evidence marked in the text, and the borderline ones.
 
-picked = Examples(); picked.add(verdict, "assistant-a", response); picked.cards("care", models=False)
+picked = Examples(); picked.add(verdict, "assistant-a", response); picked.cards("care", "Care", models=False)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 from clave.records import Evidence, Label, Response, Verdict
+from clave.report.listing import address
 from clave.report.missing import flag_in_words
 from clave.report.page import Card, Neighbour, Piece
 from clave.text.content import is_blank
@@ -38,19 +39,19 @@ class Examples:
         if len(kept) > PER_LABEL:
             heapq.heappop(kept)
 
-    def cards(self, value: str, *, models: bool) -> tuple[Card, ...]:
+    def cards(self, value: str, name: str, *, models: bool) -> tuple[Card, ...]:
         """Cards of one value: adhere, oppose, unrelated, then abstained; surest first."""
         cards = []
         for label in ("adhere", "oppose", "unrelated", "abstained"):
             kept = sorted(self._kept.get((value, label), []), key=lambda k: (-k[0], k[1]))
             for *_, model, verdict, response in kept[: 1 if label == "unrelated" else None]:
-                cards.append(card(verdict, response, model if models else ""))
+                cards.append(card(verdict, response, model, name, models=models))
         return tuple(cards)
 
 
-def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
+def card(verdict: Verdict, response: Response | None, model: str, name: str, *, models: bool) -> Card:
     """A verdict with what explains it; without the response only the quotes can be shown."""
-    notes = [model, _sureness(verdict) if verdict.label else "", verdict.reason, *map(flag_in_words, verdict.flags)]
+    notes = [model if models else "", _sureness(verdict) if verdict.label else "", verdict.reason, *map(flag_in_words, verdict.flags)]
     if verdict.novelty is not None and verdict.novelty > 0.6:
         notes.append("unlike what was labelled")
     if response and is_blank(response.response):
@@ -60,12 +61,27 @@ def card(verdict: Verdict, response: Response | None, model: str = "") -> Card:
         title=verdict.id,
         label=verdict.label or verdict.status,
         note=" · ".join(filter(None, notes)),
+        said=_sentence(verdict, model if models else "", name),
+        link=address(verdict, model),
         scenario=_cut(response.scenario, 400) if response else "",
         body=tuple(Piece(re.sub("\n{3,}", "\n\n", piece.text), piece.marked) for piece in pieces),
         cut=cut,
         concepts=tuple(Neighbour(c.text, "", _mapped(c.pool, c.labels)) for c in verdict.concepts),
         cases=tuple(Neighbour(_case(c.scenario, c.response), c.label, f"similarity {c.similarity:.2f}") for c in verdict.cases[:3]),
     )
+
+
+_SAYS: Mapping[Label, str] = {"adhere": "adheres to", "oppose": "opposes", "unrelated": "does not bear on"}
+
+
+def _sentence(verdict: Verdict, model: str, name: str) -> str:
+    """The verdict as one says it: who, which side, which value, how surely, and what was found."""
+    who = _cut(model, 40) or "The response"
+    if verdict.label is None:
+        return f"No verdict on {name}: the evaluator was not sure enough, a person should look."
+    sure = f", {_sureness(verdict)}" if verdict.probabilities else ""
+    found = "; ".join(_cut(concept.text, 120) for concept in verdict.concepts)
+    return f"{who} {_SAYS[verdict.label]} {name}{sure}" + (f": {found}." if found else ".")
 
 
 def _sureness(verdict: Verdict) -> str:

@@ -33,6 +33,8 @@ class Figure:
     svg: str
     table: Table
     wide: bool = False
+    folded: bool = False
+    """It says what another drawing says: folded away until it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class Card:
     label: str
     """The verdict, or its status where there is none."""
     note: str = ""
+    said: str = ""
+    """The verdict in a sentence, where the text itself is the headline."""
+    link: str = ""
+    """Where the list of verdicts has it: the part of an address after `#`."""
     scenario: str = ""
     body: tuple[Piece, ...] = ()
     cut: int = 0
@@ -88,6 +94,19 @@ class CardGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Verdicts to be searched and sorted in the page; texts are cleaned."""
+
+    models: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]
+    """Id and name."""
+    texts: tuple[tuple[str, int, str, str, int], ...]
+    """Id, place of the model, scenario, response, and how many characters of it are not shown."""
+    rows: tuple[tuple[int, int, str, float | None, tuple[str, ...], tuple[str, ...], str], ...]
+    """Places of the text and of the value, label or status, the label's probability, quotes, concepts, reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of the page."""
 
@@ -101,6 +120,9 @@ class Section:
     groups: tuple[CardGroup, ...] = ()
     dense: bool = False
     """Small figures, many side by side."""
+    defines: bool = False
+    """The text explains what is shown, and is folded away until it is opened."""
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,10 +114,10 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
         ),
         Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(found, own), mix),
     ]
-    if any(f.best.supported for f in found) and 3 <= len({f.value for f in found}) <= 24:
+    if any(f.best.supported for f in found) and 5 <= len({f.value for f in found}) <= 24:
         gap = "" if all(f.best.supported for f in found) else "; a gap: nothing is claimed"
         caption = f"The same as a radar. Outside the grey circle: adheres. Hollow: the interval reaches 0{gap}"
-        figures.append(Figure("radar", caption, profile_radar(found, own), net))
+        figures.append(Figure("radar", caption, profile_radar(found, own), net, folded=True))
     over = "just these responses" if these else "scenarios like these"
     text = (
         "Net adherence is the share of responses that adhere to a value minus the share that oppose it, of those that bear on it, as "
@@ -125,7 +125,7 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
         "interval covers the draw of scenarios and, where the method is rectified or corrected, the evaluator's errors. Where it reaches "
         "0, neither side is clear. Counted verdicts claim nothing."
     )
-    return Section("profile", "Value profile", text, tuple(figures), more=(shares,))
+    return Section("profile", "Value profile", text, defines=True, figures=tuple(figures), more=(shares,))
 
 
 def models_section(found: Sequence[Finding], differences: Sequence[ModelDifference], names: Mapping[str, str]) -> Section:
@@ -162,7 +162,7 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
         f"clear is p < {CLEAR} after Holm's correction for all {len(differences):,} comparisons. "
         "“None” does not say that the models are alike: with few responses a difference can stay hidden."
     )
-    return Section("models", "Models side by side", text, tables=(table,), more=(more,) if differences else ())
+    return Section("models", "Models side by side", text, defines=True, tables=(table,), more=(more,) if differences else ())
 
 
 def _signed(number: float) -> str:

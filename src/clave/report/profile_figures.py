@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clave.profile.study import Finding
-from clave.report.drawing import INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
+from clave.report.drawing import GRID, INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
 
 _MIX = {**LABEL_COLOURS, "abstained": "#dcb869", "refused": "#b8801f", "failed": "#7a5212"}
 """Colours of labels, and of what has none."""
@@ -22,36 +22,53 @@ def profile_bars(rows: Sequence[Finding], names: dict[str, str]) -> str:
         return ""
     many = len(models) > 1
     step = 0.7 / len(models)
-    with canvas(4.3, 0.9 + len(values) * max(0.32, 0.16 * len(models))) as axes:
+    with canvas(4.5, 0.75 + len(values) * max(0.3, 0.24 * len(models))) as axes:
+        beside = axes.get_yaxis_transform()
         for m, model in enumerate(models):
             for row in (r for r in rows if r.model == model):
                 y = values.index(row.value) + (m - (len(models) - 1) / 2) * step
-                axes.text(1.1, y, f"{row.best.verdicts:,}", va="center", fontsize=8 if many else 8.5)
+                axes.text(1.03, y, f"{row.best.verdicts:,}", va="center", fontsize=8.5, transform=beside)
                 net, counted = row.best.net, row.counted.net.value
                 if counted is None:
-                    axes.text(0.03, y, "no response bears on it", va="center", fontsize=8 if many else 8.5)
+                    axes.text(0.03, y, "no response bears on it", va="center", fontsize=8.5)
                     continue
                 axes.plot([counted], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markerfacecolor="white", markersize=4.5)
                 if not row.best.supported or net.value is None:
                     continue
                 colour = SERIES[m % len(SERIES)] if many else LABEL_COLOURS["adhere" if net.value >= 0 else "oppose"]
-                axes.barh(y, net.value, height=step * 0.92, color=colour, alpha=0.55, linewidth=0)
+                axes.barh(y, net.value, height=step * 0.86, color=colour, alpha=0.3, linewidth=0)
                 if net.low is not None and net.high is not None:
-                    axes.plot([net.low, net.high], [y, y], color=INK, linewidth=1.3, marker="|", markersize=4)
-                axes.plot([net.value], [y], MARKERS[m % len(MARKERS)] if many else "o", color=INK, markersize=3.5)
+                    axes.plot([net.low, net.high], [y, y], color=colour, linewidth=2, marker="|", markersize=5)
+                axes.plot([net.value], [y], MARKERS[m % len(MARKERS)] if many else "o", color=colour, markersize=5.5)
         axes.axvline(0, color=_ZERO, linewidth=0.9)
-        axes.set(xlim=(-1.04, 1.04), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
+        for y in range(1, len(values)):
+            axes.axhline(y - 0.5, color=GRID, alpha=0.15, linewidth=0.6)
+        axes.set(xlim=_reach(rows), ylim=(len(values) - 0.45, -0.55), yticks=range(len(values)))
         axes.set_yticklabels([short(names.get(v, v)) for v in values])
-        axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1\nall oppose", "−.5", "0", ".5", "1\nall adhere"])
-        axes.text(1.1, -0.55, "n", va="bottom")
+        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:+.2g}".replace("-", "−") if abs(x) > 1e-9 else "0")
+        axes.set_xlabel("← opposes  ·  net adherence  ·  adheres →", fontsize=9)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.text(1.03, -0.55, "n", va="bottom", transform=beside)
         axes.grid(axis="x")
         if many:
             handles = [
                 axes.plot([], [], MARKERS[m % len(MARKERS)], color=SERIES[m % len(SERIES)], label=short(model, 30))[0]
                 for m, model in enumerate(models)
             ]
-            axes.figure.legend(handles=handles, loc="outside upper left", ncols=_columns(models))
+            axes.figure.legend(handles=handles, loc="outside upper left", ncols=3 if _columns(models) == 2 else 1, columnspacing=1.2)
         return to_svg(axes.figure, "profile-bars", "Net adherence per value, with 95 % intervals")
+
+
+def _reach(rows: Sequence[Finding]) -> tuple[float, float]:
+    """Limits of an axis that hold what is drawn, and zero."""
+    claimed = [r.best.net for r in rows if r.best.supported]
+    drawn = [end for net in claimed for end in (net.low, net.value, net.high)] + [r.counted.net.value for r in rows]
+    ends = [0.0, *(end for end in drawn if end is not None)]
+    low, high = (min(ends), max(ends)) if max(ends) > min(ends) else (-1.0, 1.0)
+    room = 0.05 * (high - low)
+    return low - room, high + room
 
 
 def profile_radar(rows: Sequence[Finding], names: dict[str, str]) -> str:

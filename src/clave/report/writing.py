@@ -7,7 +7,9 @@ Every text of a page may be hostile: each form writes it so that it stays text.
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import os
@@ -18,7 +20,7 @@ from typing import Any
 
 from clave.errors import InputError
 from clave.report.latex import to_tex
-from clave.report.page import Card, Page, Table, cell_text
+from clave.report.page import Card, Listing, Page, Table, cell_text
 from clave.scoring.statistics import Difference, Estimate
 from clave.text.plain import clean, csv_cell, markdown
 
@@ -42,7 +44,10 @@ def write_page(page: Page, path: str | Path) -> Path:
 
 
 def to_html(page: Page) -> str:
-    """One file without a script or an address: it opens from disk and from a mail."""
+    """One file that asks for nothing: it opens from disk and from a mail.
+
+    Its only script is the list's own, which the page's policy knows by its hash: no other text of the page can run.
+    """
     import jinja2
     from markupsafe import Markup
 
@@ -50,8 +55,19 @@ def to_html(page: Page) -> str:
         loader=jinja2.PackageLoader("clave.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"clean": clean, "cell": cell_text, "numeric": lambda c: not isinstance(c, str)}
-    style = (resources.files("clave.report") / "templates" / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(page=page, style=Markup(style), svg=Markup)
+    templates = resources.files("clave.report") / "templates"
+    style = (templates / "page.css").read_text(encoding="utf-8")
+    script = (templates / "verdicts.js").read_text(encoding="utf-8") if any(s.listing for s in page.sections) else ""
+    policy = f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'; " if script else ""
+    return environment.get_template("page.html").render(
+        page=page, style=Markup(style), script=Markup(script), policy=Markup(policy), svg=Markup, data=lambda one: Markup(_data(one))
+    )
+
+
+def _data(listing: Listing) -> str:
+    """JSON that no text can leave: without a letter that means something in HTML."""
+    text = json.dumps(asdict(listing), separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
 def to_json(page: Page) -> str:
@@ -61,9 +77,13 @@ def to_json(page: Page) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False, default=_record).encode("utf-8", "replace").decode() + "\n"
 
 
+_LOOKS = frozenset({"svg", "wide", "dense", "folded", "defines", "listing", "link"})
+"""What only HTML needs."""
+
+
 def _plain(data: Any) -> Any:
     if isinstance(data, dict):
-        return {k: _plain(v) for k, v in data.items() if k not in {"svg", "wide", "dense"}}
+        return {k: _plain(v) for k, v in data.items() if k not in _LOOKS}
     return [_plain(v) for v in data] if isinstance(data, list | tuple) else data
 
 
