@@ -43,7 +43,7 @@ def page_file(tmp_path_factory):
             evidence=(Evidence(text=HOSTILE[8:30], start=8, end=30),),
         )
         for i, r in enumerate(responses)
-        for j in range(5)
+        for j in range(4)
     ]
     reasons = {"failed": HOSTILE, "refused": "لن أجيب عن هذا السؤال " * 40, "abstained": ""}
     verdicts += [
@@ -69,7 +69,7 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser, page_file, width
     assert requests == [page_file.as_uri()]
     assert problems == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert page.locator("svg").count() == page.locator("figure").count() == 3
+    assert page.locator("svg").count() == page.locator("figure").count() == 2
     context.close()
 
 
