@@ -42,7 +42,7 @@ def address() -> Iterator[tuple[str, int]]:
 
 
 def test_four_hundred_connections_held_open_shut_nobody_out(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "WAITING", 20)
+    monkeypatch.setattr(serving.PunctualProtocol, "most_waiting", 20)
     with ExitStack() as held:
         for n in range(400):
             held.enter_context(socket.create_connection(address, timeout=30)).sendall(HELD[n % len(HELD)])

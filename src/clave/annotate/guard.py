@@ -65,7 +65,7 @@ class Guard:
             await _answer(guarded, *refusal)
             return
         scope["clave_session"] = session
-        await self.app(scope, _limited(receive, limit), guarded)
+        await self.app(scope, limited(receive, limit), guarded)
 
     def _refusal(self, method: str, path: str, headers: dict[str, str], session: Session | None, limit: int) -> tuple[int, str, str] | None:
         host = headers.get("host", "")
@@ -96,7 +96,8 @@ class TooLargeError(HTTPException):
         super().__init__(413, "too large")
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def limited(receive: Receive, limit: int) -> Receive:
+    """What arrives, until it is more than `limit` bytes: then `TooLargeError`, whatever length was announced."""
     seen = 0
 
     async def counted() -> Message:

@@ -22,8 +22,6 @@ HEAD_SECONDS = 10.0
 """From the connection, or the first byte of a request, to the end of its head."""
 BODY_SECONDS = 60.0
 """From the end of the head to the end of the body: 64 MiB at about a megabyte a second."""
-WAITING = 100
-"""Connections that may wait for the rest of a request at once; one more closes the one that has waited longest."""
 BACKLOG = 64
 """Connections that are taken up in one go, before any of them can be closed: fewer than files that a process may open."""
 
@@ -33,6 +31,8 @@ class PunctualProtocol(H11Protocol):
 
     waiting: ClassVar[dict[PunctualProtocol, None]] = {}
     """Connections whose request is not there yet, the longest first."""
+    most_waiting: ClassVar[int] = 100
+    """Connections that may wait for the rest of a request at once; one more closes the one that has waited longest."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -65,7 +65,7 @@ class PunctualProtocol(H11Protocol):
         self._phase = phase
         self._deadline = self.loop.call_later(seconds, self.transport.abort)
         self.waiting[self] = None
-        if len(self.waiting) > WAITING:
+        if len(self.waiting) > self.most_waiting:
             longest = next(iter(self.waiting))
             longest._arrived()
             longest.transport.abort()

@@ -52,7 +52,7 @@ def annotate(
     """Label responses in the browser, alone or as a team, until there are enough."""
     for module in ("uvicorn", "fastapi", "sqlalchemy"):
         require(module, "annotate")
-    _refuse_taken(host, port)
+    refuse_taken(host, port)
     if model:
         from clave.saving import refuse_occupied
 
@@ -114,12 +114,12 @@ def _links(address: str, access: Access, once: OnceKey | None) -> list[tuple[str
     return [*links, ("owner", f"{address}?token={access.owner}")]
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def refuse_taken(host: str, port: int) -> None:
     """Ask before the address is printed, which would be another program's."""
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
-        raise InputError(f"the page cannot be at {host}:{port}: {error.strerror}: name another --port or --host") from None
+        raise InputError(f"nothing can be served at {host}:{port}: {error.strerror}: name another --port or --host") from None
 
 
 def agreement(

@@ -13,7 +13,23 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 from rich.text import Text
 
-from clave.cli import annotate, assess, audit, batch, bench, calibrate, demo, distill, evaluate, gate, plugins, report, valeval, values
+from clave.cli import (
+    annotate,
+    assess,
+    audit,
+    batch,
+    bench,
+    calibrate,
+    demo,
+    distill,
+    evaluate,
+    gate,
+    plugins,
+    report,
+    serve,
+    valeval,
+    values,
+)
 from clave.cli.terminal import Terminal, say
 from clave.errors import ClaveError, InputWarning
 from clave.text.masking import masked
@@ -33,6 +49,7 @@ app.command()(calibrate.refit)
 app.command()(distill.distill)
 app.command()(report.report)
 app.command()(gate.gate)
+app.command()(serve.serve)
 app.command()(assess.generate)
 app.command()(assess.assess)
 app.command()(annotate.annotate)

@@ -9,7 +9,7 @@ labels the large model's stance is the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -103,6 +103,8 @@ class Judging:
             raise InputError("without labels there must be a large model: name one, or fit on labels first")
         floor = self.floor(min_confidence, coverage)
         workers = _ENCODING + (self.chat.width if self.chat is not None else 0)
+        if isinstance(units, Sequence):  # of a service, whose requests are short: no workers that find nothing to do
+            workers = min(workers, sum(len(values) for _, values in units))
         return Stream(self.split(units), partial(self.judge, floor=floor), workers)
 
     def floor(self, min_confidence: float, coverage: float) -> float:

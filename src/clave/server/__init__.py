@@ -1,0 +1,1 @@
+"""`clave serve`: verdicts over HTTP."""

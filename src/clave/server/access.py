@@ -1,0 +1,74 @@
+"""Who may ask: bearer tokens, compared in constant time.
+
+    tokens = Tokens(["a-token-of-at-least-16-characters"])
+    tokens.allow("Bearer a-token-of-at-least-16-characters")     # True
+
+Only digests are kept, and no message, log or metric shows a token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from clave.errors import InputError
+from clave.text.masking import note_secret
+
+VARIABLE = "CLAVE_TOKENS"
+SHORTEST = 16
+"""Characters; a shorter token can be guessed."""
+LARGEST_FILE = 2**20
+
+
+class Tokens:
+    """See the module.
+
+    Raises:
+        InputError: A token is too short, or holds what no header can carry.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._digests = []
+        for place, token in enumerate(tokens, 1):
+            note_secret(token)
+            if len(token) < SHORTEST:
+                raise InputError(f"token {place} has {len(token)} characters: use {SHORTEST} or more, e.g. from `openssl rand -hex 16`")
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise InputError(f"token {place} holds a space or a character beyond ASCII, which a header cannot carry: choose another")
+            self._digests.append(_digest(token))
+
+    def allow(self, header: str) -> bool:
+        """Whether an `Authorization` header carries one of the tokens. All are compared, whichever it is."""
+        scheme, _, token = header.partition(" ")
+        shown = _digest(token.strip())
+        matches = [hmac.compare_digest(shown, known) for known in self._digests]
+        return scheme.lower() == "bearer" and any(matches)
+
+
+def read_tokens(file: Path | None) -> list[str]:
+    """The tokens of a file, one a line, and of CLAVE_TOKENS, separated by commas or spaces.
+
+    Raises:
+        InputError: The file cannot be read as text, or holds no token.
+    """
+    named = os.environ.get(VARIABLE, "").replace(",", " ").split()
+    if file is None:
+        return named
+    try:
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(LARGEST_FILE + 1)
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not UTF-8: save the file as UTF-8, a token a line") from None
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}: name a file with a token a line") from None
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found or len(text) > LARGEST_FILE:
+        raise InputError(f"{file}: {'too large' if found else 'holds no token'}: write a token a line")
+    return [*found, *named]
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
