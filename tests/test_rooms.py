@@ -13,7 +13,7 @@ import clave
 
 FLOORS = (
     {"errors", "records", "text"},
-    {"registry", "settings", "limits"},
+    {"registry", "settings"},
     {"values", "scoring"},
     {"io", "llm", "encoder"},
     {"concepts"},

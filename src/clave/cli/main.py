@@ -36,7 +36,7 @@ from clave.text.masking import masked
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     help="Which human values an LLM's responses adhere to, oppose or leave aside. Begin with: clave demo",
 )
