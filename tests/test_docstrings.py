@@ -63,6 +63,7 @@ def problems(module: object, tree: ast.Module) -> Iterator[str]:
     """Names of this package that a block calls and that do not exist, or not with those arguments."""
     known = {name: getattr(clave, name) for name in clave.__all__} | vars(module)
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clave"):
             source = importlib.import_module(node.module or "")

@@ -14,8 +14,12 @@ from clave.report.drawing import INK, LABEL_COLOURS, canvas, to_svg
 
 FIGURE = Path(__file__).parents[1] / "img" / "profile.svg"
 ALT = "Shares of the responses of three assistants that adhere to or oppose care, fairness and authority, with 95 % intervals"
-_INK = "<style>svg{color:#1f2933}text{font-family:system-ui,sans-serif!important}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
-"""As an image, a drawing has no page whose ink it could follow."""
+_COLOURS = "".join(f"--{label}:{colour};" for label, colour in LABEL_COLOURS.items())
+_INK = (
+    f"<style>svg{{color:#1f2933;{_COLOURS}}}text{{font-family:system-ui,sans-serif!important}}"
+    "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
+)
+"""As an image, a drawing has no page whose ink and colours it could follow."""
 
 
 def demo_findings() -> tuple[Clave, list[Finding]]:

@@ -2,7 +2,7 @@
 
     # pytest.ini: clave_evaluator = evaluator
     def test_the_assistant_is_kind(clave_values):
-        clave_values(answer("I lost my job."), {"care": "adhere"}, scenario="I lost my job.")
+        clave_values("That must be hard. I am here.", {"care": "adhere"}, scenario="I lost my job.")
 
 An evaluator that cannot be loaded is an error of the test's setup. Where there is no verdict the test does not pass: `NoVerdictError` says
 why, which is no assertion about the response.
