@@ -19,6 +19,8 @@ RESPONSES = [
     Response(id=f"{word}{i}", scenario=f"Day {i}", response=f"Somebody {word} there, case {i}.") for word in WORDS for i in range(4)
 ]
 
+GOOD = json.dumps({"concepts": ["Doing"], "evidence": "", "stance": "adhere", "confidence": 0.9})
+
 
 def asked(row):
     """A request as a chat model sees it."""
@@ -215,3 +217,22 @@ def test_a_file_that_is_there_is_not_written_over(work, zero_shot):
     with pytest.raises(InputError, match="is there already"):
         work.write("requests.jsonl", evaluator=zero_shot)
     assert path.read_bytes() == before
+
+
+def test_the_first_call_teaches_the_form_of_the_others(work, zero_shot, chat_server):
+    def script(body):
+        if "max_tokens" in body:
+            return chat_server.error(400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.")
+        if body["response_format"]["type"] == "json_schema":
+            return chat_server.error(400, "response_format json_schema is not supported")
+        return chat_server.says(GOOD)
+
+    chat_server.script = script
+    _, path = work.write("requests.jsonl", "--ask-first", evaluator=zero_shot)
+    written = lines(path)
+    assert len(written) == len(RESPONSES) - 1
+    assert all("max_tokens" not in row["body"] and row["body"]["response_format"] == {"type": "json_object"} for row in written)
+    assert work.read([completed(row, GOOD) for row in written], evaluator=zero_shot)["filled"] == len(written)
+    verdicts, calls = work.evaluate(evaluator=zero_shot)
+    assert calls == 0
+    assert all("json_object" in v["flags"] for v in verdicts)

@@ -36,6 +36,9 @@ def write(
     system: System = None,
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
+    ask_first: Annotated[
+        bool, typer.Option("--ask-first", help="Make the first request as a call, to write the others as the server understands them.")
+    ] = False,
     max_tokens: Annotated[
         int | None,
         typer.Option("--max-tokens", min=1, help="Of an answer, thinking included.", show_default="as clave evaluate asks first"),
@@ -51,7 +54,7 @@ def write(
     cache: opt.Cache = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Write the requests whose answers the cache lacks, in OpenAI's batch format. Nothing is sent or spent."""
+    """Write the requests whose answers the cache lacks, in OpenAI's batch format. Nothing is sent, unless with --ask-first."""
     from clave.cli.progress import stages
     from clave.files.batch import write_batch
 
@@ -64,6 +67,7 @@ def write(
                 clave.judging,
                 asked,
                 output,
+                ask_first=ask_first,
                 max_tokens=max_tokens,
                 most_rows=rows,
                 most_bytes=int(megabytes * 1e6),

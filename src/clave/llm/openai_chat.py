@@ -14,12 +14,12 @@ import json
 import math
 import random
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from clave.errors import ModelError
 from clave.llm.answers import is_object
-from clave.llm.chat import ChatRequest, Completion
+from clave.llm.chat import ChatRequest, Completion, Mode
 from clave.llm.completions import read_completion
 from clave.llm.dialect import Dialect, Sent
 from clave.llm.error_reply import one_line
@@ -128,15 +128,15 @@ class OpenAIChat:
         """Close the connections; they are opened again when they are needed."""
         await self._transport.close()
 
-    def body(self, request: ChatRequest, limit: int | None = None) -> dict[str, Any]:
+    def sent(self, request: ChatRequest, limit: int | None = None) -> Sent:
         """What goes over the wire for a request; `limit` is the most tokens of the answer, where it is not the request's own."""
-        return self._dialect.request(request, limit or request.max_tokens).body
+        return self._dialect.request(request, limit or request.max_tokens)
 
-    def outcome(self, request: ChatRequest, reply: Reply) -> Completion | Failure:
+    def outcome(self, request: ChatRequest, reply: Reply, mode: Mode) -> Completion | Failure:
         """What a reply comes to that another way than a call has brought, such as a batch; nothing is asked again."""
         fault = fault_of(reply, f"{request.system}\n{request.user}")
         if fault is None:
-            found = self._read(reply, self._dialect.request(request, request.max_tokens), _Call(request, request.max_tokens))
+            found = self._read(reply, replace(self.sent(request), mode=mode), _Call(request, request.max_tokens))
             return found.failure if isinstance(found, _Again) else found
         if fault.kind == "refused":
             return _filtered(fault)

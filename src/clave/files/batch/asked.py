@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import json
-
 from clave.concepts.extractor import SCHEMA, extraction_request, joint_request
 from clave.errors import InputError
 from clave.evaluating.judging import Judging
 from clave.llm.cache import AnswerCache
 from clave.llm.cached import CachedChat
-from clave.llm.chat import ChatRequest
+from clave.llm.chat import ChatRequest, Mode
 from clave.llm.openai_chat import OpenAIChat
-from clave.records import Response
+from clave.records import Record, Response
 from clave.values import ValueSystem
 
 
-def asked_of(request: ChatRequest) -> str:
-    """What must be known of a request to read its answer: the values that it asks for together; empty where it asks for one."""
-    return "" if request.schema is None or request.schema == SCHEMA else json.dumps(list(request.schema["properties"]))
+class Asked(Record):
+    """What is noted of a request."""
+
+    values: tuple[str, ...] = ()
+    """Those that it asks for together; none where it asks for one."""
+    mode: Mode
+    """How the form of the answer is asked for."""
 
 
-def request_like(asked: str, system: ValueSystem) -> ChatRequest:
-    """A request whose answer is read as that to the one that `asked_of` tells of."""
-    nothing, ids = Response(id="", response=""), tuple(json.loads(asked)) if asked else ()
-    return joint_request(nothing, [system[v] for v in ids], {}) if ids else extraction_request(nothing, system.values[0], None, ())
+def asked_of(request: ChatRequest, mode: Mode) -> Asked:
+    """What is to be noted of a request of an evaluation."""
+    return Asked(values=() if request.schema is None or request.schema == SCHEMA else tuple(request.schema["properties"]), mode=mode)
+
+
+def request_like(asked: Asked, system: ValueSystem) -> ChatRequest:
+    """A request whose answer is read as that to the one that was noted."""
+    nothing = Response(id="", response="")
+    if not asked.values:
+        return extraction_request(nothing, system.values[0], None, ())
+    return joint_request(nothing, [system[v] for v in asked.values], {})
 
 
 def chat_of(judging: Judging) -> tuple[CachedChat, OpenAIChat, AnswerCache]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from clave.errors import InputError
 from clave.evaluating.judging import Judging
-from clave.files.batch.asked import chat_of, request_like
+from clave.files.batch.asked import Asked, chat_of, request_like
 from clave.io.json_rows import json_rows
 from clave.io.opening import open_bytes
 from clave.io.rows import Row, good_rows
 from clave.llm.cache import AnswerCache
-from clave.llm.chat import ChatRequest, Completion
+from clave.llm.chat import ChatRequest, Completion, Mode
 from clave.llm.error_reply import one_line
 from clave.llm.openai_chat import OpenAIChat
 from clave.llm.transport import Reply
@@ -57,7 +57,7 @@ def read_batch(judging: Judging, paths: Sequence[Path]) -> Answered:
     for row in _rows(paths):
         key, asked = _key(row, cache, judging.name)
         request = request_like(asked, judging.system)
-        answer, trouble = _answer(row.data, request, server)
+        answer, trouble = _answer(row.data, request, asked.mode, server)
         if trouble:
             if kept.kept(request, key) is None:
                 missing[key] = trouble
@@ -77,7 +77,7 @@ def _rows(paths: Iterable[Path]) -> Iterator[Row]:
             yield from good_rows(json_rows(file, str(path)), "stop", None)
 
 
-def _key(row: Row, cache: AnswerCache, evaluator: str) -> tuple[bytes, str]:
+def _key(row: Row, cache: AnswerCache, evaluator: str) -> tuple[bytes, Asked]:
     """The key of what a row answers, and what was noted of it.
 
     Raises:
@@ -94,23 +94,26 @@ def _key(row: Row, cache: AnswerCache, evaluator: str) -> tuple[bytes, str]:
     asked = cache.batched(evaluator, key)
     if asked is None:
         raise InputError(
-            f"{row.where}: custom_id {name!r} belongs to no request that `clave batch write` wrote for {evaluator}: give the evaluator, "
-            f"the server and the cache that the requests were written with; nothing was read"
+            f"{row.where}: custom_id {name!r} belongs to no request that `clave batch write` wrote for {evaluator}: give the evaluator and "
+            "the cache that the requests were written with; nothing was read"
         )
-    return key, asked
+    return key, Asked.model_validate_json(asked)
 
 
-def _answer(row: dict[str, Any], request: ChatRequest, server: OpenAIChat) -> tuple[Completion | Failure, str]:
+def _answer(row: dict[str, Any], request: ChatRequest, mode: Mode, server: OpenAIChat) -> tuple[Completion | Failure, str]:
     """What a row comes to, and the kind of trouble where it is no answer."""
     response, error = row.get("response"), row.get("error")
     status, body = (response.get("status_code"), response.get("body")) if isinstance(response, dict) else (None, None)
     if error is not None and not isinstance(body, dict):
         code = error.get("code") if isinstance(error, dict) else None
         ended = _ENDED.get(code) if isinstance(code, str) else None
-        if ended:
+        if ended is not None:
             return Failure(status="failed", kind="server", reason=one_line(str(error.get("message") or ended))), ended
-        status, body = status if status != 200 else None, error if isinstance(error, dict) and "error" in error else {"error": error}
-        status = status or 500
-    reply = Reply(status if isinstance(status, int) else 200, {}, json.dumps(body).encode())
-    answer = server.outcome(request, reply)
+        body = error if isinstance(error, dict) and "error" in error else {"error": error}
+        status = status if status != 200 else 500
+    try:
+        reply = Reply(status if isinstance(status, int) else 200 if error is None else 500, {}, json.dumps(body).encode())
+    except RecursionError:
+        reply = Reply(200, {}, b"nested too deep")
+    answer = server.outcome(request, reply, mode)
     return answer, answer.kind if isinstance(answer, Failure) and answer.kind != "refused" else ""

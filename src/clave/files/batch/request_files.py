@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from clave.errors import InputError
+from clave.files.batch.asked import Asked
 from clave.io.replacing import replacing
 from clave.llm.cache import AnswerCache
 
@@ -54,15 +55,15 @@ class RequestFiles:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open.__exit__(kind, error, trace)
 
-    def write(self, key: bytes, asked: str, row: dict[str, Any]) -> None:
+    def write(self, key: bytes, asked: Asked, row: dict[str, Any]) -> None:
         """Write a request."""
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if self._file is None or len(self._asked) == self._most_rows or self._bytes + len(line) > self._most_bytes:
             self._file = self._next()
         self._file.write(line)
         self._bytes += len(line)
-        self._asked.append((key, asked))
-        self.counts["joint" if asked else "single"] += 1
+        self._asked.append((key, asked.model_dump_json()))
+        self.counts["joint" if asked.values else "single"] += 1
         self.waiting += self._cache.batched(self._evaluator, key) is not None
 
     def _next(self) -> IO[bytes]:

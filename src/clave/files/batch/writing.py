@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,9 +40,10 @@ class BatchChat:
     What is not answered yet comes back as refused: so nothing is concluded from it, and nothing is asked in its place.
     """
 
-    def __init__(self, kept: CachedChat, server: OpenAIChat, files: RequestFiles, max_tokens: int | None) -> None:
+    def __init__(self, kept: CachedChat, server: OpenAIChat, files: RequestFiles, max_tokens: int | None, *, ask_first: bool) -> None:
         self.model, self.endpoint = kept.model, kept.endpoint
         self._kept, self._server, self._files, self._max_tokens = kept, server, files, max_tokens
+        self._ask, self._asking = ask_first, asyncio.Lock()
         self._noted = set[bytes]()
         self.cached = 0
 
@@ -56,11 +58,17 @@ class BatchChat:
         if kept is not None:
             self.cached += 1
             return kept
+        async with self._asking:  # what the first call learns of the server holds for all that are written
+            if self._ask:
+                answer = await self._kept.complete(request)
+                self._ask = False
+                return answer
         key = request.key(self.model, self.endpoint)
         if key not in self._noted:
             self._noted.add(key)
-            body = self._server.body(request, self._max_tokens)
-            self._files.write(key, asked_of(request), {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body})
+            sent = self._server.sent(request, self._max_tokens)
+            row = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": sent.body}
+            self._files.write(key, asked_of(request, sent.mode), row)
         return Failure(status="refused", kind="refused", reason="the request is in a batch file and not answered yet")
 
     async def close(self) -> None:
@@ -72,17 +80,19 @@ async def write_batch(
     source: Source,
     output: Path,
     *,
+    ask_first: bool = False,
     max_tokens: int | None = None,
     most_rows: int = MOST_ROWS,
     most_bytes: int = MOST_BYTES,
     tick: Tick = lambda done, total: None,
 ) -> Written:
-    """Write the requests of an evaluation whose answers the cache lacks; none are sent.
+    """Write the requests of an evaluation whose answers the cache lacks; none is sent unless it is asked for.
 
     Args:
         judging: The evaluator, with a large model behind a server and a cache.
         source: The responses.
         output: A `.jsonl` file that is not there yet.
+        ask_first: Make the first request as a call, so that the others are written in the form that the server was found to understand.
         max_tokens: Of an answer, where the requests' own limit is too low, as for models that think first.
         most_rows: Of one file.
         most_bytes: Of one file.
@@ -102,7 +112,7 @@ async def write_batch(
             tick(done, total)
 
     with RequestFiles(output, cache, judging.name, most_rows, most_bytes) as files:
-        chat = BatchChat(kept, server, files, max_tokens)
+        chat = BatchChat(kept, server, files, max_tokens, ask_first=ask_first)
         async for _ in judging.with_chat(chat).verdicts(units()):
             pass
     return Written(
