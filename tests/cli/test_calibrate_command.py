@@ -1,11 +1,9 @@
 """`clave calibrate` with fine-tuned recognizers: what is asked for is what is trained, and what means nothing is refused."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
-import typer
 from tiny_models import WORDS, write_bases
 from typer.testing import CliRunner
 
@@ -89,15 +87,6 @@ def test_combinations_that_mean_nothing_are_refused_with_a_sentence(labels, tmp_
     with pytest.raises(InputError, match=says):
         raise done.exception
     assert not (tmp_path / "e").exists()
-
-
-def test_the_commands_on_the_page_about_lora_are_understood():
-    page = Path(__file__).resolve().parents[2] / "docs" / "lora.md"
-    commands = [shlex.split(line)[1:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("clave ")]
-    assert {c[0] for c in commands} == {"calibrate", "evaluate"}
-    group = typer.main.get_command(app)
-    for name, *arguments in commands:
-        group.commands[name].make_context(name, arguments)  # an unknown option raises
 
 
 def test_no_passes_at_all_is_refused(labels, tmp_path):

@@ -119,14 +119,11 @@ class Transport:
             raise NoReplyError("connection", reason) from None
 
     async def close(self) -> None:
-        """Close the connections of every loop; they are opened again when they are needed."""
+        """Close the connections of the running loop; they are opened again when they are needed. Other loops close theirs as they end."""
         self._after_fork()
-        here = asyncio.get_running_loop()
-        for loop, (opened, _) in list(self._open.items()):
-            if loop is here:
-                await opened.aclose()
-            elif loop.is_running():
-                asyncio.run_coroutine_threadsafe(_closed(opened), loop)
+        found = self._open.get(asyncio.get_running_loop())
+        if found is not None:
+            await found[0].aclose()
 
     async def _session(self) -> aiohttp.ClientSession:
         """The session of the running loop."""
@@ -180,10 +177,6 @@ async def _as_long_as_the_loop(
         if transport is not None:
             transport._open.pop(loop, None)
         await session.close()
-
-
-async def _closed(opened: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
-    await opened.aclose()
 
 
 async def _all_of(answer: aiohttp.ClientResponse) -> bytes:
