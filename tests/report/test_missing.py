@@ -1,5 +1,9 @@
+from typing import get_args
+
+from clave.cascade import SMALL
+from clave.llm.answers import Mark
 from clave.records import Response, Verdict
-from clave.report.missing import Missing
+from clave.report.missing import Missing, flag_in_words
 
 
 def missing(*verdicts, models=("a",), texts=None):
@@ -56,3 +60,18 @@ def test_flags_are_said_in_words():
         ("cut", "the response or its scenario was too long: a part of it was not read", 1),
         ("own", "–", 1),
     )
+
+
+def test_every_flag_of_an_answer_is_put_into_words():
+    for flag in (
+        *get_args(Mark),
+        "in_tool_call",
+        "in_reasoning",
+        "json_object",
+        "text",
+        "cut",
+        "uncalibrated",
+        "evidence_not_found",
+        SMALL,
+    ):
+        assert flag_in_words(flag) != flag

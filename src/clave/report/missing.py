@@ -24,6 +24,11 @@ _FLAGS = {
     "cut": "the response or its scenario was too long: a part of it was not read",
     "json_object": "the server could not be held to the form of the answer; it was checked on arrival",
     "text": "the server could not be held to the form of the answer; it was checked on arrival",
+    "in_prose": "the answer stood between other words",
+    "mended_syntax": "the answer's JSON had slips that can be meant in one way only",
+    "mended_form": "the answer was of another form than asked for, and could be meant in one way only",
+    "in_tool_call": "the answer came as the call of a tool",
+    "in_reasoning": "the answer stood in the model's reasoning",
     "cascade: small model": "the small evaluator was sure enough to answer for the large one",
 }
 
