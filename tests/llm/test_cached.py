@@ -269,6 +269,14 @@ def test_a_claim_ends_with_its_time_whatever_the_clock_says(tmp_path, monkeypatc
     assert one.claim(b"k")
 
 
+def test_a_claim_made_after_this_process_looked_at_the_counter_holds(tmp_path, monkeypatch):
+    one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    assert one.claim(b"k")
+    monkeypatch.setattr(time, "monotonic", lambda: 999.99)
+    assert not other.claim(b"k")
+
+
 def test_an_answer_that_cannot_be_kept_is_given_and_nothing_more_is_asked(tmp_path, monkeypatch):
     fake, cache = FakeChat(lambda r: GOOD), AnswerCache(tmp_path / "c")
     chat = CachedChat(fake, cache)

@@ -139,7 +139,8 @@ class AnswerCache:
         """Say that this process asks for an answer now; False where another has said so and is still at it.
 
         Clocks that are set back do not matter: a claim holds for a time of the machine's own counter, and one that seems to hold for
-        longer than any can is from before a restart.
+        far longer than any can is from before a restart. A little longer is no sign of that: another process may have claimed after
+        this one looked at the counter.
         """
         now = time.monotonic()
         with self._lock:
@@ -147,7 +148,7 @@ class AnswerCache:
             claimed = self._run(
                 "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until "
                 "WHERE owner = excluded.owner OR until NOT BETWEEN ? AND ?",
-                *(key, self._owner, now + CLAIM_SECONDS, now, now + CLAIM_SECONDS),
+                *(key, self._owner, now + CLAIM_SECONDS, now, now + 2 * CLAIM_SECONDS),
             )
             return claimed.rowcount == 1
 
