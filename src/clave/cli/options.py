@@ -19,8 +19,6 @@ STOPPED_EARLY = 3
 NARROW: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)}
 """Of tables whose figures must fit into 80 columns."""
 
-_FINE_TUNED = ("encoder", "lora", "auto")
-
 Model = Annotated[str, typer.Option("--model", help="Large model, provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Any OpenAI-compatible server.", rich_help_panel="Calls")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Calls under way at once, at the most.", rich_help_panel="Calls")]
@@ -141,14 +139,14 @@ def training(recognizer: str, base: str, method: str | None = None, epochs: int 
     Raises:
         InputError: An option is given that the recognizer has no use for.
     """
-    from clave.recognizers.registry import recognizer_class
+    from clave.recognizers.registry import fine_tuned, recognizer_class
     from clave.settings import Training
 
     recognizer_class(recognizer)
     given = {"--base": base, "--method": method, "--epochs": epochs, "--shows": shows}
     for name, value in given.items():
-        if value and recognizer not in _FINE_TUNED:
-            raise InputError(f"{name} is for recognizers that are fine-tuned ({', '.join(_FINE_TUNED)}): {recognizer!r} is not")
+        if value and not recognizer_class(recognizer).trains:
+            raise InputError(f"{name} is for recognizers that are fine-tuned ({', '.join(fine_tuned())}): {recognizer!r} is not")
     if method and recognizer == "lora":
         raise InputError("--method says how a sentence encoder is fine-tuned: leave it out with --recognizer lora")
     if method:
