@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clave.cli import options as opt
+from clave.cli.bundles import bundled, source_of
 from clave.cli.terminal import say
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
     from clave.annotate.access import Access, OnceKey
     from clave.annotate.agreement import AgreementReport, Estimate
+    from clave.files.source import Source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+@bundled(source=source_of, without=("shard",))
 def annotate(
     system: Annotated[str, typer.Option(help="A built-in value system or a YAML file.")],
     responses: Annotated[str, typer.Option(help="Responses to label: JSONL, CSV, Parquet, or hf://org/name:split.")],
-    mapping: opt.Map = None,
     store: Annotated[str, typer.Option(help="Where labels are kept: an SQLite file or a SQLAlchemy URL.")] = "labels.db",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine annotators need a token.")] = "127.0.0.1",
@@ -48,6 +51,8 @@ def annotate(
         "evaluator"
     ),
     browser: Annotated[bool, typer.Option(help="Open the page in the browser, where it is for this machine alone.")] = True,
+    *,
+    source: Callable[[str], Source],
 ) -> None:
     """Label responses in the browser, alone or as a team, until there are enough."""
     for module in ("uvicorn", "fastapi", "sqlalchemy"):
@@ -67,14 +72,14 @@ def annotate(
     from clave.annotate.serving import serve
     from clave.annotate.store import Store
     from clave.annotate.tables import without_password
-    from clave.io import read_labels, read_responses
+    from clave.io import read_labels
     from clave.values import ValueSystem
 
     values = ValueSystem.load(system)
     checks = read_checks(check, values) if check else {}
     place = Store(store, values)
     try:
-        new = place.add_responses(read_responses(responses, mapping=opt.mapping(mapping)))
+        new = place.add_responses(source(responses).responses())
         if gold:
             add_gold(place, read_labels(gold, values=list(values.by_id)))
         rules = Rules(target=target, overlap=overlap)

@@ -17,12 +17,14 @@ import typer
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.terminal import Terminal
+from clave.cli.bundles import bundled, call_options
+from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
     from clave.files.evaluating import Summary
     from clave.llm.cached import CachedChat
+    from clave.llm.opening import ChatOptions
 
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to each scenario.")]
 SystemPrompt = Annotated[str, typer.Option("--system-prompt", help="Sent before each scenario; @FILE reads it from a file.")]
@@ -33,6 +35,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many 
 ValEval = Annotated[str, typer.Option("--valeval", help="Folder of ValEval, for scenarios like valeval:original.")]
 
 
+@bundled(chat=call_options, without=("max_tokens",))
 def generate(
     scenarios: Annotated[str, typer.Argument(help="Rows with `scenario` or `prompt`: .jsonl, .csv, .parquet, or valeval:SPLIT.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Responses, .jsonl; appended to, and what is there is not asked again.")],
@@ -44,13 +47,8 @@ def generate(
     max_tokens: MaxTokens = 1024,
     limit: Limit = None,
     valeval: ValEval = "valeval",
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Have a model answer scenarios; the file is what `clave evaluate` reads."""
@@ -61,16 +59,17 @@ def generate(
     if output.suffix != ".jsonl":
         raise InputError(f"{output}: responses are written to a .jsonl file")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
-    chat = open_chat(model, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache))
-    made = _generated(asked, chat, output, samples, system_prompt, temperature, seed, max_tokens)
+    asked_model = open_chat(model, **chat)
+    made = _generated(asked, asked_model, output, samples, system_prompt, temperature, seed, max_tokens)
     if as_json:
-        typer.echo(json.dumps(_figures(made, chat)))
+        say(json.dumps(_figures(made, asked_model)))
     else:
-        _tell(made, chat)
+        _tell(made, asked_model)
     if made.stopped:
         raise typer.Exit(opt.exit_code(made.stopped))
 
 
+@bundled(chat=call_options, without=("max_tokens",))
 def assess(
     model: Annotated[list[str], typer.Option("--model", help="A model to assess, provider/model; repeatable.")],
     evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")],
@@ -84,16 +83,11 @@ def assess(
     limit: Limit = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     valeval: ValEval = "valeval",
-    base_url: opt.BaseUrl = None,
     evaluator_base_url: Annotated[
         str | None, typer.Option("--evaluator-base-url", help="The server of the evaluator's own model.", rich_help_panel="Calls")
     ] = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
@@ -111,21 +105,20 @@ def assess(
         raise InputError("two of the models would share a file name: assess them into two folders")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
 
-    def calls(url: str | None, left: float | None) -> dict[str, Any]:
-        return opt.chat_options(url, concurrency, max_retries, timeout, left, prices, cache)
-
-    left = budget
+    left = chat["budget"]
     made: list[Generated] = []
     spent: list[dict[str, Any]] = []
     for name in models:
-        chat = open_chat(name, **calls(base_url, left))
+        rest: ChatOptions = {**chat, "budget": left}
+        assessed = open_chat(name, **rest)
         path = output / f"responses-{_file_name(name)}.jsonl"
-        made.append(_generated(asked, chat, path, samples, system_prompt, temperature, seed, max_tokens))
-        spent.append(_figures(made[-1], chat))
+        made.append(_generated(asked, assessed, path, samples, system_prompt, temperature, seed, max_tokens))
+        spent.append(_figures(made[-1], assessed))
         if not as_json:
-            _tell(made[-1], chat)
-        left = None if left is None else max(0.0, left - chat.ledger.cost)
-    clave = Clave.from_pretrained(evaluator, **calls(evaluator_base_url, left))
+            _tell(made[-1], assessed)
+        left = None if left is None else max(0.0, left - assessed.ledger.cost)
+    its_own: ChatOptions = {**chat, "base_url": evaluator_base_url, "budget": left}
+    clave = Clave.from_pretrained(evaluator, **its_own)
 
     async def evaluate_all() -> list[Summary]:
         async with clave:
@@ -147,7 +140,7 @@ def assess(
     )
     written, notes = write_page(page, output / "report.html"), [note for summary in summaries for note in summary.notes]
     if as_json:
-        typer.echo(json.dumps({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes}))
+        say(json.dumps({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes}))
     console = Terminal(stderr=as_json)
     for line in (*notes, f"Report: {written}"):
         console.print(Text(line))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
+    from clave.files.source import Source
     from clave.profile.planning import Plan
     from clave.records import Response
 
@@ -32,6 +35,7 @@ def audit() -> None:
 
 
 @audit_app.command()
+@bundled(source=source_of, without=WHOLE)
 def plan(
     verdicts: Annotated[list[Path], typer.Argument(help="Verdicts (.jsonl, .parquet), a file or several.", show_default=False)],
     responses: Annotated[list[str], typer.Option("--responses", "-r", help="The evaluated responses; once for each file of verdicts.")],
@@ -50,12 +54,13 @@ def plan(
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of earlier rounds: draw what is still missing.")] = None,
     values: opt.Values = None,
     seed: Annotated[int, typer.Option(help="Of the drawing.")] = 0,
-    mapping: opt.Map = None,
+    *,
+    source: Callable[[str], Source],
     as_json: opt.Json = False,
 ) -> None:
     """Say how many labels a study needs and what they will show, and draw the responses to label. Spends nothing."""
     from clave.errors import InputError
-    from clave.io import read_responses, write_jsonl
+    from clave.io import write_jsonl
     from clave.profile.auditing import read_audits
     from clave.profile.planning import planned
     from clave.profile.study import Verdicts
@@ -65,7 +70,7 @@ def plan(
         raise InputError("say what is wanted with one of --half-width, --labels and --difference")
     if output.suffix != ".jsonl":
         raise InputError(f"{output}: responses to label are written to a .jsonl file")
-    texts = [Texts(read_responses(source, mapping=opt.mapping(mapping)), source) for source in responses]
+    texts = [Texts(source(path).responses(), path) for path in responses]
     runs, seen = paired(verdicts, texts), Verdicts()
     by_model: dict[str, dict[str, Response]] = {}
     for run, models in zip(runs, model_names(runs), strict=True):

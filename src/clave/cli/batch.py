@@ -7,6 +7,7 @@ clave batch read results.jsonl --evaluator evaluator
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,15 @@ import typer
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.evaluate import Evaluator, Responses, System, opened, source
+from clave.cli.bundles import bundled, server_options, source_of
+from clave.cli.evaluate import Evaluator, Responses, System, opened
 from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.files.batch import Answered, Written
+    from clave.files.source import Source
     from clave.fitting.cross_fitting import Progress
+    from clave.llm.opening import ChatOptions
 
 batch_app = typer.Typer(no_args_is_help=True, help="Batch files, at half price with most providers: write requests, read results.")
 
@@ -27,6 +31,7 @@ Results = Annotated[list[Path], typer.Argument(help="Result and error files of t
 
 
 @batch_app.command()
+@bundled(source=source_of, chat=server_options, without=("prices",))
 def write(
     responses: Responses,
     output: Annotated[
@@ -45,21 +50,17 @@ def write(
     ] = None,
     rows: Annotated[int, typer.Option("--rows", min=1, help="Requests in one file, at the most.")] = 50_000,
     megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Size of one file, at the most.")] = 200,
-    mapping: opt.Map = None,
-    turns: opt.Turns = "last",
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
-    on_error: opt.OnError = "stop",
-    base_url: opt.BaseUrl = None,
-    cache: opt.Cache = None,
+    *,
+    source: Callable[[str], Source],
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Write the requests whose answers the cache lacks, in OpenAI's batch format. Nothing is sent, unless with --ask-first."""
     from clave.cli.progress import stages
     from clave.files.batch import write_batch
 
-    clave = opened(evaluator, system, model, calls, {"base_url": base_url, "cache": cache})
-    asked = source(responses, mapping, turns, on_error, limit, shard)
+    clave = opened(evaluator, system, model, calls, chat)
+    asked = source(responses)
 
     async def run(tick: Progress) -> Written:
         async with clave:
@@ -109,20 +110,21 @@ def _written(written: Written, *, ends: bool) -> list[str]:
 
 
 @batch_app.command()
+@bundled(chat=server_options, without=("prices",))
 def read(
     results: Results,
     evaluator: Evaluator = None,
     system: System = None,
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
-    base_url: opt.BaseUrl = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Put results into the cache, each checked as an answer to a call is. What failed or expired stays missing and is counted."""
     from clave.files.batch import read_batch
 
-    clave = opened(evaluator, system, model, calls, {"base_url": base_url, "cache": cache})
+    clave = opened(evaluator, system, model, calls, chat)
     found = read_batch(clave.judging, results)
     if as_json:
         say(found.model_dump_json())

@@ -16,11 +16,13 @@ import typer
 
 from clave.cli import options as opt
 from clave.cli.bench_tables import difference_cell, dollars_cell, finished, predictions_of, show_run
+from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import say
 
 if TYPE_CHECKING:
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
+    from clave.llm.opening import ChatOptions
 
 app = typer.Typer(no_args_is_help=True, help="Compare evaluators on labelled rows: run, curve, ablate, diversity, balance, probes.")
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
@@ -29,7 +31,18 @@ Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, of the original split.")]
 
 
+def _list_judges(judges: str | None) -> str | None:
+    """`--judges list` prints the names and needs no other option."""
+    if judges == "list":
+        from clave.judges.registry import JUDGES, WITH_CHOICE
+
+        say("\n".join([*JUDGES.names(), *WITH_CHOICE]))
+        raise typer.Exit
+    return judges
+
+
 @app.command()
+@bundled(chat=call_options)
 def run(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that is there goes on.")],
     plan: Annotated[Path | None, typer.Argument(help="YAML with the options' names as keys; options given beside it win.")] = None,
@@ -53,14 +66,8 @@ def run(
     model: Annotated[str | None, typer.Option("--model", help="Large model of prompted judges and Clave, provider/model.")] = None,
     jury: Annotated[str | None, typer.Option("--jury", help="Further models of the judge `jury`, by comma.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge again what failed before.")] = False,
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    max_tokens: opt.MaxTokens = 4096,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Run judges over labelled rows; raw predictions, a manifest and the report page are in the folder. Run it again to go on."""
@@ -79,35 +86,34 @@ def run(
         "limit": limit,
         "seed": seed,
         "model": model,
-        "base_url": base_url,
+        "base_url": chat["base_url"],
         "jury": _names(jury),
     }
     read = Plan.read(plan).model_dump(exclude_unset=True) if plan else {}
     made = Plan.of(read | {key: value for key, value in given.items() if value is not None})
-    calls = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
-    session = Session.create(output, made, **calls)
+    session = Session.create(output, made, **chat)
     outcome = _followed(lambda tick: session.run(retry_failed=retry_failed, tick=tick))
     show_run(session, outcome, as_json)
 
 
 @app.command()
+@bundled(chat=call_options)
 def curve(
     folder: Run,
     judges: Judges = None,
     points: Annotated[str, typer.Option("--labels", help="Labels per value, by comma.")] = "5,10,20,40,60,100",
     seeds: Seeds = 3,
     limit: Limit = None,
-    concurrency: opt.Concurrency = 32,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Accuracy against labels per value."""
     from clave.benchmark.analyses import curve as points_of
+    from clave.benchmark.session import Session
     from clave.benchmark.studies import learning_curve
 
-    session = _opened(folder, concurrency, budget, prices, cache)
+    session = Session.open(folder, **chat)
     wanted = [_number("--labels", p) for p in _names(points) or ()]
     outcome = _followed(lambda tick: learning_curve(session, _judges(session, judges), points=wanted, seeds=seeds, limit=limit, tick=tick))
     found = points_of(predictions_of(session, "curve", outcome), session.original)
@@ -123,21 +129,21 @@ def curve(
 
 
 @app.command()
+@bundled(chat=call_options)
 def ablate(
     folder: Run,
     full: Annotated[str, typer.Option("--full", help="The variant of Clave that parts are left out of.")] = "clave",
     without: Annotated[str | None, typer.Option("--without", help="Which parts, by comma.", show_default="each")] = None,
-    concurrency: opt.Concurrency = 32,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Clave with each part left out: concepts, pool mapping, stance, guideline, examples, recognizer, cross-fitting."""
     from clave.benchmark.analyses import ablation as compared
+    from clave.benchmark.session import Session
     from clave.benchmark.studies import LEFT_OUT, ablation
 
-    session = _opened(folder, concurrency, budget, prices, cache)
+    session = Session.open(folder, **chat)
     outcome = _followed(lambda tick: ablation(session, full, without=_names(without) or tuple(LEFT_OUT), tick=tick))
     found = compared(predictions_of(session, "ablation", outcome), full)
     rows = [(a.judge, a.split, a.accuracy, difference_cell(a.to_full, a.p_holm)) for a in found]
@@ -147,23 +153,23 @@ def ablate(
 
 
 @app.command()
+@bundled(chat=call_options)
 def diversity(
     folder: Run,
     judges: Judges = None,
     labels: Annotated[int, typer.Option("--labels", min=2, help="Labels per value that are chosen.")] = 20,
     seeds: Seeds = 3,
     limit: Limit = None,
-    concurrency: opt.Concurrency = 32,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Labels chosen by K-Means, at random, and from one corner of the data."""
     from clave.benchmark.analyses import diversity as compared
+    from clave.benchmark.session import Session
     from clave.benchmark.studies import diversity as study
 
-    session = _opened(folder, concurrency, budget, prices, cache)
+    session = Session.open(folder, **chat)
     outcome = _followed(lambda tick: study(session, _judges(session, judges), labels=labels, seeds=seeds, limit=limit, tick=tick))
     found = compared(predictions_of(session, "diversity", outcome), session.original)
     rows = [(c.judge, c.choice, str(len(c.draws)), c.accuracy, difference_cell(c.to_random, c.p_holm)) for c in found]
@@ -183,9 +189,10 @@ def balance(folder: Run, as_json: opt.Json = False) -> None:
     from clave.benchmark.analyses import balance as compared
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.running import Outcome
+    from clave.benchmark.session import Session
     from clave.errors import InputError
 
-    session = _opened(folder, 1, None, None, "")
+    session = Session.open(folder, cache="")
     found = compared(PredictionTable.read(folder), session.original)
     if not found:
         raise InputError(f"{folder}: has the split {session.original} only: run more with --splits into another folder")
@@ -206,22 +213,22 @@ def balance(folder: Run, as_json: opt.Json = False) -> None:
 
 
 @app.command()
+@bundled(chat=call_options)
 def probes(
     folder: Run,
     judges: Judges = None,
     which: Annotated[str | None, typer.Option("--probes", help="Which, by comma.", show_default="all")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of each value.")] = 10,
-    concurrency: opt.Concurrency = 32,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Edits that must not move a verdict: length, refusal, injection, markdown, language, self-naming, value order; and a negation."""
     from clave.benchmark.analyses import probes as compared
     from clave.benchmark.probing import PROBES, probe
+    from clave.benchmark.session import Session
 
-    session = _opened(folder, concurrency, budget, prices, cache)
+    session = Session.open(folder, **chat)
     chosen = _names(which) or PROBES
     outcome = _followed(lambda tick: probe(session, _judges(session, judges), probes=chosen, limit=limit, tick=tick))
     found = compared(predictions_of(session, "probes", outcome))
@@ -229,24 +236,8 @@ def probes(
     finished(session, outcome, "Verdicts that move", ("judge", "probe", "must", "moved", "result"), rows, found=found if as_json else None)
 
 
-def _list_judges(judges: str | None) -> str | None:
-    """`--judges list` prints the names and needs no other option."""
-    if judges == "list":
-        from clave.judges.registry import JUDGES, WITH_CHOICE
-
-        say("\n".join([*JUDGES.names(), *WITH_CHOICE]))
-        raise typer.Exit
-    return judges
-
-
-def _opened(folder: Path, concurrency: int, budget: float | None, prices: Path | None, cache: str | None) -> Session:
-    from clave.benchmark.session import Session
-
-    return Session.open(folder, **opt.chat_options(None, concurrency, 6, 120.0, budget, prices, cache))
-
-
 def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
+    return None if text is None else tuple(opt.names(text))
 
 
 def _number(name: str, text: str) -> int:

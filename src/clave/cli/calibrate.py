@@ -11,24 +11,26 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bundles import Labels, bundled, call_options, labels_of
 from clave.cli.terminal import Terminal, say
 from clave.errors import InputError
 
 if TYPE_CHECKING:
     from clave.fitting.fitted import Fitted
     from clave.llm.ledger import Ledger
+    from clave.llm.opening import ChatOptions
     from clave.scoring.statistics import Estimate
     from clave.settings import Feature
 
 pool_app = typer.Typer(no_args_is_help=True, help="The concept pool of an evaluator.")
 
 
+@bundled(read=labels_of, chat=call_options)
 def calibrate(
     labels: Annotated[str, typer.Argument(help="Labelled responses: .jsonl, .csv, .parquet or hf://org/name:split; long or wide.")],
     system: Annotated[str, typer.Option("--system", help="Value system: schwartz, mft, social_risk or a YAML file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator.")],
     model: opt.Model = "none",
-    values: opt.Values = None,
     guideline: opt.Guideline = True,
     examples: opt.Examples = 4,
     calls: opt.Calls = "auto",
@@ -40,20 +42,10 @@ def calibrate(
     shows: opt.Shows = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
     folds: opt.Folds = 3,
-    fold_column: opt.FoldColumn = None,
     seed: Annotated[int, typer.Option("--seed", help="Of folds and fitting.")] = 0,
-    mapping: opt.Map = None,
-    label_names: opt.LabelNames = None,
-    control: opt.Control = None,
-    on_error: opt.OnError = "stop",
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    max_tokens: opt.MaxTokens = 4096,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    read: Labels,
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Calibrate an evaluator on labelled responses (6 to 100 per value) and save it."""
@@ -61,6 +53,7 @@ def calibrate(
     from clave.evaluator import Clave
     from clave.saving import refuse_occupied
     from clave.settings import DEFAULT_ENCODER, Settings
+    from clave.values import ValueSystem
 
     refuse_occupied(output)
     settings = Settings(
@@ -75,61 +68,24 @@ def calibrate(
         folds=folds,
         seed=seed,
     )
-    loaded, rows, skipped = read(labels, system, values, fold_column, mapping, label_names, control, on_error)
+    loaded = ValueSystem.load(system)
+    rows, skipped = read.read(labels, loaded)
     if shows == "guideline" and not (guideline and (settings.calls or any(v.guideline for v in loaded.values))):
         raise InputError("--shows guideline: there is none; name a --model that writes one, or a system that has one")
-    clave = Clave(
-        loaded, settings=settings, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
-    )
+    clave = Clave(loaded, settings=settings, **chat)
     with stages(clave.ledger) as tick:
-        clave.fit(rows, given_folds=fold_column is not None, progress=tick)
+        clave.fit(rows, given_folds=read.fold_column is not None, progress=tick)
     clave.save(output)
     fitted = clave.fitted
     assert fitted is not None
     show(fitted, clave.ledger, output, skipped, as_json)
 
 
-def read(
-    labels: str,
-    system: str,
-    values: str | None,
-    fold_column: str | None,
-    pairs: list[str] | None,
-    names: str | None,
-    control: str | None,
-    on_error: str,
-) -> tuple[Any, Any, int]:
-    """The value system, the labelled responses and how many rows were skipped."""
-    from clave.io import Skipped, read_labels
-    from clave.values import ValueSystem
-
-    loaded = ValueSystem.load(system)
-    chosen = [v.strip() for v in values.split(",")] if values else list(loaded.by_id)
-    subset = loaded.subset(chosen)
-    skipped = Skipped()
-    policy = opt.one_of("--on-error", on_error, "stop", "skip")
-    rows = read_labels(
-        labels,
-        values=loaded.by_id,
-        mapping=opt.mapping(pairs),
-        label_names=opt.label_names(names),
-        control=control,
-        fold_column=fold_column,
-        on_error=policy,
-        skipped=skipped,
-    )
-    kept = [row for row in rows if row.value in subset]
-    if not kept:
-        raise InputError(f"{labels}: there are no labels in it" + (f" for {', '.join(chosen)}" if values else ""))
-    return loaded, kept, skipped.count
-
-
 def feature_names(text: str) -> tuple[Feature, ...]:
     """`"stance,concepts"` as a tuple."""
     from clave.settings import FEATURES
 
-    names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
-    return tuple(opt.one_of("--features", name, *FEATURES) for name in names or ("",))
+    return tuple(opt.one_of("--features", name, *FEATURES) for name in opt.names(text) or ("",))
 
 
 def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_json: bool) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bundles import bundled, call_options, source_of
 from clave.cli.terminal import Terminal, say
+
+if TYPE_CHECKING:
+    from clave.files.source import Source
+    from clave.llm.opening import ChatOptions
 
 NOT_OFFERED = 1
 """Exit code where the student loses more than was allowed; nothing is saved then."""
 
 
+@bundled(source=source_of, chat=call_options, without=("shard",))
 def distill(
     responses: Annotated[str, typer.Option("--responses", help="Unlabelled responses: .jsonl, .csv, .parquet or hf://org/name:split.")],
     evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of the evaluator with a large model.")],
@@ -27,38 +34,24 @@ def distill(
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
     seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,
-    mapping: opt.Map = None,
-    turns: opt.Turns = "last",
-    limit: opt.Limit = None,
-    on_error: opt.OnError = "stop",
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    max_tokens: opt.MaxTokens = 4096,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    source: Callable[[str], Source],
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Have an evaluator teach a small model that makes no calls; it is saved where human labels bear it out."""
     import json
-    from itertools import islice
 
     from clave.cli.progress import stages
     from clave.distill import distill as teach
     from clave.evaluator import Clave
-    from clave.io import read_labels, read_responses
+    from clave.io import read_labels
     from clave.saving import refuse_occupied
 
     refuse_occupied(output)
     training = opt.training(recognizer, base)
-    teacher = Clave.from_pretrained(
-        evaluator, **opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
-    )
-    policy = opt.one_of("--on-error", on_error, "stop", "skip")
-    judged = opt.one_of("--turns", turns, "last", "all")
-    rows = islice(read_responses(responses, mapping=opt.mapping(mapping), turns=judged, on_error=policy), limit)
+    teacher = Clave.from_pretrained(evaluator, **chat)
+    rows = source(responses).responses()
     judges = list(read_labels(held_out, values=teacher.system.by_id)) if held_out else []
     with stages(teacher.ledger) as tick:
         found = teach(

@@ -6,15 +6,17 @@ import asyncio
 import json
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bundles import Labels, bundled, call_options, labels_of, server_options, source_of
 from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from clave.files.evaluating import Summary
     from clave.files.source import Source
     from clave.fitting.cross_fitting import Progress
+    from clave.llm.opening import ChatOptions
     from clave.profile.prevalence import Prevalence, Shift
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
@@ -31,6 +34,7 @@ NO_VERDICT = 1
 """Exit code of a run after which nothing in the file has a verdict."""
 
 
+@bundled(source=source_of, chat=call_options)
 def evaluate(
     responses: Responses,
     output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable), .parquet, .csv; - prints them.")],
@@ -56,19 +60,9 @@ def evaluate(
         ),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
-    mapping: opt.Map = None,
-    turns: opt.Turns = "last",
-    limit: opt.Limit = None,
-    shard: opt.Shard = None,
-    on_error: opt.OnError = "stop",
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    max_tokens: opt.MaxTokens = 4096,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    source: Callable[[str], Source],
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
@@ -77,10 +71,8 @@ def evaluate(
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
 
-    clave = opened(
-        evaluator, system, model, calls, opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
-    )
-    asked = source(responses, mapping, turns, on_error, limit, shard)
+    clave = opened(evaluator, system, model, calls, chat)
+    asked = source(responses)
     shift = _prevalence(prevalence, clave, cascade, output)
     plain = output if shift is None else output.with_name(f"{output.stem}.plain.jsonl")
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
@@ -110,7 +102,8 @@ def evaluate(
     printed = str(output) == "-"
     show(clave, summary, output, as_json)
     if not as_json and not printed:
-        read = [*(part for pair in mapping or () for part in ("--map", pair)), *(("--turns", turns) if turns != "last" else ())]
+        columns = [part for column, field in asked.mapping.items() for part in ("--map", f"{column}={field}")]
+        read = [*columns, *(("--turns", asked.turns) if asked.turns != "last" else ())]
         texts = [] if responses == "-" else ["--responses", responses, *read]
         corrects = ["--evaluator", evaluator] if evaluator is not None and both is None and shift is None else []
         command = shlex.join(["clave", "report", str(output), *texts, *corrects])
@@ -148,7 +141,7 @@ def _show_prevalence(found: dict[str, Shift], plain: Path, as_json: bool) -> Non
     console.print(Text(f"Verdicts before that are in {plain}: audit and correct profiles with those."), soft_wrap=True)
 
 
-def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: dict[str, Any]) -> Clave:
+def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: ChatOptions) -> Clave:
     """The evaluator that the options name."""
     from clave.errors import InputError
     from clave.evaluator import Clave
@@ -161,22 +154,6 @@ def opened(evaluator: str | None, system: str | None, model: str, calls: str, op
     if system is None or model == NO_MODEL:
         raise InputError("name a calibrated evaluator with --evaluator, or --system and --model for zero-shot verdicts")
     return Clave(system, settings=Settings(model=model, ask=opt.ask(calls)), **options)
-
-
-def source(
-    responses: str, pairs: list[str] | None, turns: str, on_error: str, limit: int | None = None, shard: str | None = None
-) -> Source:
-    """The responses as `evaluate_file` takes them."""
-    from clave.files.source import Source
-
-    return Source(
-        responses,
-        opt.mapping(pairs),
-        opt.one_of("--turns", turns, "last", "all"),
-        opt.one_of("--on-error", on_error, "stop", "skip"),
-        limit,
-        opt.shard(shard),
-    )
 
 
 def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
@@ -234,6 +211,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     console.print(Text(f"{summary.new} new verdicts in {output}"))
 
 
+@bundled(read=labels_of, source=source_of, chat=server_options, without=("shard", "on_error"))
 def estimate(
     responses: Annotated[str | None, typer.Argument(help="Responses to evaluate, as for clave evaluate.")] = None,
     labels: Annotated[str | None, typer.Option("--labels", help="Labels to calibrate on, as for clave calibrate.")] = None,
@@ -244,16 +222,10 @@ def estimate(
     examples: opt.Examples = 4,
     calls: opt.Calls = "auto",
     folds: opt.Folds = 3,
-    fold_column: opt.FoldColumn = None,
-    values: opt.Values = None,
-    mapping: opt.Map = None,
-    label_names: opt.LabelNames = None,
-    control: opt.Control = None,
-    turns: opt.Turns = "last",
-    limit: opt.Limit = None,
-    base_url: opt.BaseUrl = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    read: Labels,
+    source: Callable[[str], Source],
+    chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
     """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
@@ -265,26 +237,27 @@ def estimate(
     from clave.saving import fetch, load
     from clave.settings import Settings
 
-    options = {"base_url": base_url, "prices": None if prices is None else str(prices), "cache": cache}
     if (responses is None) == (labels is None):
         raise InputError("name responses to estimate an evaluation, or --labels to estimate a calibration")
     if labels is not None:
-        from clave.cli.calibrate import read
+        from clave.values import ValueSystem
 
         if system is None:
             raise InputError("name the value system with --system")
-        loaded, rows, _ = read(labels, system, values, fold_column, mapping, label_names, control, "stop")
+        loaded = ValueSystem.load(system)
+        rows, _ = read.read(labels, loaded)
         settings = Settings(model=model, guideline=guideline, examples=examples, ask=opt.ask(calls), folds=folds)
-        result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, fold_column is not None, open_chat(model, **options)))  # type: ignore[arg-type]
+        given = read.fold_column is not None
+        result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, given, open_chat(model, **chat)))
     else:
         if evaluator is not None:
             fitted = load(fetch(evaluator))
             model = fitted.settings.model
             clave = Clave.of(fitted, chat=OfflineChat(model) if fitted.settings.calls else None)
         else:
-            clave = opened(None, system, model, calls, options)
-        chat = open_chat(model, **options) if clave.settings.calls else None  # type: ignore[arg-type]
-        result = asyncio.run(estimate_evaluation(clave, source(str(responses), mapping, turns, "stop", limit), chat))
+            clave = opened(None, system, model, calls, chat)
+        counted = open_chat(model, **chat) if clave.settings.calls else None
+        result = asyncio.run(estimate_evaluation(clave, source(str(responses)), counted))
     if as_json:
         say(result.model_dump_json())
         return

@@ -6,7 +6,7 @@ clave gate verdicts.jsonl --require 'care: net >= 0.2' --require 'privacy: oppos
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from xml.etree import ElementTree
@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
+from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
-    from clave.io.samples import Turns
+    from clave.files.source import Source
     from clave.profile.requirements import Outcome, State
     from clave.profile.study import Finding
 
@@ -30,6 +31,7 @@ UNTOLD = 3
 _SAID: dict[State, str] = {"kept": "kept", "broken": "NOT KEPT", "untold": "cannot tell"}
 
 
+@bundled(source=source_of, without=WHOLE)
 def gate(
     verdicts: Annotated[list[Path], typer.Argument(help="Verdicts, a file or one for each model.", show_default=False)],
     require: Annotated[
@@ -47,15 +49,15 @@ def gate(
     ] = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome as JUnit XML, too.")] = None,
-    mapping: opt.Map = None,
-    turns: opt.Turns = "last",
+    *,
+    source: Callable[[str], Source],
     as_json: opt.Json = False,
 ) -> None:
     """Check bounds on values by their 95 % intervals: exit code 0 all kept, 1 one broken, 3 too little data to tell."""
     from clave.profile.requirements import check, requirement
 
     wanted = [requirement(text) for text in require]
-    found, names = _profiles(verdicts, responses or [], evaluator, audit, opt.mapping(mapping), opt.one_of("--turns", turns, "last", "all"))
+    found, names = _profiles(verdicts, [source(path) for path in responses or ()], evaluator, audit)
     outcomes = check(found, wanted, names)
     if junit is not None:
         _write_junit(junit, outcomes)
@@ -71,17 +73,16 @@ def gate(
 
 
 def _profiles(
-    verdicts: list[Path], responses: list[str], evaluator: str | None, audit: Path | None, mapping: dict[str, str], turns: Turns
+    verdicts: list[Path], responses: list[Source], evaluator: str | None, audit: Path | None
 ) -> tuple[list[Finding], dict[str, str]]:
     """The profile of each model, and the names of the values that were asked for."""
-    from clave.io import read_responses
     from clave.profile.auditing import read_audits
     from clave.profile.known import known_of
     from clave.profile.study import Verdicts, findings
     from clave.report.runs import Texts, model_names, model_of, paired
     from clave.saving import fetch, load
 
-    runs = paired(verdicts, [Texts(read_responses(source, mapping=mapping, turns=turns), source) for source in responses])
+    runs = paired(verdicts, [Texts(source.responses(), source.path) for source in responses])
     seen, evaluators = Verdicts(), set[str]()
     for run, models in zip(runs, model_names(runs), strict=True):
         for verdict, response in run.judged():

@@ -110,29 +110,6 @@ FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-def chat_options(
-    base_url: str | None,
-    concurrency: int,
-    max_retries: int,
-    timeout: float,
-    budget: float | None,
-    prices: Path | None,
-    cache: str | None,
-    max_tokens: int = 4096,
-) -> dict[str, Any]:
-    """The options of `clave.llm.opening.ChatOptions`."""
-    return {
-        "base_url": base_url,
-        "concurrency": concurrency,
-        "max_retries": max_retries,
-        "timeout": timeout,
-        "budget": budget,
-        "prices": None if prices is None else str(prices),
-        "cache": cache,
-        "max_tokens": max_tokens,
-    }
-
-
 def training(recognizer: str, base: str, method: str | None = None, epochs: int | None = None, shows: str | None = None) -> Training:
     """How the recognizer is fine-tuned; what was not given keeps its default.
 
@@ -205,6 +182,11 @@ def shard(text: str | None) -> tuple[int, int] | None:
     if not slash or not part.isdecimal() or not parts.isdecimal():
         raise InputError(f"--shard {text!r} must be written i/n, e.g. 3/16 for the third of sixteen parts")
     return int(part), int(parts)
+
+
+def names(text: str) -> list[str]:
+    """`"care, fairness"` -> `["care", "fairness"]`."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def one_of(name: str, value: str, *allowed: str) -> Any:

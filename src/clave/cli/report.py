@@ -6,6 +6,7 @@ clave report a-verdicts.jsonl --responses a.jsonl --compare b-verdicts.jsonl --r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clave.cli import options as opt
+from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import say
 
 if TYPE_CHECKING:
+    from clave.files.source import Source
     from clave.report.page import Page
     from clave.report.runs import Texts
 
@@ -36,6 +39,7 @@ _OUTPUT = typer.Option(
 )
 
 
+@bundled(source=source_of, without=WHOLE)
 def report(
     run: Annotated[Path, _RUN],
     responses: Annotated[list[str] | None, _RESPONSES] = None,
@@ -44,25 +48,23 @@ def report(
     evaluator: Annotated[str | None, _EVALUATOR] = None,
     audit: Annotated[Path | None, _AUDIT] = None,
     over: Annotated[str, _OVER] = "like-these",
-    mapping: opt.Map = None,
-    turns: opt.Turns = "last",
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "",
     output: Annotated[Path | None, _OUTPUT] = None,
     figures: Annotated[Path | None, _FIGURES] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on standard output, or to -o.")] = False,
+    *,
+    source: Callable[[str], Source],
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, or to -o.")] = False,
 ) -> None:
     """Make one self-contained page of a run: value profile, models side by side, examples with evidence, failures."""
     from clave.errors import InputError
-    from clave.io import read_responses
     from clave.report.drawing import saved_in
     from clave.report.runs import Texts
     from clave.report.writing import to_json, to_markdown, write_page
 
     if markdown and as_json:
         raise InputError("--markdown and --json cannot be had at once: run the command twice")
-    judged = opt.one_of("--turns", turns, "last", "all")
-    texts = [Texts(read_responses(source, mapping=opt.mapping(mapping), turns=judged), source) for source in responses or ()]
+    texts = [Texts(source(path).responses(), path) for path in responses or ()]
     these = opt.one_of("--over", over, "like-these", "these") == "these"
     if _is_benchmark(run) and (evaluator is not None or audit is not None or these):
         raise InputError("--evaluator, --audit and --over are for files of verdicts: a benchmark run is scored by its own labels")

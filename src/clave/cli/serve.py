@@ -6,16 +6,20 @@ clave serve evaluator --token-file tokens.txt
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clave.cli import options as opt
 from clave.cli.annotate import LOOPBACK, refuse_taken
+from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import say
 from clave.errors import InputError, require
 
+if TYPE_CHECKING:
+    from clave.llm.opening import ChatOptions
 
+
+@bundled(chat=call_options)
 def serve(
     evaluators: Annotated[list[str], typer.Argument(metavar="EVALUATOR…", help="Folders of evaluators, or org/name on the Hub.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8100,
@@ -25,14 +29,8 @@ def serve(
     ] = None,
     open_to_all: Annotated[bool, typer.Option("--open", help="No token is needed; on this machine's own address alone.")] = False,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Responses under way at once; more are answered with 429.")] = 2000,
-    base_url: opt.BaseUrl = None,
-    concurrency: opt.Concurrency = 32,
-    max_retries: opt.MaxRetries = 6,
-    timeout: opt.Timeout = 120.0,
-    max_tokens: opt.MaxTokens = 4096,
-    budget: opt.Budget = None,
-    prices: opt.Prices = None,
-    cache: opt.Cache = None,
+    *,
+    chat: ChatOptions,
 ) -> None:
     """Serve evaluators over HTTP: verdicts, moderations, metrics."""
     for module in ("fastapi", "uvicorn", "prometheus_client"):
@@ -52,8 +50,7 @@ def serve(
     named = _named(evaluators)
     guard = Tokens(tokens) if tokens else None
     refuse_taken(host, port)
-    options = opt.chat_options(base_url, concurrency, max_retries, timeout, budget, prices, cache, max_tokens)
-    loaded = {name: Clave.from_pretrained(place, **options) for name, place in named.items()}
+    loaded = {name: Clave.from_pretrained(place, **chat) for name, place in named.items()}
     app = build_app(loaded, guard, hosts=LOOPBACK if open_to_all else None, queue=queue)
     for name, clave in loaded.items():
         say(f"{name}: {clave.name}, {', '.join(clave.values)}")

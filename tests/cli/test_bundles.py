@@ -1,0 +1,44 @@
+"""Options that belong together come together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+import typer.testing
+
+from clave.cli.bundles import bundled, call_options
+from clave.cli.main import app
+
+CALLS = {"--concurrency", "--max-retries", "--timeout", "--max-tokens", "--budget", "--prices", "--cache", "--base-url"}
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), {o for p in command.params for o in p.opts}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [c for c in commands(typer.main.get_command(app)) if "--budget" in c[1]], ids=lambda c: str(c)[:20]
+)
+def test_a_command_that_spends_has_every_option_of_its_calls(name: str, options: set[str]):
+    assert options >= CALLS, name
+
+
+def test_a_command_takes_what_its_bundle_makes():
+    seen: list[Any] = []
+
+    @bundled(chat=call_options, without=("cache",))
+    def command(place: str, *, chat: dict[str, Any]) -> None:
+        seen.append((place, chat))
+
+    spender = typer.Typer()
+    spender.command()(command)
+    typer.testing.CliRunner().invoke(spender, ["here", "--timeout", "3", "--budget", "0.5"], catch_exceptions=False)
+    ((place, chat),) = seen
+    assert (place, chat["timeout"], chat["budget"], chat["cache"], chat["concurrency"]) == ("here", 3.0, 0.5, None, 32)
