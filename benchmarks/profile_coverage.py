@@ -32,7 +32,7 @@ from clave.profile.design import Design
 from clave.profile.estimates import QUANTITIES, Profile, Rows, quantities
 from clave.profile.rates import Known, error_rates
 from clave.profile.rectified import Audit, rectified
-from clave.profile.support import unsupported
+from clave.profile.support import unlike, unsupported
 
 Array = NDArray[np.float64]
 DEFAULT = np.array([[77, 3, 12], [3, 76, 12], [8, 6, 67]]) / np.array([[92], [91], [81]])
@@ -176,16 +176,19 @@ def equal_cell(kind: str, n: int, labels: int, repeats: int) -> Row:
         "relevance .9 and .2": ((often, seldom), (DEFAULT, DEFAULT), 0.0),
         "relevance .8 both": (((0.72, 0.08, 0.2),) * 2, (DEFAULT, DEFAULT), 0.0),
         "one model's style is misread": (((0.72, 0.08, 0.2),) * 2, (DEFAULT, STYLE), 1.0),
+        "the same, more novel by 1/2 sd only": (((0.72, 0.08, 0.2),) * 2, (DEFAULT, STYLE), 0.5),
+        "the same, no more novel": (((0.72, 0.08, 0.2),) * 2, (DEFAULT, STYLE), 0.0),
     }[kind]
     for _ in range(repeats):
         known = calibration(rng, [DEFAULT] * VALUES)
         both = [draw(rng, n, s, r, novel=novel if i else 0.0, model="ab"[i]) for i, (s, r) in enumerate(zip(shares, rates, strict=True))]
         error = error_rates(known, "v0")
         assert error is not None
-        refused = unsupported([rows for _, rows in both], known)
+        cells = [rows for _, rows in both]
+        refused = unsupported(cells, known) or unlike(cells, known)
         pairs = {
-            "counted": [counted(rows) for _, rows in both],
-            "corrected": [] if refused else [corrected(rows, error) for _, rows in both],
+            "counted": [counted(rows) for rows in cells],
+            "corrected": [] if refused else [corrected(rows, error) for rows in cells],
             "rectified": [rectified(rows, audit(rng, truth, rows, labels, planned=True)) for truth, rows in both],
         }
         for method, pair in pairs.items():
@@ -244,7 +247,16 @@ def jobs(repeats: int, only: list[str]) -> Iterator[Callable[[], Row]]:
         ],
         "equal": [
             functools.partial(equal_cell, kind, n, 120, repeats)
-            for kind, n in product(("relevance .9 and .2", "relevance .8 both", "one model's style is misread"), (100, 300, 1000))
+            for kind, n in product(
+                (
+                    "relevance .9 and .2",
+                    "relevance .8 both",
+                    "one model's style is misread",
+                    "the same, more novel by 1/2 sd only",
+                    "the same, no more novel",
+                ),
+                (100, 300, 1000),
+            )
         ],
         "support": [
             functools.partial(support_cell, kind, s, n, max(10, repeats // 4))

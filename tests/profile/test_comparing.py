@@ -71,3 +71,22 @@ def test_a_difference_and_its_interval_turn_around():
     assert there.value == pytest.approx(-back.value)
     assert there.low == pytest.approx(-back.high)
     assert there.p == pytest.approx(back.p)
+
+
+def test_a_difference_that_the_evaluator_may_have_made_is_not_claimed_and_counts_for_no_correction():
+    rng = np.random.default_rng(6)
+    rates = error_rates(known_of(rng), "v")
+    pair = [corrected(draw(rng, 500, s, model=m)[1], rates) for m, s in (("a", [0.6, 0.1, 0.3]), ("b", [0.2, 0.5, 0.3]), ("c", OFTEN))]
+    every = differences(pair)
+    some = differences(pair, {("v", "b", "a"): "not supported: …"})
+    assert [d.note for d in some] == ["not supported: …", "", ""]
+    assert every[0].clear
+    assert not some[0].clear
+    assert some[2].p_holm <= every[2].p_holm
+    audited_one = rectified(*_audit_of(rng, "a"))
+    assert not differences([audited_one, pair[1]], {("v", "a", "b"): "not supported: …"})[0].note
+
+
+def _audit_of(rng, model):
+    labels, rows = draw(rng, 300, [0.6, 0.1, 0.3], model=model)
+    return rows, audited(rng, labels, rows, 100)

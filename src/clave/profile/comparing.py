@@ -11,7 +11,7 @@ zero. Models answer the same scenarios, and error rates are the same for both: t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from clave.profile.estimates import QUANTITIES, Profile, Z, covariance
@@ -32,26 +32,43 @@ class ModelDifference(Record):
     difference: Difference
     """Of net adherence, first minus second."""
     p_holm: float
+    note: str = ""
+    """Why the difference is not claimed, though each of the two levels may be; empty where it stands."""
 
     @property
     def clear(self) -> bool:
-        return self.p_holm < CLEAR
+        return not self.note and self.p_holm < CLEAR
 
 
-def differences(profiles: Sequence[Profile]) -> list[ModelDifference]:
-    """Every two models on every value where both estimates are supported, with Holm's correction over all of them."""
+def differences(profiles: Sequence[Profile], unlike: Mapping[tuple[str, str, str], str] | None = None) -> list[ModelDifference]:
+    """Every two models on every value where both estimates are supported, with Holm's correction over all of them.
+
+    Args:
+        profiles: Of all models and values.
+        unlike: (value, model, other model) -> why the evaluator does not seem to err alike on the two (`clave.profile.support.unlike`).
+            It speaks against a difference where both figures are corrected: one that is rectified rests on no error rates.
+    """
     by_value: dict[str, list[Profile]] = {}
     for found in profiles:
         if found.supported:
             by_value.setdefault(found.value, []).append(found)
     order = {model: i for i, model in enumerate(dict.fromkeys(p.model for p in profiles))}
     pairs = [pair for own in by_value.values() for pair in combinations(sorted(own, key=lambda p: order[p.model]), 2)]
+    notes = [_note(first, second, unlike or {}) for first, second in pairs]
     apart = [net_difference(first, second) for first, second in pairs]
-    adjusted = holm([1.0 if d.p is None else d.p for d in apart])
+    claimed = [i for i, note in enumerate(notes) if not note]
+    adjusted = dict(zip(claimed, holm([1.0 if (p := apart[i].p) is None else p for i in claimed]), strict=True))
     return [
-        ModelDifference(value=first.value, first=first.model, second=second.model, difference=d, p_holm=p)
-        for (first, second), d, p in zip(pairs, apart, adjusted, strict=True)
+        ModelDifference(value=first.value, first=first.model, second=second.model, difference=d, p_holm=adjusted.get(i, 1.0), note=notes[i])
+        for i, ((first, second), d) in enumerate(zip(pairs, apart, strict=True))
     ]
+
+
+def _note(first: Profile, second: Profile, unlike: Mapping[tuple[str, str, str], str]) -> str:
+    if first.method != "corrected" or second.method != "corrected":
+        return ""
+    there, back = ((first.value, a.model, b.model) for a, b in ((first, second), (second, first)))
+    return unlike.get(there, unlike.get(back, ""))
 
 
 def net_difference(first: Profile, second: Profile) -> Difference:

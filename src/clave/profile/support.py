@@ -1,19 +1,22 @@
 """Whether the evaluator's error rates may be carried over to a run: what can be seen of it without labels.
 
     notes = unsupported(rows_of_all_models, known)
-    notes["model-a", "care"]        # "not supported: …", where it is in there
+    notes["model-a", "care"]                            # "not supported: …", where it is in there
+    unlike(rows_of_all_models, known)["care", "model-a", "model-b"]     # the same of a difference
 
 Error rates carry over where the evaluator sees, of the responses that people would label alike, what it saw of the labelled ones. Then
 all that it says of a run (verdicts and how sure they are, verdicts and how novel the responses) is a mixture of what it said of labelled
 rows of the three labels. Whether some mixture fits is a test of overidentification (Sargan 1958; Hansen 1982), made for every model
-and value, and for every model over all values. A break that leaves no trace in confidence and novelty cannot be seen: for that there are
+and value, and for every model over all values. Two models are held against one another in the same way: what the evaluator says of them may
+differ as mixtures do, and in nothing else. A break that leaves no trace in confidence and novelty cannot be seen: for that there are
 audits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import combinations
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,12 +29,29 @@ LEVEL = 0.01
 """Of the tests of one model."""
 _MATERIAL = 0.05
 """Share of verdicts that must lie elsewhere than any mixture has them: less moves no share by more, however sure it is."""
+_APART = 0.02
+"""The same of two models: less moves their difference by less than its interval is wide."""
 _CERTAIN = 0.95
 """Confidences above it count as equal: what was fitted on all labels is a little surer there than on a part of them, and no less right."""
 _PARTS = 3
 """Into how many equal parts the labelled rows of a verdict are split by confidence, and by novelty."""
 Seen = Literal["sure", "novel"]
 _SAID: dict[Seen, str] = {"sure": "how sure the verdicts are", "novel": "how novel the responses are"}
+
+
+class Misfit(NamedTuple):
+    """How far what was said lies from the nearest mixture."""
+
+    statistic: float
+    freedom: int
+    share: float
+    """Of the verdicts: those that lie elsewhere."""
+
+
+class _Mix(NamedTuple):
+    mix: Array
+    trials: float
+    """How many independent verdicts it is worth."""
 
 
 def unsupported(cells: Sequence[Rows], known: Known) -> dict[tuple[str, str], str]:
@@ -43,41 +63,100 @@ def unsupported(cells: Sequence[Rows], known: Known) -> dict[tuple[str, str], st
     """
     values = sorted(set(known.values))
     found: dict[tuple[str, str], str] = {}
-    for model in dict.fromkeys(cell.model for cell in cells):
-        own = [cell for cell in cells if cell.model == model and cell.value in values]
-        kinds: list[Seen] = ["sure", *(["novel"] if _has_novelty(known, own) else [])]  # type: ignore[list-item]
+    for own in _by_model(cells, values).values():
+        kinds = _kinds(known, own)
         for kind in kinds:
             misfits = [_misfit(cell, known, values.index(cell.value), kind) for cell in own]
-            for cell, note in _judged(own, misfits, LEVEL / len(kinds)):
-                found.setdefault((cell.model, cell.value), f"not supported: {_SAID[kind]} {note}")
+            told = _judged([cell.n for cell in own], misfits, LEVEL / len(kinds), _MATERIAL)
+            for i, where in told.items():
+                note = f"not supported: {_SAID[kind]} {where.format('is', 'no mixture of what it is on labelled rows')}"
+                found.setdefault((own[i].model, own[i].value), note)
     return found
 
 
-def _has_novelty(known: Known, cells: Sequence[Rows]) -> bool:
-    return known.novelty is not None and bool(cells) and all(c.novelty is not None and not np.isnan(c.novelty).any() for c in cells)
+def unlike(cells: Sequence[Rows], known: Known) -> dict[tuple[str, str, str], str]:
+    """(value, model, other model) -> why their difference is not supported, though each of the two may be.
+
+    Args:
+        cells: Of all models and values; pairs are named in their order.
+        known: The labelled rows.
+    """
+    values = sorted(set(known.values))
+    found: dict[tuple[str, str, str], str] = {}
+    for (first, own), (second, others) in combinations(_by_model(cells, values).items(), 2):
+        by_value = {cell.value: cell for cell in others}
+        both = [(cell, by_value[cell.value]) for cell in own if cell.value in by_value]
+        kinds = _kinds(known, [cell for pair in both for cell in pair])
+        for kind in kinds:
+            misfits = [_misfit_between(a, b, known, values.index(a.value), kind) for a, b in both]
+            told = _judged([a.n + b.n for a, b in both], misfits, LEVEL / len(kinds), _APART)
+            for i, where in told.items():
+                note = f"not supported: {_SAID[kind]} {where.format('differs between the two', 'by more than a mix of labels')}"
+                found.setdefault((both[i][0].value, first, second), note)
+    return found
 
 
-def _judged(cells: Sequence[Rows], misfits: Sequence[tuple[float, int, float]], level: float) -> list[tuple[Rows, str]]:
-    """Half of the level for all values together, half for each alone."""
+def _by_model(cells: Sequence[Rows], values: Sequence[str]) -> dict[str, list[Rows]]:
+    models = dict.fromkeys(cell.model for cell in cells)
+    return {model: [cell for cell in cells if cell.model == model and cell.value in values and cell.n] for model in models}
+
+
+def _kinds(known: Known, cells: Sequence[Rows]) -> list[Seen]:
+    """What can be tested: novelty where it is known of all."""
+    novel = known.novelty is not None and bool(cells) and all(c.novelty is not None and not np.isnan(c.novelty).any() for c in cells)
+    return ["sure", "novel"] if novel else ["sure"]
+
+
+def _judged(sizes: Sequence[int], misfits: Sequence[Misfit], level: float, material: float) -> dict[int, str]:
+    """Place -> how surely and where the test failed. Half of the level for all values together, half for each alone."""
     from scipy.stats import chi2
 
-    if not cells:
-        return []
-    n = np.array([cell.n for cell in cells], dtype=np.float64)
-    whole = chi2.sf(sum(m[0] for m in misfits), sum(m[1] for m in misfits))
-    share = float(np.average([m[2] for m in misfits], weights=n))
-    if whole < level / 2 and share > _MATERIAL:
-        note = f"is, over all values, no mixture of what it is on labelled rows (p = {whole:.1g}, {share:.0%} of verdicts lie elsewhere)"
-        return [(cell, note) for cell in cells]
-    return [
-        (cell, f"is no mixture of what it is on labelled rows (p = {p:.1g}, {m[2]:.0%} of the verdicts lie elsewhere)")
-        for cell, m in zip(cells, misfits, strict=True)
-        if (p := float(chi2.sf(m[0], m[1]))) < level / 2 / len(cells) and m[2] > _MATERIAL
-    ]
+    if not misfits:
+        return {}
+    whole = chi2.sf(sum(m.statistic for m in misfits), sum(m.freedom for m in misfits))
+    share = float(np.average([m.share for m in misfits], weights=sizes))
+    if whole < level / 2 and share > material:
+        return dict.fromkeys(range(len(misfits)), f"{{}}, over all values, {{}} (p = {whole:.1g}, {share:.0%} of verdicts lie elsewhere)")
+    alone = {i: float(chi2.sf(m.statistic, m.freedom)) for i, m in enumerate(misfits) if m.share > material}
+    return {
+        i: f"{{}} {{}} (p = {p:.1g}, {misfits[i].share:.0%} of the verdicts lie elsewhere)"
+        for i, p in alone.items()
+        if p < level / 2 / len(misfits)
+    }
 
 
-def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> tuple[float, int, float]:
-    """The test's statistic, its degrees of freedom, and the share of verdicts that lie elsewhere than the nearest mixture has them."""
+def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> Misfit:
+    """Of one model with the labelled rows."""
+    rates, covariance, seen = _split(cell, known, at, kind)
+    shares = likeliest(seen.mix, rates)
+    varies = multinomial(shares @ rates) / seen.trials + np.einsum("y,yfg->fg", shares**2, covariance)
+    shares = _nearest(seen.mix, rates, varies)
+    return _misfit_of(seen.mix - shares @ rates, varies, rates)
+
+
+def _misfit_between(first: Rows, second: Rows, known: Known, at: int, kind: Seen) -> Misfit:
+    """Of two models with one another: what they differ by must come of their labels alone.
+
+    That the rates are known from few labels matters less here: both models have the same, and only as much of them counts as the shares
+    of labels differ.
+    """
+    rates, covariance, one = _split(first, known, at, kind)
+    other = _split(second, known, at, kind)[2]
+    shares = [likeliest(seen.mix, rates) for seen in (one, other)]
+    varies = sum(multinomial(p @ rates) / seen.trials for p, seen in zip(shares, (one, other), strict=True))
+    varies = varies + np.einsum("y,yfg->fg", (shares[0] - shares[1]) ** 2, covariance)
+    towards = np.array([[1.0, 0.0, -1.0], [0.0, 1.0, -1.0]]) @ rates  # differences of shares sum to zero
+    inverse, apart = np.linalg.pinv(varies, hermitian=True), one.mix - other.mix
+    moved = np.linalg.lstsq(towards @ inverse @ towards.T, towards @ inverse @ apart, rcond=None)[0]
+    return _misfit_of(apart - moved @ towards, varies, rates)
+
+
+def _misfit_of(gap: Array, varies: Array, rates: Array) -> Misfit:
+    return Misfit(float(gap @ np.linalg.pinv(varies, hermitian=True) @ gap), rates.shape[1] - 3, float(np.abs(gap).sum() / 2))
+
+
+def _split(cell: Rows, known: Known, at: int, kind: Seen) -> tuple[Array, Array, _Mix]:
+    """P(part of a verdict | label) on labelled rows with the covariance of each row, and how a model's verdicts mix of such parts."""
     said = known.probabilities.argmax(axis=1)
     if kind == "sure":
         labelled, here = (np.minimum(p.max(axis=1), _CERTAIN) for p in (known.probabilities, cell.probabilities))
@@ -92,13 +171,8 @@ def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> tuple[float, int, 
         here_kind[cell.codes == code] = _PARTS * code + np.searchsorted(cuts, here[cell.codes == code])
     rates, covariance = lent_rates(outcome_counts(known, labelled_kind, kinds), at)
     outcomes = np.eye(kinds)[here_kind]
-    mix = outcomes.mean(axis=0)
     trials = independent_trials(outcomes, np.unique(cell.scenarios, return_inverse=True)[1])
-    shares = likeliest(mix, rates)
-    varies = multinomial(shares @ rates) / trials + np.einsum("y,yfg->fg", shares**2, covariance)
-    shares = _nearest(mix, rates, varies)
-    gap = mix - shares @ rates
-    return float(gap @ np.linalg.pinv(varies, hermitian=True) @ gap), kinds - 3, float(np.abs(gap).sum() / 2)
+    return rates, covariance, _Mix(outcomes.mean(axis=0), trials)
 
 
 def _nearest(mix: Array, rates: Array, varies: Array) -> Array:

@@ -16,6 +16,7 @@ from clave.profile.comparing import differences
 from clave.profile.known import known_of
 from clave.profile.study import Finding, findings
 from clave.profile.study import Verdicts as Collected
+from clave.profile.support import unlike
 from clave.records import Usage
 from clave.report.examples import Examples
 from clave.report.listing import Listed
@@ -100,10 +101,11 @@ def runs_page(
     audits = read_audits(audit, run.collected.rows()) if audit is not None else Audits()
     found = findings(run.collected, known=known, audits=audits, these=these)
     found = sorted(found, key=lambda f: order.get(f.value, len(order)))
-    apart = differences([f.best for f in found])
+    several = len(run.models) > 1
+    apart = differences([f.best for f in found], unlike(run.collected.rows(), known) if several and known is not None else None)
     sections = [
         profile_section(found, names, these=these),
-        models_section(found, apart, names) if len(run.models) > 1 else None,
+        models_section(found, apart, names) if several else None,
         _examples_section(run, found, names),
         run.listed.section(names),
         run.missing.section(names),

@@ -62,14 +62,16 @@ def _levels(supported: Sequence[Finding], names: Mapping[str, str]) -> str:
 
 def _compared(found: Sequence[Finding], differences: Sequence[ModelDifference], models: Sequence[str], names: Mapping[str, str]) -> str:
     """On several models: how many differences are clear, and the largest of them."""
-    clear = [d for d in differences if d.clear]
+    clear, compared = [d for d in differences if d.clear], sum(not d.note for d in differences)
+    if not compared and differences:
+        return f"{len(models)} models side by side: none of their differences can be claimed ({differences[0].note})."
     if not clear:
-        return f"{len(models)} models side by side: no difference between them is clear, of {len(differences):,} compared."
+        return f"{len(models)} models side by side: no difference between them is clear, of {compared:,} compared."
     top = max(clear, key=lambda d: abs(d.difference.value or 0))
     nets = {f.model: f.best.net.value or 0 for f in found if f.value == top.value}
     said = ", ".join(f"{_signed(nets[m])} for {short(m, 40)}" for m in (top.first, top.second))
     return (
-        f"{len(models)} models side by side: {len(clear):,} of {len(differences):,} differences are clear. "
+        f"{len(models)} models side by side: {len(clear):,} of {compared:,} differences are clear. "
         f"The largest is on {_name(top.value, names)} (net adherence {said})."
     )
 
@@ -134,7 +136,7 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
     letter = dict(zip(models, ascii_uppercase if len(models) <= 26 else map(str, count(1)), strict=False))
     nets = {(f.model, f.value): f.best.net for f in found if f.best.supported}
     clear: dict[str, list[str]] = {}
-    compared = Counter(d.value for d in differences)
+    compared = Counter(d.value for d in differences if not d.note)
     for d in differences:
         above, below = (d.first, d.second) if (d.difference.value or 0) > 0 else (d.second, d.first)
         clear.setdefault(d.value, []).extend([f"{letter[above]} > {letter[below]}"] * d.clear)
@@ -154,15 +156,23 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
     more = Table(
         "Differences of net adherence, surest first" + (f": 200 of {len(differences):,}" if len(differences) > 200 else ""),
         ("Value", "First", "Second", "First − second", "p (Holm)", "Clear"),
-        tuple((names.get(d.value, d.value), d.first, d.second, d.difference, d.p_holm, "yes" if d.clear else "no") for d in surest),
+        tuple(
+            (names.get(d.value, d.value), d.first, d.second, *((None, None, d.note) if d.note else (d.difference, d.p_holm, _yes(d.clear))))
+            for d in surest
+        ),
     )
     text = (
         "Letters are the models at the head of the columns. A > B: A adheres to the value more, or opposes it less, than chance and the "
-        "evaluator's errors explain. Every two models are compared on every value on which both figures are rectified or corrected; "
-        f"clear is p < {CLEAR} after Holm's correction for all {len(differences):,} comparisons. "
+        "evaluator's errors explain. Every two models are compared on every value on which both figures are rectified or corrected, and "
+        "where both are corrected, only if the evaluator does not seem to err otherwise on one than on the other; "
+        f"clear is p < {CLEAR} after Holm's correction for all {compared.total():,} comparisons. "
         "“None” does not say that the models are alike: with few responses a difference can stay hidden."
     )
     return Section("models", "Models side by side", text, defines=True, tables=(table,), more=(more,) if differences else ())
+
+
+def _yes(it: bool) -> str:
+    return "yes" if it else "no"
 
 
 def _signed(number: float) -> str:
