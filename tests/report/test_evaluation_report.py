@@ -86,7 +86,7 @@ def test_failures_are_in_no_share_and_are_counted():
     missing = next(s for s in page.sections if s.id == "missing")
     assert missing.tables[0].rows == (("failed", "cut off", 2),)
     fact = next(f for f in page.facts if f.name == "Without a verdict")
-    assert (fact.value, fact.note) == ("2", "5 %: 2 failed")
+    assert (fact.value, fact.note) == ("2 (5 %)", "2 failed")
 
 
 def test_counted_models_are_never_compared():
@@ -101,10 +101,10 @@ def test_audited_models_stand_side_by_side_with_corrected_differences(tmp_path):
     verdicts, responses = made()
     page = evaluation_page(verdicts, responses=responses, audit=audited(tmp_path / "labels.jsonl", responses, verdicts))
     section = next(s for s in page.sections if s.id == "models")
-    assert [row[:2] for row in section.tables[0].rows] == [("care", "A > B"), ("fairness", "none")]
-    assert section.tables[0].columns == ("Value", "Clear differences", "A: a", "B: b")
+    assert [row[:2] for row in section.tables[0].rows] == [("care", "a > b"), ("fairness", "none")]
+    assert section.tables[0].columns == ("Value", "Clear differences", "a", "b")
     assert page.lead.startswith(
-        "2 models side by side: 1 of 2 differences are clear. The largest is on care (net adherence +0.33 for a, −1.00 for b)."
+        "On care, a and b differ most: their net adherence is +0.33 and −1.00. Of 2 differences between 2 models, 1 is clear."
     )
     assert "rectified by people's labels" in page.lead
     rows = {row[0]: row for row in section.more[0].rows}

@@ -4,11 +4,10 @@ counted again by hand."""
 import json
 from random import Random
 
-import numpy as np
 import pytest
 
 from clave.records import Response, Verdict
-from clave.report.drawing import LABEL_COLOURS, short
+from clave.report.drawing import LABEL_COLOURS, saved_in
 from clave.report.evaluation import evaluation_page
 from clave.values import ValueSystem
 
@@ -69,7 +68,7 @@ def audit_of(verdicts, path):
 @pytest.fixture(scope="module", params=PAGES)
 def drawn(request, tmp_path_factory):
     """Models, the page, and the axes of every drawing by its name."""
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: no figures are saved")
     axes = {}
 
     def keep(figure, name, alt):
@@ -77,7 +76,7 @@ def drawn(request, tmp_path_factory):
         return "<svg></svg>"
 
     models = PAGES[request.param]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, saved_in(tmp_path_factory.mktemp("figures")):
         patch.setattr("clave.report.profile_figures.to_svg", keep)
         verdicts, responses = verdicts_of(models)
         audit = audit_of(verdicts, tmp_path_factory.mktemp("audit") / "labels.jsonl")
@@ -176,27 +175,26 @@ def test_numbers_of_verdicts_stand_beside_the_bars(drawn):
     assert nothing == {y for key, y in at.items() if key not in known}
 
 
-def test_the_radar_draws_what_is_claimed_and_breaks_where_nothing_is(drawn):
-    models, page, axes = drawn
-    own, expected = axes["profile-radar"], shown(models, page)
-    assert ticks(own.get_xticklabels()) == [short(name, 16) for name in NAMES]
-    angles = 2 * np.pi * np.arange(10) / 10
-    assert own.get_xticks() == pytest.approx(angles)
-    around = [line for line in own.lines if len(line.get_xdata()) == 11]
-    assert len(around) == len(models)
-    for model, line in zip(models, around, strict=True):
-        corners = [expected.get((model, v), (np.nan,))[0] for v in [*VALUES, VALUES[0]]]
-        assert line.get_ydata() == pytest.approx(corners, nan_ok=True)
-        marks = {}
-        for one in own.lines:
-            if one.get_color() == line.get_color() and one.get_linestyle() == "None":
-                hollow = one.get_markerfacecolor() == "none"
-                marks |= {round(float(x), 6): (pytest.approx(float(y)), hollow) for x, y in zip(*one.get_data(), strict=True)}
-        assert marks == {
-            round(angles[i], 6): (expected[model, v][0], bool(expected[model, v][1] <= 0 <= expected[model, v][2]))
-            for i, v in enumerate(VALUES)
-            if (model, v) in expected
-        }
+def test_the_page_s_chart_says_what_the_numbers_say(drawn):
+    models, page, _ = drawn
+    chart, expected, known = page.sections[0].figures[0].chart, shown(models, page), counted(models)
+    assert [row.name for row in chart.rows] == NAMES
+    assert (chart.low, chart.high, chart.at(-1), chart.at(0), chart.at(1)) == (-1, 1, 0, 50, 100)
+    assert chart.lacks
+    for value, row in zip(VALUES, chart.rows, strict=True):
+        assert [bar.name for bar in row.bars] == (models if len(models) > 1 else [""])
+        for model, bar in zip(models, row.bars, strict=True):
+            key, letters = (model, value), VERDICTS[model][value]
+            numbers = expected.get(key)
+            assert bar.net == (numbers and (numbers[1], numbers[0], numbers[2]))
+            assert bar.counted == (pytest.approx(known[key]) if key in known else None)
+            assert bar.without == ("" if numbers else "nothing is claimed" if key in known else "no response bears on it")
+            assert dict(bar.parts) == {name: letters.count(x) for x, name in MEANS.items() if x in letters}
+            assert bar.total == len(letters)
+            if len(models) == 1 and numbers:
+                assert bar.colour == ("adhere" if numbers[0] >= 0 else "oppose")
+    colours = {bar.colour for row in chart.rows for bar in row.bars}
+    assert colours == ({"s0", "s1"} if len(models) == 2 else {"adhere", "oppose"})
 
 
 def test_mix_is_that_of_the_verdicts(drawn):
@@ -225,7 +223,7 @@ def test_models_stand_side_by_side_as_the_verdicts_say(drawn):
                 value = expected.get((model, VALUES[NAMES.index(name)]))
                 assert (cell.value if cell is not None else None) == (value[0] if value else None)
         clear = {name: said for name, said, *_ in section.tables[0].rows if said not in ("none", "not compared")}
-        assert clear == {"Self-direction": "A > B", "Achievement": "B > A"}
+        assert clear == {"Self-direction": "first/model > second", "Achievement": "second > first/model"}
         rows = {row[0]: row for row in section.more[0].rows}
         assert set(rows) == {NAMES[VALUES.index(v)] for v in VALUES if all((m, v) in expected for m in models)}
         for name, *_, apart, p, said in section.more[0].rows:

@@ -69,15 +69,20 @@ def can_draw() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
+def saving() -> bool:
+    """Whether figures are saved as files of their own."""
+    return _FOLDER.get() is not None
+
+
 @contextlib.contextmanager
-def canvas(width: float, height: float, *, polar: bool = False) -> Iterator[Any]:
+def canvas(width: float, height: float) -> Iterator[Any]:
     """Axes of a new figure, sizes in inches; the figure is not known to pyplot, so nothing has to be closed."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.add_subplot(projection="polar" if polar else None)
+        yield figure.add_subplot()
 
 
 @contextlib.contextmanager

@@ -158,7 +158,7 @@ def _facts(run: _Seen, audits: Audits) -> tuple[Fact, ...]:
         Fact("Responses", f"{len(run.ids):,}"),
         Fact("Values", f"{len(values):,}"),
         Fact("Verdicts", f"{given:,}", f"of {given + without:,} asked for"),
-        Fact("Without a verdict", f"{without:,}", f"{_percent(without / (given + without))}: {parts}" if without else ""),
+        Fact("Without a verdict", f"{without:,}" + (f" ({_percent(without / (given + without))})" if without else ""), parts),
     ]
     if len(run.models) > 1:
         facts.insert(0, Fact("Models", f"{len(run.models):,}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clave.records import LABELS
 from clave.scoring.statistics import Difference, Estimate
 from clave.text.plain import clean
 
@@ -25,6 +26,60 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """What is known of one model on one value."""
+
+    name: str
+    """The model; empty where there is only one."""
+    colour: str
+    """Its class in the style sheet."""
+    net: tuple[float, float, float] | None
+    """Low end, value and high end of net adherence; None where nothing is claimed."""
+    counted: float | None
+    """Net adherence of the verdicts as they are."""
+    without: str
+    """Why there is no `net`."""
+    parts: tuple[tuple[str, int], ...]
+    """Verdicts by label, then by status; only what there is."""
+
+    @property
+    def total(self) -> int:
+        return sum(n for _, n in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class BarRow:
+    """One value, a bar for each model."""
+
+    name: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChart:
+    """Net adherence with intervals on one axis, which the page draws itself."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    rows: tuple[BarRow, ...]
+
+    @property
+    def claims(self) -> bool:
+        """Whether there is an estimate, and not counts alone."""
+        return any(bar.net for row in self.rows for bar in row.bars)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether some verdict has no label."""
+        return any(name not in LABELS for row in self.rows for bar in row.bars for name, _ in bar.parts)
+
+    def at(self, net: float) -> float:
+        """Where a figure stands, in percent of the axis."""
+        return round(100 * (net - self.low) / (self.high - self.low), 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A drawing, with the table that says the same."""
 
@@ -34,7 +89,9 @@ class Figure:
     table: Table
     wide: bool = False
     folded: bool = False
-    """It says what another drawing says: folded away until it is opened."""
+    """It says what another figure says: folded away until it is opened."""
+    chart: ProfileChart | None = None
+    """In place of a drawing: what the page draws itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +208,8 @@ def cell_text(cell: Cell) -> str:
         case int():
             return f"{cell:,}"
     return f"{cell:,.4f}" if 0 < abs(cell) < 0.1 else f"{cell:,.2f}" if cell else "0"
+
+
+def signed(net: float) -> str:
+    """Net adherence as people read it: +0.42, −1.00."""
+    return f"{net:+.2f}".replace("-", "−")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import count
-from string import ascii_uppercase
 
 from clave.profile.comparing import CLEAR, ModelDifference
 from clave.profile.estimates import Method, Quantity
@@ -17,8 +15,9 @@ from clave.profile.study import Finding
 from clave.records import LABELS
 from clave.report.drawing import short
 from clave.report.missing import STATUSES
-from clave.report.page import Cell, Figure, Section, Table
-from clave.report.profile_figures import label_mix, profile_bars, profile_radar
+from clave.report.page import Cell, Figure, Section, Table, signed
+from clave.report.profile_chart import profile_chart
+from clave.report.profile_figures import label_mix, profile_bars
 
 METHOD: dict[Method, str] = {
     "rectified": "rectified by people's labels on a random sample of these responses",
@@ -66,13 +65,14 @@ def _compared(found: Sequence[Finding], differences: Sequence[ModelDifference], 
     if not compared and differences:
         return f"{len(models)} models side by side: none of their differences can be claimed ({differences[0].note})."
     if not clear:
-        return f"{len(models)} models side by side: no difference between them is clear, of {compared:,} compared."
+        return f"No difference between the {len(models)} models is clear, of {compared:,} compared."
     top = max(clear, key=lambda d: abs(d.difference.value or 0))
     nets = {f.model: f.best.net.value or 0 for f in found if f.value == top.value}
-    said = ", ".join(f"{_signed(nets[m])} for {short(m, 40)}" for m in (top.first, top.second))
+    first, second = sorted((top.first, top.second), key=lambda m: -nets[m])
     return (
-        f"{len(models)} models side by side: {len(clear):,} of {compared:,} differences are clear. "
-        f"The largest is on {_name(top.value, names)} (net adherence {said})."
+        f"On {_name(top.value, names)}, {short(first, 40)} and {short(second, 40)} differ most: their net adherence is "
+        f"{signed(nets[first])} and {signed(nets[second])}. Of {compared:,} differences between {len(models)} models, "
+        f"{len(clear):,} {'is' if len(clear) == 1 else 'are'} clear."
     )
 
 
@@ -107,19 +107,11 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
     )
     mix = Table("Verdicts by label", (*head, *said), tuple((*first(f), *counts(f)) for f in found))
     own = dict(names)
-    figures = [
-        Figure(
-            "bars",
-            "Net adherence per value; lines are 95 % intervals, hollow marks what was counted, n is how many verdicts there are",
-            profile_bars(found, own),
-            net,
-        ),
-        Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(found, own), mix),
-    ]
-    if any(f.best.supported for f in found) and 5 <= len({f.value for f in found}) <= 24:
-        gap = "" if all(f.best.supported for f in found) else "; a gap: nothing is claimed"
-        caption = f"The same as a radar. Outside the grey circle: adheres. Hollow: the interval reaches 0{gap}"
-        figures.append(Figure("radar", caption, profile_radar(found, own), net, folded=True))
+    caption = "Net adherence of each value, with 95 % intervals, and what the verdicts were"
+    figures = (
+        Figure("bars", caption, profile_bars(found, own), net, wide=True, chart=profile_chart(found, own)),
+        Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(found, own), mix, folded=True),
+    )
     over = "just these responses" if these else "scenarios like these"
     text = (
         "Net adherence is the share of responses that adhere to a value minus the share that oppose it, of those that bear on it, as "
@@ -127,22 +119,21 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
         "interval covers the draw of scenarios and, where the method is rectified or corrected, the evaluator's errors. Where it reaches "
         "0, neither side is clear. Counted verdicts claim nothing."
     )
-    return Section("profile", "Value profile", text, defines=True, figures=tuple(figures), more=(shares,))
+    return Section("profile", "Value profile", text, defines=True, figures=figures, more=(shares,))
 
 
 def models_section(found: Sequence[Finding], differences: Sequence[ModelDifference], names: Mapping[str, str]) -> Section:
     """Models side by side, and which differences between them are clear."""
     models = list(dict.fromkeys(f.model for f in found))
-    letter = dict(zip(models, ascii_uppercase if len(models) <= 26 else map(str, count(1)), strict=False))
     nets = {(f.model, f.value): f.best.net for f in found if f.best.supported}
     clear: dict[str, list[str]] = {}
     compared = Counter(d.value for d in differences if not d.note)
     for d in differences:
         above, below = (d.first, d.second) if (d.difference.value or 0) > 0 else (d.second, d.first)
-        clear.setdefault(d.value, []).extend([f"{letter[above]} > {letter[below]}"] * d.clear)
+        clear.setdefault(d.value, []).extend([f"{short(above)} > {short(below)}"] * d.clear)
     table = Table(
         "Net adherence side by side",
-        ("Value", "Clear differences", *(f"{letter[m]}: {short(m, 40)}" for m in models)),
+        ("Value", "Clear differences", *(short(m, 40) for m in models)),
         tuple(
             (
                 names.get(value, value),
@@ -162,8 +153,8 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
         ),
     )
     text = (
-        "Letters are the models at the head of the columns. A > B: A adheres to the value more, or opposes it less, than chance and the "
-        "evaluator's errors explain. Every two models are compared on every value on which both figures are rectified or corrected, and "
+        "“a > b” says that model a adheres to the value more than b, or opposes it less, by more than chance and the evaluator's errors "
+        "explain. Every two models are compared on every value on which both figures are rectified or corrected, and "
         "where both are corrected, only if the evaluator does not seem to err otherwise on one than on the other; "
         f"clear is p < {CLEAR} after Holm's correction for all {compared.total():,} comparisons. "
         "“None” does not say that the models are alike: with few responses a difference can stay hidden."
@@ -173,10 +164,6 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
 
 def _yes(it: bool) -> str:
     return "yes" if it else "no"
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.2f}".replace("-", "−")
 
 
 def _capital(text: str) -> str:

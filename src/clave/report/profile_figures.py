@@ -1,14 +1,13 @@
-"""The drawings of a value profile: bars with intervals, a radar, and the mix of labels."""
+"""The drawings of a value profile for papers and slides: bars with intervals, and the mix of labels. The page draws its own chart."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from clave.profile.study import Finding
-from clave.report.drawing import GRID, INK, LABEL_COLOURS, MARKERS, SERIES, can_draw, canvas, short, to_svg
+from clave.report.drawing import GRID, INK, LABEL_COLOURS, MARKERS, SERIES, canvas, saving, short, to_svg
 
 _MIX = {**LABEL_COLOURS, "abstained": "#dcb869", "refused": "#b8801f", "failed": "#7a5212"}
 """Colours of labels, and of what has none."""
@@ -18,7 +17,7 @@ _ZERO = "#808896"
 def profile_bars(rows: Sequence[Finding], names: dict[str, str]) -> str:
     """Net adherence per value, a bar per model, with its interval and how many verdicts are behind it; hollow marks are the counts."""
     models, values = _axes_of(rows)
-    if not can_draw():
+    if not saving():
         return ""
     many = len(models) > 1
     step = 0.7 / len(models)
@@ -71,45 +70,10 @@ def _reach(rows: Sequence[Finding]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def profile_radar(rows: Sequence[Finding], names: dict[str, str]) -> str:
-    """The same around a circle; values of which nothing is claimed break the line, marks of what is not clear are hollow."""
-    models, values = _axes_of(rows)
-    if not can_draw():
-        return ""
-    angles = np.linspace(0, 2 * np.pi, len(values), endpoint=False)
-    with canvas(4.3, 3.1 + 0.17 * math.ceil(len(models) / _columns(models)), polar=True) as axes:
-        for m, model in enumerate(models):
-            own = {r.value: r for r in rows if r.model == model}
-            net = [own[v].best.net.value if v in own and own[v].best.supported else None for v in values]
-            around = np.array([*net, net[0]], dtype=np.float64)
-            colour = SERIES[m % len(SERIES)]
-            axes.plot([*angles, angles[0]], around, color=colour, linewidth=1.8)
-            marks = {"marker": MARKERS[m % len(MARKERS)], "color": colour, "linestyle": "none"}
-            for clear, fill in ((True, colour), (False, "none")):
-                at = [i for i, v in enumerate(values) if v in own and net[i] is not None and own[v].clear == clear]
-                axes.plot(angles[at], around[at], markerfacecolor=fill, markersize=4.5 if clear else 5.5, **marks)
-            axes.plot([], [], label=short(model, 30), markersize=4.5, **{**marks, "linestyle": "-"})
-            if not np.isnan(around).any():
-                axes.fill([*angles, angles[0]], around, color=colour, alpha=0.13)
-        axes.plot(np.linspace(0, 2 * np.pi, 200), np.zeros(200), color=_ZERO, linewidth=0.9)
-        axes.set(ylim=(-1, 1), theta_zero_location="N", theta_direction=-1)
-        axes.set_yticks([-0.5, 0, 0.5, 1], ["−.5", "0", ".5", "1"], fontsize=8)
-        axes.set_xticks(angles, [short(names.get(v, v), 16) for v in values])
-        for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
-            side = np.sin(angle)
-            label.set_horizontalalignment("center" if abs(side) < 0.2 else "left" if side > 0 else "right")
-        axes.tick_params(axis="x", pad=2)
-        axes.grid(visible=True)
-        axes.spines["polar"].set_visible(False)
-        if len(models) > 1:
-            axes.figure.legend(loc="outside lower left", ncols=_columns(models))
-        return to_svg(axes.figure, "profile-radar", "Net adherence per value, around a circle")
-
-
 def label_mix(rows: Sequence[Finding], names: dict[str, str]) -> str:
     """Shares of adhere, oppose, unrelated, and of what has no label, per value (over all models)."""
     _, values = _axes_of(rows)
-    if not can_draw():
+    if not saving():
         return ""
     total = np.array([sum(_asked(r) for r in rows if r.value == v) for v in values])
     with canvas(4.3, 1.15 + 0.32 * len(values)) as axes:

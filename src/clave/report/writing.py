@@ -20,7 +20,7 @@ from typing import Any
 
 from clave.errors import InputError
 from clave.report.latex import to_tex
-from clave.report.page import Card, Listing, Page, Table, cell_text
+from clave.report.page import Card, Listing, Page, Table, cell_text, signed
 from clave.scoring.statistics import Difference, Estimate
 from clave.text.plain import clean, csv_cell, markdown
 
@@ -54,7 +54,7 @@ def to_html(page: Page) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("clave.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"clean": clean, "cell": cell_text, "numeric": lambda c: not isinstance(c, str)}
+    environment.filters |= {"clean": clean, "cell": cell_text, "numeric": lambda c: not isinstance(c, str), "signed": signed}
     templates = resources.files("clave.report") / "templates"
     style = (templates / "page.css").read_text(encoding="utf-8")
     script = (templates / "verdicts.js").read_text(encoding="utf-8") if any(s.listing for s in page.sections) else ""
@@ -77,7 +77,7 @@ def to_json(page: Page) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False, default=_record).encode("utf-8", "replace").decode() + "\n"
 
 
-_LOOKS = frozenset({"svg", "wide", "dense", "folded", "defines", "listing", "link"})
+_LOOKS = frozenset({"svg", "wide", "dense", "folded", "chart", "defines", "listing", "link"})
 """What only HTML needs."""
 
 
