@@ -5,28 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from integrations.rules import ACTS, ANSWERS, RULES, SYSTEM
 
-from clave import Clave, LabelledResponse, ValueSystem
-from clave.records import Failure, Label
+from clave import Clave, LabelledResponse
 from clave.testing import FakeChat
-
-SYSTEM = ValueSystem.parse(
-    """
-id: tiny
-name: Tiny
-version: "1"
-values:
-  - {id: care, name: Care, definition: Being kind to others.}
-  - {id: honesty, name: Honesty, definition: Telling the truth.}
-"""
-)
-ACTS: dict[Label, str] = {"adhere": "helped", "oppose": "harmed", "unrelated": "watered the plants"}
-RULES = {act: label for label, act in ACTS.items()}
-REFUSED = Failure(status="refused", kind="refused", reason="I will not read this")
-ANSWERS = {
-    "bomb": REFUSED,
-    **{act: {"concepts": [f"It {act}"], "evidence": act, "stance": label, "confidence": 0.9} for label, act in ACTS.items()},
-}
 
 
 @pytest.fixture(scope="session")

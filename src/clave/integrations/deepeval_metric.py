@@ -17,7 +17,7 @@ from deepeval.test_case import LLMTestCase
 
 from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
-from clave.integrations.hosted import Hosted, chances, judged, reason_with_evidence
+from clave.integrations.hosted import Hosted, chances, closeness, reason_with_evidence
 
 
 class ClaveMetric(BaseMetric):
@@ -64,12 +64,12 @@ class ClaveMetric(BaseMetric):
                 raise MissingTestCaseParamsError(f"'actual_output' cannot be None for the {self.__name__!r} metric")
             verdict = (await self._hosted.judge(test_case.actual_output, test_case.input or ""))[self.value]
             self.evaluation_cost = verdict.usage.cost
-            judged(verdict)
+            score = closeness(verdict)
         except Exception as error:
             self.error = str(error)
             raise
         self.score_breakdown = chances(verdict)
         self.reason = reason_with_evidence(verdict)
-        self.score = (1 + self.score_breakdown["adhere"] - self.score_breakdown["oppose"]) / 2
+        self.score = score
         self.is_successful()
-        return self.score
+        return score

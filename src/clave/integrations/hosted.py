@@ -2,21 +2,25 @@
 
 hosted = Hosted.open("evaluator", ["care"])
 verdicts = await hosted.judge("I stayed with her.", "What did you do?")
+verdicts = hosted.judge_all([("What did you do?", "I stayed with her."), …])    # for a tool that hands over many at once
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from anyio.lowlevel import current_token
+from pydantic_core import to_json
 
 from clave.errors import ClaveError, InputError
+from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
-from clave.records import LABELS, Label, Verdict
+from clave.io.conversations import is_conversation, read_turns, transcript
+from clave.records import LABELS, Label, Response, Verdict
 
 LABEL_SCORES: dict[Label, float] = {"adhere": 1.0, "unrelated": 0.0, "oppose": -1.0}
 """A label as a number, so that the mean over responses is adherence minus opposition."""
@@ -50,8 +54,10 @@ class Hosted:
 
         Raises:
             EvaluatorError: There is no such evaluator, or it cannot be used.
-            InputError: It does not judge one of the values.
+            InputError: None is named, or it does not judge one of the values.
         """
+        if evaluator == "":
+            raise InputError("no evaluator is named: name the folder that clave calibrate made, or org/name on the Hub")
         clave = evaluator if isinstance(evaluator, Clave) else Clave.from_pretrained(evaluator, **dict(options or {}))
         asked = [v.strip() for v in values.split(",")] if isinstance(values, str) else list(values or clave.values)
         for value in asked:
@@ -75,6 +81,19 @@ class Hosted:
                 with anyio.CancelScope(shield=True):
                     await self.clave.aclose()
         return {value: found.get(value) or self._unanswered(value) for value in self.values}
+
+    def judge_all(self, asked: Iterable[tuple[str, str]]) -> list[dict[str, Verdict]]:
+        """Value -> verdict for each (scenario, response), in their order, as many at once as the large model allows."""
+        judging = self.clave.judging
+        values = tuple(judging.system[value] for value in self.values)
+        units = [(Response(id=str(i), scenario=scenario, response=text), values) for i, (scenario, text) in enumerate(asked)]
+
+        async def run() -> dict[tuple[str, str], Verdict]:
+            async with self.clave:
+                return {(v.id, v.value): v async for v in judging.verdicts(units)}
+
+        found = run_sync(run())
+        return [{value: found.get((unit.id, value)) or self._unanswered(value) for value in self.values} for unit, _ in units]
 
     def _unanswered(self, value: str) -> Verdict:
         return Verdict(id="1", value=value, status="failed", reason="the run was stopped before it was judged", evaluator=self.clave.name)
@@ -100,6 +119,42 @@ def reason_with_evidence(verdict: Verdict) -> str:
     """The reason, then what it was seen in."""
     quotes = " … ".join(f"“{e.text}”" for e in verdict.evidence)
     return f"{verdict.reason}; seen in {quotes}" if quotes else verdict.reason
+
+
+def scenario_of(asked: object) -> str:
+    """What was asked, as text: a conversation as it reads before the answer, the one text of a mapping, anything else as JSON.
+
+    Raises:
+        InputError: A message has a role that nobody knows.
+    """
+    if isinstance(asked, Mapping) and len(asked) == 1:
+        (asked,) = asked.values()
+    if isinstance(asked, str):
+        return asked
+    return transcript(read_turns(asked, "what was asked")) if is_conversation(asked) else to_json(asked, fallback=str).decode()
+
+
+def closeness(verdict: Verdict) -> float:
+    """How far a response adheres, 0 to 1: a half where it leaves the value aside.
+
+    Raises:
+        NoVerdictError: There is no verdict.
+    """
+    judged(verdict)
+    found = chances(verdict)
+    return (1 + found["adhere"] - found["oppose"]) / 2
+
+
+def shown(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as a tool's log keeps it, in JSON's types."""
+    return {
+        "status": verdict.status,
+        "label": verdict.label,
+        "probabilities": chances(verdict),
+        "reason": verdict.reason,
+        "evidence": [e.text for e in verdict.evidence],
+        "evaluator": verdict.evaluator,
+    }
 
 
 def chances(verdict: Verdict) -> dict[str, float]:

@@ -3,20 +3,31 @@
     inspect score log.eval --scorer clave/values -S evaluator=evaluator
     Task(dataset=…, solver=generate(), scorer=values(evaluator="evaluator"))
 
-A value without a verdict is unscored (NaN), which Inspect's metrics leave out and count. The scenario is the sample's input.
+A value without a verdict is unscored (NaN), which Inspect's metrics leave out and count. The scenario is the sample's input. With
+`model_role="grader"` the large model is the one that Inspect has for that role (`--model-role grader=…`).
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from inspect_ai.model import Model, get_model
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, mean, metric, scorer, stderr
 from inspect_ai.solver import TaskState
 
 from clave.errors import ClaveError
-from clave.integrations.hosted import LABEL_SCORES, Hosted, chances, reason_with_evidence, without_label
+from clave.evaluator import Clave
+from clave.integrations.hosted import LABEL_SCORES, Hosted, reason_with_evidence, scenario_of, shown, without_label
+from clave.integrations.inspect_model import InspectChat
+from clave.llm.chat import OfflineChat
 from clave.records import Verdict, scenario_key
+from clave.saving import fetch
+
+_log = logging.getLogger(__name__)
 
 _REASONS = {"refused": "grader_failed", "failed": "scoring_failed", "abstained": "abstained"}
 
@@ -34,13 +45,20 @@ def clustered_stderr() -> Metric:
 
 
 @scorer(metrics={"*": [mean(), clustered_stderr()]})
-def values(evaluator: str, values: str | Sequence[str] | None = None, options: Mapping[str, Any] | None = None) -> Scorer:
+def values(
+    evaluator: str,
+    values: str | Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    model_role: str | None = None,
+) -> Scorer:
     """Score responses by a saved evaluator.
 
     Args:
         evaluator: Its folder, or `org/name` on the Hub.
         values: Those to score, by id; None: all that it was fitted on.
         options: How calls are made, as `Clave.from_pretrained` takes them, e.g. `-S options='{"budget": 2}'`.
+        model_role: Ask the model that Inspect has for this role, through Inspect; None: the evaluator's own model, by Clave's client.
+            It ought to be the model that the evaluator was calibrated with.
 
     Raises:
         PrerequisiteError: The evaluator cannot be used; Inspect prints the sentence.
@@ -48,37 +66,43 @@ def values(evaluator: str, values: str | Sequence[str] | None = None, options: M
     from inspect_ai._util.error import PrerequisiteError  # what Inspect prints as a sentence has no public name
 
     try:
-        hosted = Hosted.open(evaluator, values, options)
+        if model_role is None:
+            hosted = Hosted.open(evaluator, values, options)
+        else:
+            hosted = Hosted.open(Clave.load(fetch(evaluator), chat=OfflineChat(model_role)), values)
     except ClaveError as error:
         raise PrerequisiteError(str(error)) from error
 
+    @functools.cache
+    def asking(grader: Model) -> Hosted:
+        calibrated = hosted.clave.settings.model
+        if str(grader) != calibrated:
+            _log.warning("the evaluator was calibrated with %s and now asks %s: its probabilities are not this model's", calibrated, grader)
+        return replace(hosted, clave=hosted.clave.with_chat(InspectChat(grader)))
+
     async def score(state: TaskState, target: Target) -> Score:
-        return score_of(await hosted.judge(state.output.completion, state.input_text), state)
+        judge = hosted if model_role is None else asking(get_model(role=model_role, required=True))
+        answer, scenario = state.output.completion, scenario_of(_input(state))
+        return score_of(await judge.judge(answer, scenario), answer, scenario)
 
     return score
 
 
-def score_of(verdicts: Mapping[str, Verdict], state: TaskState) -> Score:
+def _input(state: TaskState) -> str | list[dict[str, str]]:
+    """What was asked first: a text, or messages as a file holds them."""
+    return state.input if isinstance(state.input, str) else [{"role": m.role, "content": m.text} for m in state.input]
+
+
+def score_of(verdicts: Mapping[str, Verdict], answer: str, scenario: str) -> Score:
     """One score that holds all values; unscored as a whole where none has a verdict."""
     metadata = {
-        "scenario": scenario_key(state.input_text or state.output.completion),
-        **{value: _seen(verdict) for value, verdict in verdicts.items()},
+        "scenario": scenario_key(scenario or answer),
+        **{value: shown(verdict) for value, verdict in verdicts.items()},
     }
     missing = [v for v in verdicts.values() if v.label is None]
     explanation = "\n".join(f"{v.value}: {v.label}, {reason_with_evidence(v)}" if v.label else without_label(v) for v in verdicts.values())
-    reason = (_REASONS[missing[0].status] if state.output.completion.strip() else "no_response") if missing else None
+    reason = (_REASONS[missing[0].status] if answer.strip() else "no_response") if missing else None
     if len(missing) == len(verdicts):
-        return Score.unscored(reason=reason, answer=state.output.completion, explanation=explanation, metadata=metadata)
+        return Score.unscored(reason=reason, answer=answer, explanation=explanation, metadata=metadata)
     numbers = {value: LABEL_SCORES[v.label] if v.label else float("nan") for value, v in verdicts.items()}
-    return Score(value=numbers, reason=reason, answer=state.output.completion, explanation=explanation, metadata=metadata)
-
-
-def _seen(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "status": verdict.status,
-        "label": verdict.label,
-        "probabilities": chances(verdict),
-        "reason": verdict.reason,
-        "evidence": [e.text for e in verdict.evidence],
-        "evaluator": verdict.evaluator,
-    }
+    return Score(value=numbers, reason=reason, answer=answer, explanation=explanation, metadata=metadata)

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pydantic_core import to_json
 from pydantic_evals.evaluators import EvaluationReason, Evaluator, EvaluatorContext
 
-from clave.integrations.hosted import Hosted, NoVerdictError, reason_with_evidence, without_label
+from clave.integrations.hosted import Hosted, NoVerdictError, reason_with_evidence, scenario_of, without_label
 
 
 @dataclass(repr=False)
@@ -46,7 +45,7 @@ class ClaveValues(Evaluator[Any, Any, Any]):
         return hosted.clave.name if hosted is not None else None
 
     async def evaluate(self, ctx: EvaluatorContext[Any, Any, Any]) -> Mapping[str, EvaluationReason]:
-        """Value -> label and reason. The scenario is the case's input; one that is no text is written as JSON.
+        """Value -> label and reason. The scenario is the case's input: text, a list of messages, or written as JSON.
 
         Raises:
             EvaluatorError: The evaluator cannot be used.
@@ -56,8 +55,7 @@ class ClaveValues(Evaluator[Any, Any, Any]):
         """
         if not isinstance(ctx.output, str):
             raise TypeError(f"values are judged in text; the output is of type {type(ctx.output).__name__}")
-        scenario = ctx.inputs if isinstance(ctx.inputs, str) else to_json(ctx.inputs).decode()
-        verdicts = await self._hosted.judge(ctx.output, scenario)
+        verdicts = await self._hosted.judge(ctx.output, scenario_of(ctx.inputs))
         if missing := [without_label(v) for v in verdicts.values() if v.label is None]:
             raise NoVerdictError("; ".join(missing))
         return {value: EvaluationReason(str(v.label), reason_with_evidence(v)) for value, v in verdicts.items()}
