@@ -81,7 +81,7 @@ def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int |
     """
     path = Path(valeval) / f"{source.removeprefix(VALEVAL)}.jsonl" if source.startswith(VALEVAL) else Path(source)
     if source.startswith(VALEVAL) and not path.is_file():
-        raise InputError(f"{path}: there is no such split: name the folder of a built ValEval with --valeval")
+        raise InputError(f"{path}: there is no such split: name the folder of a built ValEval with `valeval`")
     seen: set[str] = set()
     ids: set[str] = set()
     for row in good_rows(read_rows(path), "stop", None):

@@ -51,7 +51,7 @@ class Cascade:
     def __init__(self, small: Clave, large: Clave, *, risk: float = 0.1, confidence: float = CONFIDENCE) -> None:
         fitted = small.fitted
         if fitted is None or small.settings.calls:
-            raise InputError("the small evaluator of a cascade must be calibrated, and without a large model (--model none)")
+            raise InputError("the small evaluator of a cascade must be calibrated, and without a large model")
         if small.system.hash != large.system.hash:
             raise InputError(
                 f"the evaluators of a cascade must share a value system: {small.system.id} and {large.system.id} are not the same"

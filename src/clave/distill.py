@@ -119,7 +119,7 @@ def distill(
     if fitted is None or not teacher.settings.calls:
         raise InputError("only a calibrated evaluator with a large model can be distilled")
     if calls < 1:
-        raise InputError("distilling takes at least one call: raise --calls")
+        raise InputError("distilling takes at least one call: raise `calls`")
     if held_out:
         check_apart((s.labelled for s in fitted.samples), held_out)
         judged = {row.group for row in held_out}

@@ -6,7 +6,8 @@
     ├── ModelError          no model can be reached: key, name, address
     └── EvaluatorError      a saved evaluator cannot be used: another version, a damaged file
 
-The command line prints the message and exits with 2. What goes wrong with a single response is not an exception but a
+A message names parameters as Python has them, in backticks (`argument`); the command line shows its own options instead,
+prints the message and exits with 2. What goes wrong with a single response is not an exception but a
 value: `clave.records.Failure`, and in the end a verdict whose status is `failed` or `refused`.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["ClaveError", "EvaluatorError", "InputError", "InputWarning", "MissingExtraError", "ModelError", "require"]
+__all__ = ["ClaveError", "EvaluatorError", "InputError", "InputWarning", "MissingExtraError", "ModelError", "argument", "require"]
 
 
 class ClaveError(Exception):
@@ -40,6 +41,11 @@ class ModelError(ClaveError):
 
 class EvaluatorError(ClaveError):
     """A saved evaluator cannot be used."""
+
+
+def argument(name: str, value: object = None) -> str:
+    """A parameter as a message names it: `` `model` ``, or `` `mapping={'answer': 'response'}` `` with an example of its value."""
+    return f"`{name}`" if value is None else f"`{name}={value!r}`"
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -24,7 +24,7 @@ def test_a_plan_reads_back_and_says_what_is_wrong_with_it(tmp_path):
     (tmp_path / "bad.yaml").write_text("judge: tfidf\n")
     with pytest.raises(InputError, match=r"bad\.yaml: judge: Extra inputs"):
         Plan.read(tmp_path / "bad.yaml")
-    with pytest.raises(InputError, match="either with --valeval or with --labels"):
+    with pytest.raises(InputError, match="either with `valeval` or with `labels`"):
         load(Plan())
 
 
@@ -54,7 +54,7 @@ def test_a_run_holds_predictions_manifest_and_what_was_skipped(tmp_path):
     made = session(tmp_path / "run", plan)
     outcome = asyncio.run(made.run())
     assert set(outcome.skipped) == {"clave", "kaleido"}
-    assert "--model" in outcome.skipped["clave"]
+    assert "`model`" in outcome.skipped["clave"]
     manifest = made.manifest()
     assert manifest["skipped"] == outcome.skipped
     assert manifest["splits"] == {"test": 18, "elsewhere": 12}

@@ -48,13 +48,13 @@ def test_both_readers_read_an_export(export, name):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (task(choice("adhere"), choice("oppose", "quality")), "several controls, label, quality: pick one with --control NAME"),
+        (task(choice("adhere"), choice("oppose", "quality")), "several controls, label, quality: pick one with `control`"),
         (task(choice("oppose", "quality"), choice("adhere")), "several controls, label, quality"),
         (task(choice("adhere", also=["oppose"])), "several choices in one annotation, adhere, oppose"),
         (task(choice("adhere"), choice("oppose")), "several choices in one annotation"),
         (
             task(choice("adhere"), data={"id": "t", "text": TEXT, "value": "honesty"}),
-            "no text 'response': it has id, text, value; name it with --map",
+            "no text 'response': it has id, text, value; name it with `mapping=",
         ),
         (task(choice("adhere"), span(0, 4, "Nope")), "the marked text does not stand in the response from 0 to 4"),
         (task({"type": "choices"}), "must be a list of objects with a 'value'"),
@@ -70,7 +70,7 @@ def test_the_option_picks_the_control(export, read):
     path = export(task(choice("adhere"), choice("oppose", "quality")))
     assert [row.label for row in read(path, control="quality")] == ["oppose"]
     assert [row.label for row in read(path, control="label")] == ["adhere"]
-    with pytest.raises(InputError, match="no answer to 'lable', which --control names: there are label, quality"):
+    with pytest.raises(InputError, match="no answer to 'lable', which `control` names: there are label, quality"):
         list(read(path, control="lable"))
 
 
@@ -162,7 +162,7 @@ def test_argillas_exports_give_every_annotators_answer_and_no_suggestion(export,
 
 def test_several_questions_of_argilla_are_not_guessed_at(export):
     more = {**NESTED, "responses": {**NESTED["responses"], "tone": [{"value": "oppose", "user_id": "u1"}]}}
-    with pytest.raises(InputError, match="item 1: labels come from several controls, adherence, tone: pick one with --control NAME"):
+    with pytest.raises(InputError, match="item 1: labels come from several controls, adherence, tone: pick one with `control`"):
         list(read_labels(export(more), mapping=ARGILLA))
     more = {**NESTED, "responses": {"adherence": [{"value": ["adhere", "oppose"], "user_id": "u1"}]}}
     with pytest.raises(InputError, match="several choices in one annotation, adhere, oppose"):
@@ -180,7 +180,7 @@ def test_who_could_not_tell_gave_no_label(export):
 @pytest.mark.parametrize("name", ["ls_two_choice_controls.json", "ls_text_column.json"])
 def test_the_cases_are_refused_and_the_option_mends_them(shared, name):
     path = shared / "cases" / name
-    with pytest.raises(InputError, match="--control NAME|--map key=response"):
+    with pytest.raises(InputError, match="`control`|`mapping="):
         list(read_labels(path))
     mend = {"control": "label"} if "controls" in name else {"mapping": {"text": "response"}}
     assert [r.label for r in read_labels(path, **mend)] == ["adhere"]

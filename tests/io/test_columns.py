@@ -70,7 +70,7 @@ def test_a_field_within_a_column_is_named_with_a_dot(file):
     mapping = {"key.n": "id", "choices.0.message.content": "response", "a.b": "scenario"}
     found = next(read_responses(path, mapping=mapping))
     assert (found.id, found.response, found.scenario) == ("3", "x", "kept")
-    with pytest.raises(InputError, match="--map names column 'key.m', which the row does not have: it has key, choices, a.b"):
+    with pytest.raises(InputError, match="`mapping` names column 'key.m', which the row does not have: it has key, choices, a.b"):
         list(read_responses(path, mapping={"key.m": "id"}))
 
 
@@ -135,7 +135,7 @@ def test_a_refusal_is_what_the_assistant_says(file):
         ({"messages": CHAT, "response": "x"}, "a conversation in 'messages' and also 'response'.*--map messages=scenario"),
         ({"messages": CHAT, "conversations": CHAT}, "a conversation in 'messages' and also 'conversations'"),
         ({"messages": []}, "no 'response'"),
-        ({"response": CHAT}, "'response' is a conversation: name it with --map response=messages"),
+        ({"response": CHAT}, "'response' is a conversation: name it with `mapping={'response': 'messages'}`"),
     ],
 )
 def test_what_cannot_be_told_is_a_sentence(file, row, sentence):
@@ -154,7 +154,7 @@ def test_labels_have_the_names_that_their_owner_gives_them(file):
     labels = [1, "0", -1.0, " yes ", "oppose"]
     path = file(*({"id": i, "response": "x", "value": "care", "label": label} for i, label in enumerate(labels)))
     assert [r.label for r in read_labels(path, label_names=names)] == ["adhere", "unrelated", "oppose", "adhere", "oppose"]
-    with pytest.raises(InputError, match="line 1: label 1 is not one of adhere, oppose, unrelated: say what it means, e.g. --label-names"):
+    with pytest.raises(InputError, match="line 1: label 1 is not one of adhere, oppose, unrelated: say what it means, e.g. `label_names="):
         list(read_labels(path))
     with pytest.raises(InputError, match="label '1' is to be 'good', which is not one of"):
         list(read_labels(path, label_names={"1": "good"}))

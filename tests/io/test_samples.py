@@ -36,7 +36,7 @@ def test_a_response_keeps_what_is_not_a_field_of_its_own(file):
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"id": "a"}, "no 'response': it has id; name it with --map column=response"),
+        ({"id": "a"}, "no 'response': it has id; name it with `mapping={'column': 'response'}`"),
         ({"response": "x"}, "no 'id'"),
         ({}, "it has nothing"),
         ({"id": None, "response": "x"}, "no 'id'"),
@@ -74,9 +74,9 @@ def test_columns_are_renamed(file):
 
 def test_a_bad_mapping_is_a_sentence(file):
     path = file({"id": "a", "response": "x", "b": "y"})
-    with pytest.raises(InputError, match="line 1: --map names column 'answer', which the row does not have: it has id, response, b"):
+    with pytest.raises(InputError, match="line 1: `mapping` names column 'answer', which the row does not have: it has id, response, b"):
         list(read_responses(path, mapping={"answer": "response"}))
-    with pytest.raises(InputError, match="--map gives 'response' more than one column: response, b"):
+    with pytest.raises(InputError, match="`mapping` gives 'response' more than one column: response, b"):
         list(read_responses(path, mapping={"response": "response", "b": "response"}))
 
 
@@ -122,7 +122,7 @@ def test_a_row_that_is_no_label_is_a_sentence_or_skipped(file, change, sentence)
 def test_a_row_with_neither_label_nor_value_column_is_a_sentence(file):
     with pytest.raises(InputError, match="neither a column `label` nor a label in a column named after a value"):
         list(read_labels(file({"id": "a", "response": "x"}), values=VALUES))
-    with pytest.raises(InputError, match="it has id, response, adherence; name it with --map column=label"):
+    with pytest.raises(InputError, match="it has id, response, adherence; name it with `mapping={'column': 'label'}`"):
         list(read_labels(file({"id": "a", "response": "x", "adherence": "yes"}), values=VALUES))
 
 
@@ -137,7 +137,7 @@ def test_folds_come_from_their_column(file):
     path = file(GOOD | {"fold": 1}, GOOD | {"id": "b", "fold": 0}, GOOD | {"id": "c"})
     rows = read_labels(path, fold_column="fold")
     assert [next(rows).fold, next(rows).fold] == ["1", "0"]
-    with pytest.raises(InputError, match="line 3: the row has no 'fold', which --fold-column names"):
+    with pytest.raises(InputError, match="line 3: the row has no 'fold', which `fold_column` names"):
         next(rows)
 
 

@@ -141,9 +141,9 @@ def test_processes_share_one_file(tmp_path):
 def test_a_file_that_is_no_cache_is_a_sentence(tmp_path):
     path = tmp_path / "c"
     path.write_bytes(b"this is no database " * 100)
-    with pytest.raises(InputError, match="cannot be used.*--cache.*recover"):
+    with pytest.raises(InputError, match="cannot be used.*`cache`.*recover"):
         AnswerCache(path)
-    with pytest.raises(InputError, match="cannot be written.*--cache"):
+    with pytest.raises(InputError, match="cannot be written.*`cache`"):
         AnswerCache(tmp_path / "c" / "below a file")
 
 
@@ -157,7 +157,7 @@ def test_a_cache_that_is_damaged_inside_is_a_sentence(tmp_path):
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
     damaged = AnswerCache(path)
-    with pytest.raises(InputError, match="malformed.*--cache"):
+    with pytest.raises(InputError, match="malformed.*`cache`"):
         damaged.get(b"\0\0\0\1")
     sqlite3.connect(path).close()
 

@@ -112,7 +112,7 @@ def test_a_key_that_cannot_be_sent_is_a_sentence_without_the_key(monkeypatch):
 
 @pytest.mark.parametrize(
     ("model", "sentence"),
-    [("gpt-4o", "provider/model"), ("/x", "not known"), ("openai/", "provider/model"), ("acme/x", "'acme'.*--base-url")],
+    [("gpt-4o", "provider/model"), ("/x", "not known"), ("openai/", "provider/model"), ("acme/x", "'acme'.*`base_url`")],
 )
 def test_a_bad_model_string_is_a_sentence(model, sentence):
     with pytest.raises(ModelError, match=sentence):

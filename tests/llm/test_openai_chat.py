@@ -191,7 +191,7 @@ def test_a_cut_off_answer_is_asked_for_once_more_with_all_the_room(chat_server):
 def test_an_answer_that_never_ends_is_cut_off(chat_server):
     chat_server.script = [chat_server.says('{"a"', finish="length")]
     answer, _ = one(chat_server, max_retries=6)
-    assert (answer.kind, answer.reason) == ("cut_off", "the answer was cut off at 4096 tokens: allow it more with --max-tokens")
+    assert (answer.kind, answer.reason) == ("cut_off", "the answer was cut off at 4096 tokens: allow it more with `max_tokens`")
     assert len(chat_server.requests) == 2
 
 
@@ -199,7 +199,7 @@ def test_a_thought_that_is_cut_off_is_named_one(chat_server):
     message = {"role": "assistant", "content": None, "reasoning_content": "a long thought"}
     chat_server.script = [chat_server.says(None, choices=[{"index": 0, "finish_reason": "length", "message": message}])]
     answer, _ = one(chat_server)
-    assert answer.reason == "the answer was cut off at 4096 tokens while the model was still thinking: allow it more with --max-tokens"
+    assert answer.reason == "the answer was cut off at 4096 tokens while the model was still thinking: allow it more with `max_tokens`"
 
 
 def test_an_answer_that_was_asked_to_be_short_is_taken_as_it_is(chat_server):
@@ -213,7 +213,7 @@ def test_room_is_not_asked_for_beyond_the_limit(chat_server):
     request = ChatRequest(system="", user="", schema=SCHEMA, max_tokens=10_000)
     (answer,), _ = ask(chat_server, request, max_retries=6)
     assert [r["max_tokens"] for r in chat_server.requests] == [10_000]
-    assert answer.reason == "the answer was cut off at 10000 tokens: allow it more with --max-tokens"
+    assert answer.reason == "the answer was cut off at 10000 tokens: allow it more with `max_tokens`"
 
 
 @pytest.mark.parametrize("how", ["refusal", "filter", "filtered prompt"])
@@ -282,7 +282,7 @@ def test_the_budget_starts_no_further_call_and_lets_others_end(chat_server, tmp_
 
 
 def test_a_budget_needs_a_price():
-    with pytest.raises(ModelError, match="price of test/m is not known.*--prices"):
+    with pytest.raises(ModelError, match="price of test/m is not known.*`prices`"):
         OpenAIChat("test/m", base_url="http://127.0.0.1:1/v1", budget=1.0)
 
 

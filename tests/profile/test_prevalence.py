@@ -46,7 +46,7 @@ def test_how_it_is_written():
     assert prevalence_of("0.1/0.05/0.85", ["care", "fairness"]) == dict.fromkeys(("care", "fairness"), (0.1, 0.05, 0.85))
     assert prevalence_of("care=0.2/0.2/0.6", ["care", "fairness"]) == {"care": (0.2, 0.2, 0.6)}
     for wrong in ("0.5/0.5", "0.5/0.6/0.1", "a/b/c", "honour=0.2/0.2/0.6", "-0.1/0.1/1"):
-        with pytest.raises(InputError, match="--prevalence"):
+        with pytest.raises(InputError, match="`prevalence`"):
             prevalence_of(wrong, ["care"])
 
 

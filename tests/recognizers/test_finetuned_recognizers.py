@@ -208,7 +208,7 @@ def test_a_merged_model_answers_like_the_adapter(bases, tmp_path):
 
 def test_lora_without_a_base_and_a_base_that_is_not_there_are_sentences(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(InputError, match="--base"):
+    with pytest.raises(InputError, match="`base`"):
         Lora().fit(*rows(24), context=Context(VALUES))
     for kind in (Lora, FineTuned):
         with pytest.raises(InputError, match="cannot be loaded"):

@@ -163,7 +163,7 @@ def test_evidence_is_marked_in_the_response():
 def test_without_responses_the_quotes_are_shown():
     section = next(s for s in evaluation_page(made()[0]).sections if s.id == "examples")
     assert [p.text for p in section.groups[0].cards[0].body] == ["offer to help"]
-    assert "--responses" in section.text
+    assert "file of responses" in section.text
 
 
 def test_a_verdict_without_concepts_is_explained_by_its_cases(tmp_path):

@@ -131,12 +131,12 @@ def test_check_names_wrong_labels_values_and_bases(copy: Path) -> None:
 
 
 def test_a_licence_that_was_not_accepted_stops_the_build(built: SimpleNamespace, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"beavertails \(CC-BY-NC-4\.0\): accept it with --accept-nc"):
+    with pytest.raises(InputError, match=r"beavertails \(CC-BY-NC-4\.0\): accept it with `accept_nc`"):
         build(Plan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True))
 
 
 def test_an_altered_raw_file_is_refused_by_name(built: SimpleNamespace, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"30k_test\.jsonl: sha256 .* is not the recorded .*--allow-changed"):
+    with pytest.raises(InputError, match=r"30k_test\.jsonl: sha256 .* is not the recorded .*`allow_changed`"):
         build(Plan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True))
 
 

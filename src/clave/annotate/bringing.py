@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from clave.annotate.judgement import CHOICES, Choice, Judgement, plain
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.records import Evidence
 
 UNKNOWN = "unknown"
@@ -53,7 +53,8 @@ def brought(where: str, data: Mapping[str, Any]) -> list[Judgement]:
     cells = {name: cell for name, cell in data.items() if cell not in (None, "")}
     for name in ("id", "value", "label"):
         if name not in cells:
-            raise InputError(f"{where}: the row has no {name!r}: it has {', '.join(cells) or 'nothing'}; name it with --map column={name}")
+            mend = f"it has {', '.join(cells) or 'nothing'}; name it with {argument('mapping', {'column': name})}"
+            raise InputError(f"{where}: the row has no {name!r}: {mend}")
     try:
         own = {name: cells[name] for name in _Brought.model_fields if name in cells}
         own["id"], own["value"] = _name(cells["id"], "id"), _name(cells["value"], "value")

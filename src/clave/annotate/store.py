@@ -57,7 +57,7 @@ class Store:
         elif bound != system.id:
             self.close()
             place = without_password(url)
-            raise InputError(f"the store {place} holds labels for value system {bound!r}, not {system.id!r}: name another with --store")
+            raise InputError(f"the store {place} holds labels for value system {bound!r}, not {system.id!r}: name another `store`")
 
     def close(self) -> None:
         """Give back the connections."""

@@ -72,7 +72,7 @@ def load(plan: Plan) -> BenchData:
         InputError: The plan names no data or both kinds, a file cannot be read, a split or a value is not there.
     """
     if (plan.valeval is None) == (plan.labels is None):
-        raise InputError("name the data either with --valeval or with --labels")
+        raise InputError("name the data either with `valeval` or with `labels`")
     systems, labelled = _valeval(plan) if plan.valeval is not None else _files(plan)
     system_of: dict[str, str] = {}
     for system in systems:
@@ -176,7 +176,7 @@ def _valeval(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledResp
 
 def _files(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledResponse]]]:
     if not plan.systems:
-        raise InputError("name the value system of the labels with --system")
+        raise InputError("name the value system of the labels with `systems`")
     systems = [ValueSystem.load(s) for s in plan.systems]
     ids = [v for s in systems for v in s.by_id]
     rows = list(read_labels(plan.labels or "", values=ids))
@@ -188,9 +188,9 @@ def _files(plan: Plan) -> tuple[list[ValueSystem], dict[str, list[LabelledRespon
     elif CALIBRATION in labelled:
         labelled[CALIBRATION] = [_with_fold(r, plan.fold_column) for r in labelled[CALIBRATION]]
     else:
-        raise InputError(f"{plan.labels} has no row whose split is calibration: name a file of them with --calibration")
+        raise InputError(f"{plan.labels} has no row whose split is calibration: name a file of them with `calibration`")
     if plan.fold_column is not None and plan.calibration is None and any(r.fold is None for r in labelled[CALIBRATION]):
-        raise InputError(f"a calibration row of {plan.labels} has no {plan.fold_column!r}, which --fold-column names")
+        raise InputError(f"a calibration row of {plan.labels} has no {plan.fold_column!r}, which `fold_column` names")
     check_apart(labelled[CALIBRATION], (r for split, rows in labelled.items() if split not in _NEVER_JUDGED for r in rows))
     return systems, labelled
 

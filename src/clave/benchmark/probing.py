@@ -152,7 +152,7 @@ async def _translated(
     session: Session, base: Sequence[LabelledResponse], rows: list[LabelledResponse], gold: dict[tuple[str, str], Gold], limit: int
 ) -> dict[str, str]:
     if session.asked is None:
-        return {f"probe {LANGUAGE}": "it needs a large model that translates: run the benchmark with --model"}
+        return {f"probe {LANGUAGE}": "it needs a large model that translates: run the benchmark with a `model`"}
     given = [
         Row(
             id=r.id,

@@ -83,9 +83,7 @@ async def diversity(
     """
     most = fewest(session.data.calibration)
     if labels >= most:
-        raise InputError(
-            f"there is nothing to choose: some value has {most} labels, and {labels} are to be chosen; take fewer with --labels"
-        )
+        raise InputError(f"there is nothing to choose: some value has {most} labels, and {labels} are to be chosen; take fewer `labels`")
 
     def fits() -> Iterator[_Fit]:
         for choice, choose in CHOICES.items():
@@ -129,7 +127,7 @@ async def ablation(session: Session, full: str = "clave", *, without: Sequence[s
     if unknown:
         raise InputError(f"{unknown[0]!r} cannot be left out: what can is {', '.join(LEFT_OUT)}")
     if session.asked is None:
-        raise InputError("an ablation needs the large model: run the benchmark with --model first")
+        raise InputError("an ablation needs the large model: run the benchmark with a `model` first")
     base = Settings.model_validate(VARIANTS[full])
     common: dict[str, Any] = {"systems": session.data.system_of, "given_folds": session.plan.fold_column is not None}
     judges: list[Judge] = [ClaveJudge(full, session.asked, base, **common)]

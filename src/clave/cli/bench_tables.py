@@ -18,6 +18,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.terminal import Terminal, say
+from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
     from clave.benchmark.predictions import PredictionTable
@@ -118,7 +119,7 @@ def finished(
     for note in notes:
         console.print(Text(note), soft_wrap=True)
     for name, why in outcome.skipped.items():
-        console.print(Text(f"skipped {name}: {why}"))
+        console.print(Text(f"skipped {name}: {in_options(why)}"))
     console.print(Text(f"Report: {page or _write_page(session)}"))
     if outcome.stopped:
         console.print(Text(f"Stopped early: {outcome.stopped}. Run the same command with a larger --budget to go on."))

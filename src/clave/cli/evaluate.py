@@ -18,6 +18,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import Labels, bundled, call_options, labels_of, server_options, source_of
 from clave.cli.terminal import Terminal, say
+from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
     from clave.evaluator import Clave
@@ -205,7 +206,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     for note in summary.notes:
         console.print(Text(note))
     if summary.skipped.count:
-        console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {summary.skipped.reasons[0]}"))
+        console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {in_options(summary.skipped.reasons[0])}"))
     if summary.stopped:
         console.print(Text(opt.stopped_early(summary.stopped)))
     console.print(Text(f"{summary.new} new verdicts in {output}"))

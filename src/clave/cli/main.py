@@ -31,6 +31,7 @@ from clave.cli import (
     values,
 )
 from clave.cli.terminal import Terminal, say
+from clave.cli.wording import in_options
 from clave.errors import ClaveError, InputWarning
 from clave.text.masking import masked
 
@@ -75,7 +76,8 @@ def _told(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
     """What is said of a file stands in a sentence, without the place in the code that says it."""
-    said = f"note: {message}" if issubclass(category, InputWarning) else warnings.formatwarning(message, category, filename, lineno, line)
+    ours = issubclass(category, InputWarning)
+    said = f"note: {in_options(str(message))}" if ours else warnings.formatwarning(message, category, filename, lineno, line)
     Terminal(stderr=True).print(Text(masked(said)), soft_wrap=True)
 
 
@@ -93,7 +95,7 @@ def main() -> None:
     try:
         app()
     except ClaveError as error:
-        _failed(str(error))
+        _failed(in_options(str(error)))
     except OSError as error:  # a full disk, a file that may not be written
         _failed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:

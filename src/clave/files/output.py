@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.io.tables import TABLES
 
 STANDARD_OUTPUT = "-"
@@ -37,5 +37,5 @@ def output_of(output: str | Path, shard: tuple[int, int] | None = None) -> Outpu
         part, parts = shard
         path = path / f"part-{part:05}-of-{parts:05}{path.suffix}"
     elif path.is_dir():
-        raise InputError(f"{path} is a folder: a part of it is written with a shard, e.g. --shard 1/16")
+        raise InputError(f"{path} is a folder: a part of it is written with a shard, e.g. {argument('shard', (1, 16))}")
     return Output(path.with_suffix(".jsonl"), None if path.suffix == ".jsonl" else path)

@@ -52,9 +52,9 @@ def check_enough(samples: Sequence[LabelledResponse]) -> None:
         labels[sample.value].append(sample.label)
     for value, own in labels.items():
         if len(own) < FEWEST:
-            raise InputError(f"value {value!r} has {len(own)} labels and needs at least {FEWEST}: add some, or leave it out with --values")
+            raise InputError(f"value {value!r} has {len(own)} labels and needs at least {FEWEST}: add some, or leave the value out")
         if len(set(own)) == 1:
-            raise InputError(f"all {len(own)} labels of value {value!r} are {own[0]!r}: add others, or leave it out with --values")
+            raise InputError(f"all {len(own)} labels of value {value!r} are {own[0]!r}: add others, or leave the value out")
 
 
 def check_apart(learnt: Iterable[LabelledResponse], judged: Iterable[LabelledResponse]) -> None:
@@ -101,7 +101,7 @@ def deal_folds(samples: Sequence[LabelledResponse], folds: int, seed: int, *, gi
         samples: One per (id, value).
         folds: How many.
         seed: Of the dealing.
-        given: The samples carry folds of their own (`--fold-column`), which are kept.
+        given: The samples carry folds of their own (`read_labels(fold_column=…)`), which are kept.
 
     Raises:
         InputError: All given folds are one, or there are fewer scenarios than folds.

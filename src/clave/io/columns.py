@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from clave.errors import InputError, InputWarning
+from clave.errors import InputError, InputWarning, argument
 from clave.io.conversations import FIELDS, Turn, is_conversation, judged, parsed, read_turns, transcript
 from clave.io.rows import Row
 from clave.records import Response
@@ -29,7 +29,7 @@ class Columns:
         twice = next((field for field in fields if fields.count(field) > 1), None)
         if twice is not None:
             columns = ", ".join(column for column, field in mapping.items() if field == twice)
-            raise InputError(f"--map gives {twice!r} more than one column: {columns}")
+            raise InputError(f"`mapping` gives {twice!r} more than one column: {columns}")
         self._mapping = mapping
         self._told: set[str] = set()
 
@@ -73,7 +73,7 @@ def responses_of(row: Row, *, all_turns: bool = False, ignore: Collection[str] =
     for field in ("id", *(("response",) if chat is None else ())):
         if data.get(field) is None:
             has = ", ".join(data) or "nothing"
-            raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with --map column={field}")
+            raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with {argument('mapping', {'column': field})}")
     if not isinstance(data.get("value", ""), str | None):
         raise InputError(f"{row.where}: 'value' must be text, not {type(data['value']).__name__}")
     identity = _identity(data["id"], row.where)
@@ -106,7 +106,7 @@ def _nested(row: Row, column: str) -> Any:
             cell = cell[part]
         else:
             has = ", ".join(row.data)
-            raise InputError(f"{row.where}: --map names column {column!r}, which the row does not have: it has {has}")
+            raise InputError(f"{row.where}: `mapping` names column {column!r}, which the row does not have: it has {has}")
     return cell
 
 
@@ -126,7 +126,8 @@ def _pairs(data: dict[str, Any], where: str, *, all_turns: bool) -> tuple[list[t
     if also:
         raise InputError(
             f"{where}: the row has a conversation in {chats[0]!r} and also {also[0]!r}, and it cannot be told which is to be judged: "
-            f"rename one, e.g. --map {also[0]}=other to judge the conversation, or --map {chats[0]}=scenario to judge the response to it"
+            f"rename one, e.g. {argument('mapping', {also[0]: 'other'})} to judge the conversation, or "
+            f"{argument('mapping', {chats[0]: 'scenario'})} to judge the response to it"
         )
     return judged(read_turns(data[chats[0]], where), where, all_turns=all_turns), chats[0]
 
@@ -142,7 +143,7 @@ def _response(cell: Any, where: str) -> str:
         turns: list[Turn] = read_turns(cell, where)
         if len(turns) == 1 and turns[0].role == "Assistant":
             return turns[0].text
-        raise InputError(f"{where}: 'response' is a conversation: name it with --map response=messages")
+        raise InputError(f"{where}: 'response' is a conversation: name it with {argument('mapping', {'response': 'messages'})}")
     return _text(cell, "response", where)
 
 

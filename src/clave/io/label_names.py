@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.records import LABELS
 
 
@@ -41,7 +41,8 @@ class LabelNames:
         """
         found = self._names.get(_key(cell))
         if found is None:
-            hint = f": say what it means, e.g. --label-names '{cell}=adhere'" if isinstance(cell, str | int | float) else ""
+            meant = argument("label_names", {str(cell): "adhere"})
+            hint = f": say what it means, e.g. {meant}" if isinstance(cell, str | int | float) else ""
             raise InputError(f"{where}: label {cell!r} is not one of {', '.join(self._names)}{hint}")
         return found
 

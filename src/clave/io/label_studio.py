@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.io.columns import Columns
 from clave.io.questions import one_answer
 from clave.io.rows import Row
@@ -27,7 +27,7 @@ def task_data(where: str, task: dict[str, Any], columns: Columns) -> dict[str, A
     data = columns.renamed(Row(where, {"id": task.get("id"), **task["data"]}))
     if data.get("response") is None:
         has = ", ".join(task["data"]) or "nothing"
-        raise InputError(f"{where}: the task has no text 'response': it has {has}; name it with --map key=response")
+        raise InputError(f"{where}: the task has no text 'response': it has {has}; name it with {argument('mapping', {'key': 'response'})}")
     return data
 
 

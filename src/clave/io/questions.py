@@ -25,14 +25,14 @@ def one_answer(where: str, answers: Mapping[str, Sequence[Any]], control: str | 
     """
     if control is not None:
         if answers and control not in answers:
-            raise InputError(f"{where}: there is no answer to {control!r}, which --control names: there are {', '.join(sorted(answers))}")
+            raise InputError(f"{where}: there is no answer to {control!r}, which `control` names: there are {', '.join(sorted(answers))}")
         answers = {"label": answers.get(control, ())}
     elif len(answers) == 1:
         answers = {"label": next(iter(answers.values()))}
     elif not answers:
         answers = {"label": ()}
     elif not set(answers) <= set(values):
-        raise InputError(f"{where}: labels come from several controls, {', '.join(sorted(answers))}: pick one with --control NAME")
+        raise InputError(f"{where}: labels come from several controls, {', '.join(sorted(answers))}: pick one with `control`")
     for chosen in answers.values():
         if len(chosen) > 1:
             said = ", ".join(map(str, chosen))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.io.annotated import annotated, shown
 from clave.io.columns import Columns, responses_of
 from clave.io.label_names import LabelNames
@@ -112,7 +112,8 @@ def _labelled(
     seen: set[int],
 ) -> LabelledResponse:
     if not isinstance(value, str) or not value:
-        raise InputError(f"{where}: the row has a label and no value: add a column `value`, or name it with --map column=value")
+        mend = f"add a column 'value', or name it with {argument('mapping', {'column': 'value'})}"
+        raise InputError(f"{where}: the row has a label and no value: {mend}")
     if values and value not in values:
         raise InputError(f"{where}: value {value!r} is not in the value system: its values are {', '.join(values)}")
     if is_blank(common.response):
@@ -120,7 +121,7 @@ def _labelled(
     annotator = data.get("annotator")
     fold = data.get(fold_column) if fold_column else None
     if fold_column and fold in (None, ""):
-        raise InputError(f"{where}: the row has no {fold_column!r}, which --fold-column names")
+        raise InputError(f"{where}: the row has no {fold_column!r}, which `fold_column` names")
     _unique(common.id, f"{value}\0{annotator or ''}", where, seen)
     return LabelledResponse.model_validate(
         {
@@ -138,7 +139,7 @@ def _wide(data: Mapping[str, Any], values: Collection[str], where: str) -> list[
     cells = [(v, data[v]) for v in values if data.get(v) not in (None, "")]
     if not cells:
         has = ", ".join(data) or "nothing"
-        mend = f"it has {has}; name it with --map column=label"
+        mend = f"it has {has}; name it with {argument('mapping', {'column': 'label'})}"
         raise InputError(f"{where}: the row has neither a column `label` nor a label in a column named after a value of the system: {mend}")
     return cells
 

@@ -70,7 +70,7 @@ def _prompted(name: str, material: Material) -> Judge:
     if material.chat is None:
         return Unavailable(name, _NO_MODEL)
     if name == "jury" and not material.jury:
-        return Unavailable(name, "a jury needs further large models: name them with --jury")
+        return Unavailable(name, "a jury needs further large models: name them with `jury`")
     return prompted_judges(material.chat, material.jury)[name]()
 
 
@@ -85,7 +85,7 @@ def _text_only(material: Material) -> Judge:
     return ClaveJudge("clave-text-only", None, settings, systems=material.systems, given_folds=material.given_folds)
 
 
-_NO_MODEL = "it needs a large model and none was named: give one with --model"
+_NO_MODEL = "it needs a large model and none was named: name one with `model`"
 
 JUDGES: Registry[Maker] = Registry(
     "judge",

@@ -98,11 +98,11 @@ class AnswerCache:
     def _unusable(self, error: Exception) -> InputError:
         if isinstance(error, OSError) or any(word in str(error) for word in _FULL):
             return InputError(
-                f"cache {self.path} cannot be written ({error}): make room or name another with --cache, and run the same command again; "
+                f"cache {self.path} cannot be written ({error}): make room or name another with `cache`, and run the same command again; "
                 "the answers in it are kept"
             )
         return InputError(
-            f"cache {self.path} cannot be used ({error}): name another with --cache, and keep this file: if it is a cache, "
+            f"cache {self.path} cannot be used ({error}): name another with `cache`, and keep this file: if it is a cache, "
             "`sqlite3 FILE .recover` brings back answers that were paid for"
         )
 

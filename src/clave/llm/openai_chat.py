@@ -107,7 +107,7 @@ class OpenAIChat:
         self._max_retries, self._max_tokens = max_retries, max_tokens
         self.ledger = Ledger(price_of(model, prices), budget)
         if budget is not None and self.ledger.price(1000, 1000) is None:
-            raise ModelError(f"the price of {model} is not known, so --budget cannot hold: give it in a file with --prices")
+            raise ModelError(f"the price of {model} is not known, so `budget` cannot hold: give it in a file with `prices`")
         self.pace = Pace(concurrency)
         self._rejected: Counter[str] = Counter()
         """In which words requests were rejected since the last answer."""
@@ -261,7 +261,7 @@ class OpenAIChat:
         """Once more with all the room there may be; a second time it is a failure."""
         self.ledger.trouble["cut_off"] += 1
         while_what = " while the model was still thinking" if thinking else ""
-        failure = _failed("cut_off", f"the answer was cut off at {sent.limit} tokens{while_what}: allow it more with --max-tokens")
+        failure = _failed("cut_off", f"the answer was cut off at {sent.limit} tokens{while_what}: allow it more with `max_tokens`")
         if call.request.exact or call.shrunk or call.limit >= self._max_tokens or sent.limit < call.limit:
             return failure
         call.limit = self._max_tokens

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from clave.errors import ModelError
+from clave.errors import ModelError, argument
 from clave.text.masking import note_secret
 
 PROVIDERS: dict[str, tuple[str, str]] = {
@@ -77,17 +77,17 @@ def resolve(model: str, base_url: str | None = None) -> Endpoint:
     provider, slash, name = model.partition("/")
     if not slash or not name:
         raise ModelError(f"model {model!r} must be written provider/model, e.g. openai/gpt-4o-mini")
-    known, where = PROVIDERS.get(provider), "--base-url"
+    known, where = PROVIDERS.get(provider), argument("base_url")
     if provider == "openai" and not base_url and os.environ.get("OPENAI_BASE_URL", "").strip():
         base_url, where = os.environ["OPENAI_BASE_URL"].strip(), "OPENAI_BASE_URL"
     if known is None and not base_url:
         raise ModelError(
-            f"provider {provider!r} of model {model!r} is not known: use {', '.join(PROVIDERS)}, or name its server with --base-url"
+            f"provider {provider!r} of model {model!r} is not known: use {', '.join(PROVIDERS)}, or name its server with `base_url`"
         )
     variable = known[1] if known else "OPENAI_API_KEY"
     key = _secret(variable) if variable else ""
     if not key and variable and not base_url:
-        raise ModelError(f"model {model!r} needs a key: set {variable}, or name another server with --base-url")
+        raise ModelError(f"model {model!r} needs a key: set {variable}, or name another server with `base_url`")
     parts = _address(base_url or (known or ("", ""))[0], where)
     bare = _without_user(parts)
     return Endpoint(

@@ -52,7 +52,7 @@ def prevalence_of(text: str, values: Sequence[str]) -> Prevalence:
     for part in text.split(","):
         value, equals, shares = part.strip().rpartition("=")
         if equals and value not in values:
-            raise InputError(f"--prevalence: the evaluator does not know value {value!r}, only {', '.join(values)}")
+            raise InputError(f"`prevalence`: the evaluator does not know value {value!r}, only {', '.join(values)}")
         for one in [value] if equals else values:
             found[one] = _shares(shares)
     return found
@@ -62,9 +62,9 @@ def _shares(text: str) -> Shares:
     try:
         adhere, oppose, unrelated = map(float, text.split("/"))
     except ValueError:
-        raise InputError(f"--prevalence {text!r}: write auto, or the shares of adhere/oppose/unrelated, e.g. 0.1/0.05/0.85") from None
+        raise InputError(f"`prevalence` {text!r}: write auto, or the shares of adhere/oppose/unrelated, e.g. 0.1/0.05/0.85") from None
     if min(adhere, oppose, unrelated) < 0 or abs(adhere + oppose + unrelated - 1) > 0.005:
-        raise InputError(f"--prevalence {text!r}: the three shares must be 0 or more, and sum to 1")
+        raise InputError(f"`prevalence` {text!r}: the three shares must be 0 or more, and sum to 1")
     return adhere, oppose, unrelated
 
 

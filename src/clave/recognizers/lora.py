@@ -59,7 +59,7 @@ class Lora:
             MissingExtraError: The extra `train` is not installed.
         """
         if context is None or not context.training.base:
-            raise InputError("recognizer 'lora' needs a base model: name one with --base, e.g. HuggingFaceTB/SmolLM2-135M-Instruct")
+            raise InputError("recognizer 'lora' needs a base model: name one with `base`, e.g. HuggingFaceTB/SmolLM2-135M-Instruct")
         from clave.recognizers.adapting import adapt, probabilities
 
         training = context.training

@@ -54,7 +54,7 @@ def check_cut(texts: Sequence[str], tokens: Sequence[Sequence[int]], room: int) 
     """
     if 2 * len({tuple(row) for row in tokens}) < len(set(texts)):
         raise InputError(
-            f"the model reads {room} tokens of an input, and the value's text leaves no room for the rest: show less of it with --shows"
+            f"the model reads {room} tokens of an input, and the value's text leaves no room for the rest: show less of it with `shows`"
         )
 
 

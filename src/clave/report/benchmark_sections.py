@@ -265,5 +265,5 @@ def disagreeing(table: PredictionTable, split: str, texts: Mapping[str, Response
         "evidence that a judge quoted. Here a person sees quickest what judges get wrong, and where the labels themselves can be disputed."
     )
     if not texts:
-        text += " Only quotes are shown: give the file of responses (--responses) to see the texts."
+        text += " Only quotes are shown: name the file of responses to see the texts."
     return Section("disagreements", "Instructive disagreements", text, groups=(CardGroup("Texts", tuple(cards)),)) if cards else None

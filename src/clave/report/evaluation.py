@@ -199,5 +199,5 @@ def _examples_section(run: _Seen, found: Sequence[Finding], names: Mapping[str, 
     if run.textless:
         told = sum(run.missing.outcomes.values())
         which = "Only quotes are shown" if run.textless == told else f"Of {run.textless:,} of {told:,} verdicts only quotes can be shown"
-        text += f"{which}: give the file of responses (--responses) to see whole texts."
+        text += f"{which}: name the file of responses to see whole texts."
     return Section("examples", "Examples", text, groups=tuple(groups))

@@ -26,7 +26,7 @@ METHOD: dict[Method, str] = {
 }
 COUNTED = (
     "These are counts of verdicts, with the evaluator's errors in them, so no level and no difference is claimed. Name the evaluator "
-    "(--evaluator) to correct them, or audit a sample (clave audit plan)."
+    "to correct them, or audit a sample (clave audit plan)."
 )
 
 

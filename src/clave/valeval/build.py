@@ -89,7 +89,7 @@ def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say:
             counts[row.source].dropped["label of an origin that was not asked for"] += 1
     pool = [r for r in pool if r.label_origin in plan.origins]
     if not pool:
-        raise InputError("nothing is left to build from: name other --sources, --licence or --origin")
+        raise InputError("nothing is left to build from: name other `sources`, `terms` or `origins`")
     corrections = {} if plan.corrections is None else check_corrections(pool, read_corrections(plan.corrections))
     dropped = {i for i, c in corrections.items() if c.new == "drop"}
     say(f"cutting {len(pool):,} labelled texts into splits")
@@ -172,7 +172,7 @@ def refuse_unaccepted(sources: Sequence[Source], accept_nc: bool) -> None:
     bound = [s for s in sources if s.terms == "non-commercial"]
     if bound and not accept_nc:
         names = ", ".join(f"{s.id} ({s.license})" for s in bound)
-        raise InputError(f"non-commercial licence: {names}: accept it with --accept-nc, or leave it out with --sources")
+        raise InputError(f"non-commercial licence: {names}: accept it with `accept_nc`, or leave it out of `sources`")
 
 
 def embed(texts: list[str]) -> Vectors:

@@ -56,7 +56,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
     found = file_sha256(part)
     if sha256 is not None and found != sha256:
         part.unlink()
-        raise InputError(f"{url}: the file has sha256 {found}, not {sha256}: it was changed; --allow-changed takes it as it is")
+        raise InputError(f"{url}: the file has sha256 {found}, not {sha256}: it was changed; `allow_changed` takes it as it is")
     os.replace(part, target)
     return found
 
@@ -68,7 +68,7 @@ def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # there is nothing after what we have: the hash says whether it is whole
         if answer.status_code == httpx.codes.NOT_FOUND:
-            raise InputError(f"{url}: not found (404): the authors may have moved it; put the file into --raw-dir by hand")
+            raise InputError(f"{url}: not found (404): the authors may have moved it; put the file into the raw folder by hand")
         if answer.is_error:
             raise InputError(f"{url}: the server answers {answer.status_code} {answer.reason_phrase}")
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:

@@ -63,7 +63,7 @@ def refuse_missing(sources: Iterable[Source], raw_dir: Path) -> None:
     """
     for source in sources:
         if names := by_hand(source, raw_dir):
-            mend = f"get it from {source.home} and put it there, or leave {source.id} out with --sources"
+            mend = f"get it from {source.home} and put it there, or leave {source.id} out of `sources`"
             more = f" (and so {len(names) - 1} more: {', '.join(Path(name).name for name in names[1:])})" if len(names) > 1 else ""
             raise InputError(f"{raw_dir / names[0]} is missing and has no fixed address{more}: {mend}")
 
@@ -127,7 +127,7 @@ def check_input(name: str, raw_dir: Path, recorded: Mapping[str, str], allow_cha
         return Input(name, found, "unknown", url)
     if not allow_changed:
         differs = f"sha256 {found[:12]}… is not the recorded {known[:12]}…"
-        raise InputError(f"{raw_dir / name}: {differs}: the file was changed; fetch it anew, or take it as it is with --allow-changed")
+        raise InputError(f"{raw_dir / name}: {differs}: the file was changed; fetch it anew, or take it as it is with `allow_changed`")
     return Input(name, found, "changed", url)
 
 

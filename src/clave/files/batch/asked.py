@@ -45,5 +45,5 @@ def chat_of(judging: Judging) -> tuple[CachedChat, OpenAIChat, AnswerCache]:
     if kept is None or not isinstance(kept.chat, OpenAIChat):
         raise InputError("this evaluator asks no large model behind a server: there is nothing to put into a batch")
     if kept.cache is None:
-        raise InputError("a batch needs the answer cache, where its results are kept: name one with --cache")
+        raise InputError("a batch needs the answer cache, where its results are kept: name one with `cache`")
     return kept, kept.chat, kept.cache
