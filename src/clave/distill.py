@@ -28,14 +28,13 @@ from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
-from clave.fitting.cross_fitting import Progress
 from clave.fitting.fitted import Cost, Distillation, Fitted
 from clave.fitting.learn import Learnt, scores_of
 from clave.fitting.samples import check_apart
 from clave.recognizers.observation import Observation
 from clave.recognizers.registry import recognizer_class
 from clave.recognizers.training import Context
-from clave.records import LABELS, Label, LabelledResponse, Response, Verdict
+from clave.records import LABELS, Label, LabelledResponse, Progress, Response, Verdict
 from clave.scoring.metrics import accuracy, accuracy_difference
 from clave.scoring.statistics import Difference, Estimate
 from clave.settings import NO_MODEL, Settings, Training

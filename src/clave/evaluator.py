@@ -26,7 +26,6 @@ from clave.errors import EvaluatorError, InputError, require
 from clave.evaluating.judging import Judging
 from clave.evaluating.stream import Stream, SyncStream, run_sync
 from clave.evaluating.verdicts import explained, verdict_row
-from clave.fitting.cross_fitting import Progress
 from clave.fitting.fit import fit, refit
 from clave.fitting.fitted import Fitted
 from clave.io import read_labels, read_responses
@@ -36,7 +35,7 @@ from clave.llm.ledger import Ledger
 from clave.llm.opening import ChatOptions, open_chat
 from clave.llm.pricing import free
 from clave.recognizers.registry import check_usable
-from clave.records import Label, LabelledResponse, Response, Verdict
+from clave.records import Label, LabelledResponse, Progress, Response, Verdict
 from clave.saving import fetch, load, push, save
 from clave.settings import NO_MODEL, Settings
 from clave.values import ValueSystem

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ LABELS: tuple[Label, ...] = get_args(Label)
 """The three labels, in the order in which probabilities stand in arrays."""
 
 Status = Literal["ok", "abstained", "refused", "failed"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is under way, how much of it is done and how much there is: `("extracting", 3, 60)`."""
 
 
 class Record(BaseModel):

@@ -7,7 +7,7 @@ import pytest
 
 from clave.annotate.assign import Rules, next_task
 from clave.annotate.background import AHEAD, Background
-from clave.annotate.curve import Curve, drawings, expected_gain, learning_curve
+from clave.annotate.curve import Curve, drawings, expected_gain, label_curve
 from clave.annotate.sampling import diverse, uncertain
 from clave.annotate.store import Store
 from clave.records import LABELS, LabelledResponse, Response
@@ -49,7 +49,7 @@ def test_a_curve_rises_where_labels_can_be_learnt_and_not_where_they_cannot() ->
     rng = np.random.default_rng(1)
     learnable = np.eye(16)[[i % 3 for i in range(60)]] + rng.normal(0, 0.25, (60, 16))
     noise = rng.normal(0, 1, (60, 16))
-    curve, flat = (learning_curve(labels, x / np.linalg.norm(x, axis=1, keepdims=True)) for x in (learnable, noise))
+    curve, flat = (label_curve(labels, x / np.linalg.norm(x, axis=1, keepdims=True)) for x in (learnable, noise))
     assert curve is not None
     assert flat is not None
     assert [p.n for p in curve.points] == [10, 20, 30, 40, 48]
@@ -59,11 +59,11 @@ def test_a_curve_rises_where_labels_can_be_learnt_and_not_where_they_cannot() ->
 
 
 def test_no_curve_from_too_few_labels_or_one_kind_or_one_scenario() -> None:
-    assert learning_curve(rows(19), clouds(1, 19)) is None
+    assert label_curve(rows(19), clouds(1, 19)) is None
     alike = [r.model_copy(update={"label": "adhere"}) for r in rows(30)]
-    assert learning_curve(alike, clouds(1, 30)) is None
+    assert label_curve(alike, clouds(1, 30)) is None
     twins = [r.model_copy(update={"scenario": "one"}) for r in rows(30)]
-    assert learning_curve(twins, clouds(1, 30)) is None
+    assert label_curve(twins, clouds(1, 30)) is None
 
 
 def test_the_expected_gain_is_that_of_the_fitted_law() -> None:
@@ -87,7 +87,7 @@ def test_rows_of_one_scenario_count_once_in_the_curve() -> None:
     centre = np.eye(16)[[i % 3 for i in range(200)]] * 0.8
     noise = rng.normal(0, 0.4, (200, 16))
     vectors = centre + noise[[(i // 15) * 15 + i % 3 for i in range(200)]]
-    widths = [c.points[-1].high - c.points[-1].low for c in (learning_curve(rows, vectors) for rows in (alone, five)) if c]
+    widths = [c.points[-1].high - c.points[-1].low for c in (label_curve(rows, vectors) for rows in (alone, five)) if c]
     assert widths[1] > 1.5 * widths[0]
 
 

@@ -132,7 +132,7 @@ def test_a_refusal_is_what_the_assistant_says(file):
         ({"messages": CHAT[:2]}, "no turn of the assistant"),
         ({"messages": [{"role": "narrator", "content": "x"}]}, "message 1: 'narrator' is no role that is known"),
         ({"messages": [{"role": "user", "content": 3}]}, "message 1: 'content' must be text or a list of parts, not int"),
-        ({"messages": CHAT, "response": "x"}, "a conversation in 'messages' and also 'response'.*--map messages=scenario"),
+        ({"messages": CHAT, "response": "x"}, "a conversation in 'messages' and also 'response'.*messages': 'scenario'"),
         ({"messages": CHAT, "conversations": CHAT}, "a conversation in 'messages' and also 'conversations'"),
         ({"messages": []}, "no 'response'"),
         ({"response": CHAT}, "'response' is a conversation: name it with `mapping={'response': 'messages'}`"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clave.errors import EvaluatorError, InputError
-from clave.recognizers.head import Choice, Head, _softmax, _train, _trust
+from clave.recognizers.head import Candidate, Head, _softmax, _train, _trust
 from clave.recognizers.observation import Observation, block
 from clave.recognizers.protocol import Probabilities
 from clave.records import LABELS, Extraction, MappedConcept, Response
@@ -96,7 +96,7 @@ def test_a_label_that_nobody_gave_stays_unlikely(labels):
 
 @pytest.mark.parametrize("only", range(3))
 def test_training_rows_of_one_label_give_that_label(only):
-    weights = _train(np.ones((4, 2)), np.full(4, only), Choice(("concepts",), 0.0, 1.0), np.ones(4))
+    weights = _train(np.ones((4, 2)), np.full(4, only), Candidate(("concepts",), 0.0, 1.0), np.ones(4))
     assert _softmax(np.ones((1, 2)) @ weights[:, :-1].T + weights[:, -1])[0, only] > 0.99
 
 
@@ -106,7 +106,7 @@ def test_two_labels_give_what_a_binary_model_gives():
     random = np.random.default_rng(0)
     x = random.normal(size=(50, 3))
     y = np.where(x[:, 0] + random.normal(0, 0.5, 50) > 0, 2, 1)
-    weights = _train(x, y, Choice(("concepts",), 0.0, 1.0), np.ones(len(y)))
+    weights = _train(x, y, Candidate(("concepts",), 0.0, 1.0), np.ones(len(y)))
     p = _softmax(x @ weights[:, :-1].T + weights[:, -1])
     expected = LogisticRegression().fit(x, y).predict_proba(x)
     np.testing.assert_allclose(p[:, 2] / (p[:, 1] + p[:, 2]), expected[:, 1], atol=1e-6)

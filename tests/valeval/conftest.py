@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clave.valeval.build import Plan, build
+from clave.valeval.build import BuildPlan, build
 from clave.valeval.sources.beavertails import CATEGORIES
 from clave.valeval.sources.registry import find_sources
 from clave.valeval.sources.touche23 import PARTS, VALUES
@@ -145,5 +145,5 @@ def raw() -> ModuleType:
 def built(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """One build for all tests, which do not change it; those that tamper copy it."""
     root = tmp_path_factory.mktemp("valeval")
-    plan = Plan(root / "out", write_raw(root / "raw"), find_sources(SOURCES), accept_nc=True, allow_changed=True)
+    plan = BuildPlan(root / "out", write_raw(root / "raw"), find_sources(SOURCES), accept_nc=True, allow_changed=True)
     return SimpleNamespace(plan=plan, out=plan.out, raw=plan.raw_dir, manifest=build(plan))

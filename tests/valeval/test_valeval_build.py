@@ -17,7 +17,7 @@ from clave.errors import InputError
 from clave.io import read_labels
 from clave.records import Verdict
 from clave.valeval import inputs as inputs_module
-from clave.valeval.build import Plan, build
+from clave.valeval.build import BuildPlan, build
 from clave.valeval.check import check, read_manifest
 from clave.valeval.download import file_sha256
 from clave.valeval.inputs import check_input
@@ -41,13 +41,13 @@ def rewrite_split(folder: Path, split: str, rows: list[Any]) -> None:
 
 def test_a_build_passes_its_check_and_a_second_one_gives_the_same_bytes(built: SimpleNamespace, tmp_path: Path) -> None:
     assert check(built.out, built.raw) == []
-    again = build(Plan(tmp_path / "again", built.raw, built.plan.sources, accept_nc=True, allow_changed=True))
+    again = build(BuildPlan(tmp_path / "again", built.raw, built.plan.sources, accept_nc=True, allow_changed=True))
     assert again["outputs"] == built.manifest["outputs"]
     assert (tmp_path / "again/manifest.json").read_bytes() == (built.out / "manifest.json").read_bytes()
 
 
 def test_another_seed_gives_other_splits(built: SimpleNamespace, tmp_path: Path) -> None:
-    other = build(Plan(tmp_path / "o", built.raw, built.plan.sources, seed=1, accept_nc=True, allow_changed=True))
+    other = build(BuildPlan(tmp_path / "o", built.raw, built.plan.sources, seed=1, accept_nc=True, allow_changed=True))
     assert other["outputs"]["original.jsonl"] != built.manifest["outputs"]["original.jsonl"]
 
 
@@ -132,12 +132,12 @@ def test_check_names_wrong_labels_values_and_bases(copy: Path) -> None:
 
 def test_a_licence_that_was_not_accepted_stops_the_build(built: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"beavertails \(CC-BY-NC-4\.0\): accept it with `accept_nc`"):
-        build(Plan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True))
+        build(BuildPlan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True))
 
 
 def test_an_altered_raw_file_is_refused_by_name(built: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"30k_test\.jsonl: sha256 .* is not the recorded .*`allow_changed`"):
-        build(Plan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True))
+        build(BuildPlan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True))
 
 
 def test_a_file_of_unknown_hash_is_recorded_by_the_first_build_and_checked_by_the_next(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_missing_file_without_an_address_says_where_to_get_it(tmp_path: Path, 
     with pytest.raises(InputError, match=says):
         inputs_module.find_inputs(find_sources(["do_not_answer"])[0], tmp_path, recorded={})
     with pytest.raises(InputError, match=says):  # and before the others are downloaded
-        build(Plan(tmp_path / "o", tmp_path, find_sources(["mfrc", "do_not_answer"])))
+        build(BuildPlan(tmp_path / "o", tmp_path, find_sources(["mfrc", "do_not_answer"])))
 
 
 def test_a_download_of_unknown_hash_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_corrections_are_applied_and_marked(built: SimpleNamespace, tmp_path: Pa
     ]
     path = tmp_path / "corrections.jsonl"
     path.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
-    plan = Plan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True, allow_changed=True, corrections=path)
+    plan = BuildPlan(tmp_path / "o", built.raw, built.plan.sources, accept_nc=True, allow_changed=True, corrections=path)
     kept = next(r for r in read_split(built.out / "original.jsonl"))
     lines.append({"id": kept.id, "value": kept.value, "from": kept.label, "to": kept.label})
     path.write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
@@ -288,7 +288,7 @@ def test_croissant_metadata_is_valid_and_loads_the_rows(built: SimpleNamespace) 
 
 
 def test_a_build_may_be_narrowed_to_permissive_licences_and_stated_labels(built: SimpleNamespace, tmp_path: Path) -> None:
-    plan = Plan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True, terms=("permissive",), origins=("stated",))
+    plan = BuildPlan(tmp_path / "o", built.raw, built.plan.sources, allow_changed=True, terms=("permissive",), origins=("stated",))
     manifest = build(plan)
     assert set(manifest["sources"]) == {"fulcra", "safetext", "xstest"}
     rows = [r for split in SPLITS for r in read_split(tmp_path / f"o/{split}.jsonl")]
@@ -297,7 +297,7 @@ def test_a_build_may_be_narrowed_to_permissive_licences_and_stated_labels(built:
     assert not any("NC" in r.license or "SA" in r.license for r in rows)
     assert check(tmp_path / "o") == []
     with pytest.raises(InputError, match="nothing is left to build from"):
-        build(Plan(tmp_path / "p", built.raw, find_sources(["safetext"]), allow_changed=True, origins=("inferred",)))
+        build(BuildPlan(tmp_path / "p", built.raw, find_sources(["safetext"]), allow_changed=True, origins=("inferred",)))
     with pytest.raises(InputError, match="there is no licence 'free': name one of permissive"):
         CliRunner().invoke(app, ["build", "-o", str(tmp_path / "q"), "--licence", "free"], catch_exceptions=False)
 

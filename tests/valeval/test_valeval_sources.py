@@ -15,16 +15,16 @@ from clave.valeval.build import load_system
 from clave.valeval.inputs import find_inputs, layout_in, pins
 from clave.valeval.sources import diasafety, do_not_answer, mfrc, moral_stories, moralchoice, social_chem, truthfulqa, xstest
 from clave.valeval.sources.registry import BUILTIN, find_sources
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 
-def read(source: Source, root: Path) -> list[Reading]:
+def read(source: Source, root: Path) -> list[SourceRow]:
     files = layout_in(source, root)
     assert files is not None
     return list(source.load(root, files))
 
 
-def labels(readings: list[Reading]) -> set[tuple[str, str]]:
+def labels(readings: list[SourceRow]) -> set[tuple[str, str]]:
     return {(i.value, i.label) for r in readings for i in r.items}
 
 
@@ -35,7 +35,7 @@ def test_beavertails_flags_oppose_and_unflagged_answers_adhere_to_what_the_promp
     assert ("financial_crime", "oppose") in {(i.value, i.label) for i in bad.items}
     assert ("financial_crime", "adhere") in {(i.value, i.label) for i in good.items}
     assert {i.label for i in good.items if i.value != "financial_crime"} == {"unrelated"}
-    assert readings[-1] == Reading(left_out="empty response")
+    assert readings[-1] == SourceRow(left_out="empty response")
 
 
 def test_beavertails_gives_no_label_where_another_flag_was_set_and_the_prompt_drew_the_category(tmp_path: Path, raw: ModuleType) -> None:

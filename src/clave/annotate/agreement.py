@@ -25,7 +25,7 @@ from clave.records import Record
 from clave.scoring.statistics import Array, Formula, estimate
 
 
-class Estimate(Record):
+class Coefficient(Record):
     """A coefficient with its 95 % interval; None where it does not exist or could not be bounded."""
 
     point: float | None
@@ -43,9 +43,9 @@ class ValueAgreement(Record):
     """Items with labels of two annotators or more: what the figures stand on."""
     annotators: int
     cannot_tell: int
-    percent: Estimate
+    percent: Coefficient
     """Share of agreeing pairs of labels, averaged over items."""
-    alpha: Estimate
+    alpha: Coefficient
 
 
 class PairAgreement(Record):
@@ -54,9 +54,9 @@ class PairAgreement(Record):
     value: str
     annotators: tuple[str, str]
     items: int
-    percent: Estimate
-    kappa: Estimate
-    alpha: Estimate
+    percent: Coefficient
+    kappa: Coefficient
+    alpha: Coefficient
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Rows: the first annotator's label, columns: the second's, both in the order of `labels`."""
@@ -182,23 +182,23 @@ def _pairwise(counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return agreeing
 
 
-def _percent(counts: np.ndarray[Any, Any]) -> Estimate:
+def _percent(counts: np.ndarray[Any, Any]) -> Coefficient:
     share = _pairwise(counts)
     return _bounded(float(share.mean()) if len(share) else None, np.column_stack([share, np.ones(len(share))]), _mean, (0.0, 1.0))
 
 
-def _alpha(counts: np.ndarray[Any, Any]) -> Estimate:
+def _alpha(counts: np.ndarray[Any, Any]) -> Coefficient:
     size = counts.sum(axis=1)
     disagreeing = (size**2 - (counts**2).sum(axis=1)) / (size - 1)
     return _bounded(krippendorff_alpha(counts), np.column_stack([disagreeing, counts]), alpha_of, (-1.0, 1.0))
 
 
-def _bounded(point: float | None, sums: np.ndarray[Any, Any], formula: Formula, bounds: tuple[float, float]) -> Estimate:
+def _bounded(point: float | None, sums: np.ndarray[Any, Any], formula: Formula, bounds: tuple[float, float]) -> Coefficient:
     """A coefficient with the interval of the same coefficient of summed items, see `clave.scoring.statistics.estimate`."""
     if point is None or math.isnan(point):
-        return Estimate(point=None)
+        return Coefficient(point=None)
     found = estimate(sums, None, formula, bounds=bounds)
-    return Estimate(point=point, low=found.low, high=found.high)
+    return Coefficient(point=point, low=found.low, high=found.high)
 
 
 def _mean(total: Array) -> Array:

@@ -13,7 +13,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from clave.annotate.assign import Rules, Task, next_task
+from clave.annotate.assign import Assignment, Rules, next_task
 from clave.annotate.background import Background
 from clave.annotate.checks import Checks
 from clave.annotate.guard import session_of
@@ -126,7 +126,7 @@ def api_routes(app: FastAPI) -> None:
         taken = store.undo(annotator, _own_key(annotator, last.key))
         if taken is None:
             return AsciiJSON({"undone": False, **screen(store, rules, annotator, next_task(store, annotator, rules))})
-        shown = screen(store, rules, annotator, Task(taken.response, taken.value, "undo"))
+        shown = screen(store, rules, annotator, Assignment(taken.response, taken.value, "undo"))
         before = {"label": taken.label, "note": taken.note, "evidence": taken.evidence}
         return AsciiJSON({"undone": True, "before": before, **shown})
 

@@ -37,7 +37,7 @@ class Rules(Record):
     """One item in so many is a gold question, while there are any."""
 
 
-class Task(NamedTuple):
+class Assignment(NamedTuple):
     """An item to label."""
 
     response: int
@@ -46,8 +46,8 @@ class Task(NamedTuple):
 
 
 def next_task(
-    store: Store, annotator: str, rules: Rules, value: str | None = None, *, after: Task | None = None, now: float | None = None
-) -> Task | None:
+    store: Store, annotator: str, rules: Rules, value: str | None = None, *, after: Assignment | None = None, now: float | None = None
+) -> Assignment | None:
     """The annotator's next item, kept for them; None when nothing is left for this annotator.
 
     That is so when every value has its target and every item that two are to label has been labelled by two, or by this annotator.
@@ -76,7 +76,7 @@ def next_task(
             session.add(AssignmentRow(pick=pick.pk, annotator=who, at=now))
         else:
             held.at = now
-        return Task(pick.response, pick.value, pick.reason)
+        return Assignment(pick.response, pick.value, pick.reason)
 
 
 def add_picks(store: Store, value: str, responses: Sequence[int], reason: str, rules: Rules) -> None:
@@ -136,18 +136,18 @@ def _mine(who: int) -> ColumnElement[bool]:
     return own.exists()
 
 
-def _not(after: Task | None) -> ColumnElement[bool]:
+def _not(after: Assignment | None) -> ColumnElement[bool]:
     return true() if after is None else or_(PickRow.response != after.response, PickRow.value != after.value)
 
 
-def _open(session: Session, who: int, value: str | None, after: Task | None) -> PickRow | None:
+def _open(session: Session, who: int, value: str | None, after: Assignment | None) -> PickRow | None:
     query = select(PickRow).join(AssignmentRow, AssignmentRow.pick == PickRow.pk).where(AssignmentRow.annotator == who)
     if value:
         query = query.where(PickRow.value == value)
     return session.scalar(query.where(_not(after)).order_by(AssignmentRow.pk).limit(1))
 
 
-def _gold(session: Session, who: int, rules: Rules, value: str | None, after: Task | None) -> PickRow | None:
+def _gold(session: Session, who: int, rules: Rules, value: str | None, after: Assignment | None) -> PickRow | None:
     done = session.scalar(select(func.count()).select_from(LabelRow).where(LabelRow.annotator == who)) or 0
     done += after is not None
     if done % rules.gold_every != rules.gold_every - 1:
@@ -181,7 +181,7 @@ def _by_need(session: Session, store: Store, rules: Rules, who: int, counts: dic
     return sorted(store.system.ids(), key=lambda v: (min(counts.get(v, 0), rules.target) // BLOCK, mine.get(v, 0) // BLOCK))
 
 
-def _from_picks(session: Session, who: int, value: str, now: float, after: Task | None, *, begun: bool) -> PickRow | None:
+def _from_picks(session: Session, who: int, value: str, now: float, after: Assignment | None, *, begun: bool) -> PickRow | None:
     """The first pick that I have not labelled and that still wants somebody; `begun`: of those that somebody has labelled."""
     labels = select(func.count()).select_from(LabelRow).where(LabelRow.response == PickRow.response, LabelRow.value == PickRow.value)
     held = (

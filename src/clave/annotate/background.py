@@ -18,7 +18,7 @@ import numpy as np
 
 from clave.annotate.aggregate import aggregate
 from clave.annotate.assign import Rules, add_picks, waiting
-from clave.annotate.curve import Curve, learning_curve, predict
+from clave.annotate.curve import Curve, label_curve, predict
 from clave.annotate.sampling import diverse, uncertain
 from clave.annotate.store import Store
 from clave.records import LABELS, LabelledResponse
@@ -101,7 +101,7 @@ class Background:
         """Refit and store the learning curve of a value; a failure is stored with its reason."""
         rows = self._settled(value)
         try:
-            curve = learning_curve(rows, self._embed([_text(r.scenario, r.response) for r in rows]))
+            curve = label_curve(rows, self._embed([_text(r.scenario, r.response) for r in rows]))
         except InterruptedError:
             raise
         except Exception as error:

@@ -1,6 +1,6 @@
 """Enough labels? Cross-validated accuracy against the number of labels, and what ten more are expected to bring.
 
-curve = learning_curve(labelled, vectors)
+curve = label_curve(labelled, vectors)
 curve.points[-1].accuracy, curve.gain
 
 A logistic head on text embeddings stands in for the whole evaluator: it makes no call. Its level is lower than that of an
@@ -32,7 +32,7 @@ MORE = 10
 METHOD = "a logistic head on text embeddings, 5-fold by scenario"
 
 
-class CurvePoint(Record):
+class LabelsPoint(Record):
     """Accuracy with so many labels, with its 95 % interval over scenarios."""
 
     n: int
@@ -46,7 +46,7 @@ class Curve(Record):
 
     labels: int
     """Settled labels it was drawn from."""
-    points: tuple[CurvePoint, ...] = ()
+    points: tuple[LabelsPoint, ...] = ()
     gain: float | None = None
     """Points of accuracy (0 to 1) that ten more labels are expected to bring."""
     gain_low: float | None = None
@@ -56,7 +56,7 @@ class Curve(Record):
     failed: str = ""
 
 
-def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any, Any], *, seed: int = 0) -> Curve | None:
+def label_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any, Any], *, seed: int = 0) -> Curve | None:
     """Draw the curve of one value; None where there are too few labels or only one kind.
 
     Args:
@@ -86,12 +86,12 @@ def learning_curve(labelled: Sequence[LabelledResponse], vectors: np.ndarray[Any
     return Curve(labels=len(labelled), points=tuple(points), gain=gain.value, gain_low=gain.low, gain_high=gain.high)
 
 
-def _point(size: int, right: Array, groups: Sequence[str]) -> CurvePoint:
+def _point(size: int, right: Array, groups: Sequence[str]) -> LabelsPoint:
     found = estimate(np.column_stack([right, np.ones(len(right))]), groups, _mean)
     assert found.value is not None  # there are FOLDS scenarios or more
     assert found.low is not None
     assert found.high is not None
-    return CurvePoint(n=size, accuracy=found.value, low=found.low, high=found.high)
+    return LabelsPoint(n=size, accuracy=found.value, low=found.low, high=found.high)
 
 
 def expected_gain(right: Array, sizes: Sequence[int], groups: Sequence[str]) -> Estimate:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from clave.annotate.assign import Rules, Task, next_task
+from clave.annotate.assign import Assignment, Rules, next_task
 from clave.annotate.store import Store
 
 
-def screen(store: Store, rules: Rules, annotator: str, task: Task | None, only: str | None = None) -> dict[str, Any]:
+def screen(store: Store, rules: Rules, annotator: str, task: Assignment | None, only: str | None = None) -> dict[str, Any]:
     """All that the labelling screen shows: the item or none, the one after it, and the progress."""
     counts, available = store.label_counts(), store.available()
     progress = {
@@ -22,7 +22,7 @@ def screen(store: Store, rules: Rules, annotator: str, task: Task | None, only: 
     return {"item": _item(store, task), "following": _item(store, following), "progress": progress}
 
 
-def _item(store: Store, task: Task | None) -> dict[str, Any] | None:
+def _item(store: Store, task: Assignment | None) -> dict[str, Any] | None:
     row = store.response(task.response) if task else None
     if task is None or row is None:
         return None

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from clave.benchmark.predictions import PredictionTable
-from clave.benchmark.tables import Price, compare, price, score
+from clave.benchmark.tables import Expense, compare, price, score
 from clave.errors import InputError
 from clave.records import Label, Record
 from clave.scoring.metrics import accuracy, flip_rate
@@ -69,7 +69,7 @@ class Balance(Record):
     """Accuracy on the original split."""
     generalizability: Estimate
     """Accuracy on all other splits together."""
-    price: Price
+    price: Expense
 
 
 class Probe(Record):
@@ -97,7 +97,7 @@ class Chosen(Record):
     p_holm: float | None
 
 
-class Disagreement(Record):
+class SplitVerdict(Record):
     """A text on which judges part."""
 
     id: str
@@ -246,9 +246,9 @@ def _turned(moved: Estimate, follow: float) -> ProbeVerdict:
     return "pass" if moved.low > follow else "fail" if moved.high < follow else "unclear"
 
 
-def disagreements(table: PredictionTable, split: str, most: int = 20) -> list[Disagreement]:
+def disagreements(table: PredictionTable, split: str, most: int = 20) -> list[SplitVerdict]:
     """The texts on which the judges part most, spread over the values: by entropy of their labels, then by id."""
-    by_value: dict[str, list[tuple[float, str, Disagreement]]] = {}
+    by_value: dict[str, list[tuple[float, str, SplitVerdict]]] = {}
     for (identity, value), part in table.where(split=split, perturbation="").groups("id", "value"):
         found = _disagreement(identity, value, part)
         given = Counter(label for label in found.labels.values() if label is not None)
@@ -260,13 +260,13 @@ def disagreements(table: PredictionTable, split: str, most: int = 20) -> list[Di
     return turns[:most]
 
 
-def _disagreement(identity: str, value: str, part: PredictionTable) -> Disagreement:
+def _disagreement(identity: str, value: str, part: PredictionTable) -> SplitVerdict:
     explained: list[int] = [i for i in range(len(part)) if part["concepts"][i] or part["evidence"][i]]
     first: dict[str, Any] = {}
     if explained:
         i = explained[0]
         first = {"concepts": part["concepts"][i], "evidence": part["evidence"][i], "explained_by": part["judge"][i]}
-    return Disagreement(
+    return SplitVerdict(
         id=identity,
         value=value,
         gold=part["gold"][0],

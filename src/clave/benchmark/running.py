@@ -8,7 +8,7 @@ outcome.stopped                    # why it ended early, e.g. that the budget is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,10 +16,7 @@ from clave.benchmark.predictions import Key, Prediction, PredictionWriter
 from clave.errors import EvaluatorError, InputError, MissingExtraError
 from clave.judges.protocol import Judge, Task, without_label
 from clave.llm.chat import ChatModel, ChatRequest, Completion
-from clave.records import LABELS, Failure, Label, Verdict
-
-Tick = Callable[[str, int, int], None]
-"""(judge, rows done, rows in all)."""
+from clave.records import LABELS, Failure, Label, Progress, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ async def run_judges(
     *,
     labels: int | None = None,
     seed: int | None = None,
-    tick: Tick = lambda judge, done, total: None,
+    tick: Progress = lambda judge, done, total: None,
 ) -> Outcome:
     """Run every judge over the rows that it has not judged yet.
 
@@ -136,7 +133,7 @@ async def _run(
     writer: PredictionWriter,
     labels: int | None,
     seed: int | None,
-    tick: Tick,
+    tick: Progress,
 ) -> None:
     """One judge; a response that it passes over in silence is a failed row. Latency is the time since the last verdict, so the mean
     of a run is its time per verdict, whatever runs side by side."""

@@ -21,12 +21,13 @@ from clave.benchmark.annotators import write_annotations
 from clave.benchmark.data import BenchData, load
 from clave.benchmark.plan import Plan
 from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
-from clave.benchmark.running import Outcome, Tick, WithinBudget, run_judges
+from clave.benchmark.running import Outcome, WithinBudget, run_judges
 from clave.errors import InputError
 from clave.judges.protocol import Judge
 from clave.judges.registry import Material, open_judges
 from clave.llm.cached import CachedChat
 from clave.llm.opening import ChatOptions, open_chat
+from clave.records import Progress
 
 MANIFEST = "manifest.json"
 _FREE = {"judges", "jury", "base_url"}
@@ -133,7 +134,7 @@ class Session:
         given = self.plan.fold_column is not None
         return open_judges(names, Material(self.asked, jury, self.data.system_of, given))
 
-    async def run(self, *, retry_failed: bool = False, tick: Tick = no_tick) -> Outcome:
+    async def run(self, *, retry_failed: bool = False, tick: Progress = no_tick) -> Outcome:
         """Run the plan's judges over the rows that they have not judged yet; their predictions and the manifest are in the folder."""
         path = self.predictions()
         write_annotations(self.folder, self.data.annotated)

@@ -41,7 +41,7 @@ ALL = "all"
 """Stands for all systems, or all splits, together."""
 
 
-class Price(Record):
+class Expense(Record):
     """What 1,000 verdicts need; money is None where any row's price is not known."""
 
     calls: float
@@ -78,10 +78,10 @@ class LeaderboardRow(Record):
     """That it is as good as the best, adjusted for all pairs of judges of this system and split, see `clave.scoring.comparing`."""
     tier: int | None = None
     """1 = the best and all that cannot be told from it at 5 % so adjusted; the best of the rest opens the next tier."""
-    price: Price
+    price: Expense
 
 
-class Cell(Record):
+class ValueAccuracy(Record):
     """Accuracy of one judge on one value of one split."""
 
     judge: str
@@ -202,7 +202,7 @@ def _row_keys(table: PredictionTable) -> list[tuple[Any, ...]]:
     return list(zip(table["id"], table["value"], table["labels"], table["seed"], strict=True))
 
 
-def price(table: PredictionTable) -> Price:
+def price(table: PredictionTable) -> Expense:
     """Calls, tokens, money and time that 1,000 verdicts took; rows that failed are no verdicts, and what is known of their price counts."""
     verdicts = int(sum(label is not None for label in table["label"]))
     known = [c for c in table["cost"] if c is not None]
@@ -210,7 +210,7 @@ def price(table: PredictionTable) -> Price:
     scale = 1000 / verdicts if verdicts else float("nan")
     free = not sum(table["calls"])
     money = 0.0 if free else sum(known) * scale if verdicts and len(known) == len(table) else None
-    return Price(
+    return Expense(
         calls=sum(table["calls"]) * scale if verdicts else 0.0,
         prompt_tokens=sum(table["prompt_tokens"]) * scale if verdicts else 0.0,
         completion_tokens=sum(table["completion_tokens"]) * scale if verdicts else 0.0,
@@ -219,10 +219,10 @@ def price(table: PredictionTable) -> Price:
     )
 
 
-def value_matrix(table: PredictionTable, split: str) -> list[Cell]:
+def value_matrix(table: PredictionTable, split: str) -> list[ValueAccuracy]:
     """Accuracy of every judge on every value of one split."""
     groups = table.where(split=split).groups("judge", "system", "value")
-    return [Cell(judge=j, system=s, value=v, split=split, accuracy=score(part, accuracy)) for (j, s, v), part in groups]
+    return [ValueAccuracy(judge=j, system=s, value=v, split=split, accuracy=score(part, accuracy)) for (j, s, v), part in groups]
 
 
 def reliability_bins(table: PredictionTable, split: str) -> list[ReliabilityBin]:

@@ -21,7 +21,7 @@ from clave.errors import InputError, require
 
 if TYPE_CHECKING:
     from clave.annotate.access import Access, OnceKey
-    from clave.annotate.agreement import AgreementReport, Estimate
+    from clave.annotate.agreement import AgreementReport, Coefficient
     from clave.files.source import Source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -169,7 +169,7 @@ def _tables(report: AgreementReport) -> None:
     console.print(f"{len(report.to_discuss)} items to discuss; brackets: 95 % intervals over items; -: does not exist")
 
 
-def _figure(estimate: Estimate) -> str:
+def _figure(estimate: Coefficient) -> str:
     if estimate.point is None:
         return "-"
     return f"{estimate.point:.2f}" + ("" if estimate.low is None else f" \\[{estimate.low:.2f}, {estimate.high:.2f}]")

@@ -23,7 +23,7 @@ from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.files.source import Source
-    from clave.profile.planning import Plan
+    from clave.profile.planning import AuditPlan
     from clave.records import Response
 
 audit_app = typer.Typer(no_args_is_help=True)
@@ -97,7 +97,7 @@ def plan(
     _show(found, output, len(drawn), as_json)
 
 
-def _show(found: Plan, output: Path, drawn: int, as_json: bool) -> None:
+def _show(found: AuditPlan, output: Path, drawn: int, as_json: bool) -> None:
     if as_json:
         say(json.dumps({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()}))
         return

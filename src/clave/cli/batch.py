@@ -22,8 +22,8 @@ from clave.cli.terminal import Terminal, say
 if TYPE_CHECKING:
     from clave.files.batch import Answered, Written
     from clave.files.source import Source
-    from clave.fitting.cross_fitting import Progress
     from clave.llm.opening import ChatOptions
+    from clave.records import Progress
 
 batch_app = typer.Typer(no_args_is_help=True, help="Batch files, at half price with most providers: write requests, read results.")
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from clave.evaluator import Clave
     from clave.files.evaluating import Summary
     from clave.files.source import Source
-    from clave.fitting.cross_fitting import Progress
     from clave.llm.opening import ChatOptions
     from clave.profile.prevalence import Prevalence, Shift
+    from clave.records import Progress
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
@@ -232,7 +232,7 @@ def estimate(
     """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
     from clave.errors import InputError
     from clave.evaluator import Clave
-    from clave.files.estimating import Estimate, estimate_calibration, estimate_evaluation
+    from clave.files.estimating import CostEstimate, estimate_calibration, estimate_evaluation
     from clave.llm.chat import OfflineChat
     from clave.llm.opening import open_chat
     from clave.saving import fetch, load
@@ -249,7 +249,7 @@ def estimate(
         rows, _ = read.read(labels, loaded)
         settings = Settings(model=model, guideline=guideline, examples=examples, ask=opt.ask(calls), folds=folds)
         given = read.fold_column is not None
-        result: Estimate = asyncio.run(estimate_calibration(loaded, rows, settings, given, open_chat(model, **chat)))
+        result: CostEstimate = asyncio.run(estimate_calibration(loaded, rows, settings, given, open_chat(model, **chat)))
     else:
         if evaluator is not None:
             fitted = load(fetch(evaluator))

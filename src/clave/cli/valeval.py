@@ -21,7 +21,7 @@ from clave.valeval.provenance import ORIGINS, TERMS
 
 if TYPE_CHECKING:
     from clave.records import Verdict
-    from clave.valeval.download import Progress as Report
+    from clave.valeval.download import Downloaded
     from clave.valeval.row import Row
 
 T = TypeVar("T", bound=str)
@@ -48,7 +48,7 @@ def build(
     base_url: Annotated[str | None, typer.Option(help="Where the chat model is, if not at its provider.")] = None,
 ) -> None:
     """Build the data set. The same raw files, package and seed give the same bytes."""
-    from clave.valeval.build import Plan, refuse_unaccepted
+    from clave.valeval.build import BuildPlan, refuse_unaccepted
     from clave.valeval.build import build as run
     from clave.valeval.inputs import by_hand, layout_in
     from clave.valeval.sources.registry import find_sources
@@ -66,11 +66,11 @@ def build(
         from clave.llm.opening import open_chat
 
         chat = open_chat(model, base_url=base_url)
-    plan = Plan(out, raw, found, seed, accept_nc, allow_changed, corrections, origins, terms, chat)
+    plan = BuildPlan(out, raw, found, seed, accept_nc, allow_changed, corrections, origins, terms, chat)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bars:
 
-        def bar(name: str) -> Report:
+        def bar(name: str) -> Downloaded:
             task = bars.add_task(name, total=None)
             return lambda have, total: bars.update(task, completed=have, total=total)
 

@@ -24,7 +24,7 @@ LOOKED_AT = 500
 """Verdicts of a larger evaluation that are counted; the rest is taken to be like them."""
 
 
-class Estimate(Record):
+class CostEstimate(Record):
     """Calls that would be made; answers that are in the cache already cost nothing."""
 
     calls: int
@@ -41,7 +41,7 @@ class Estimate(Record):
 
 async def estimate_calibration(
     system: ValueSystem, labelled: Sequence[LabelledResponse], settings: Settings, given_folds: bool, chat: CachedChat
-) -> Estimate:
+) -> CostEstimate:
     """Count guidelines and extractions; the recognizer makes no call."""
     samples, _ = dealt_samples(labelled, settings.folds, settings.seed, given=given_folds)
     counting = EstimatingChat(chat)
@@ -50,13 +50,13 @@ async def estimate_calibration(
     return _estimate([(counting, 1.0)], chat, len(samples), len(samples))
 
 
-async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> Estimate:
+async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> CostEstimate:
     """Count an evaluation on up to 500 verdicts, spread evenly over the file."""
     if source.once:
         raise InputError("responses from standard input are gone once they are counted: give a file")
     total = sum(len(values) for _, values in source.units(clave.judging.values_of))
     if chat is None:
-        return Estimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, most=0.0, looked_at=total, total=total)
+        return CostEstimate(calls=0, cached=0, prompt_tokens=0, completion_tokens=0, cost=0.0, most=0.0, looked_at=total, total=total)
     step, chosen, looked_at = max(1, total // LOOKED_AT), list[Unit](), 0
     at = 0
     for response, values in source.units(clave.judging.values_of):
@@ -84,7 +84,7 @@ async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) ->
     return counting
 
 
-def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int) -> Estimate:
+def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int) -> CostEstimate:
     """Sum up what was counted, each with the share of it that will be asked."""
     factor = total / looked_at if looked_at else 1
 
@@ -96,7 +96,7 @@ def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat,
     longest = all_of("most_completion_tokens")
     each = chat.ledger.price(prompt // calls, completion // calls) if calls else 0.0
     most = chat.ledger.price(2 * prompt // calls, longest // calls) if calls else 0.0
-    return Estimate(
+    return CostEstimate(
         calls=calls,
         cached=all_of("cached"),
         prompt_tokens=prompt,

@@ -21,12 +21,9 @@ from clave.errors import ModelError
 from clave.fitting.closer_look import CloserLook, choose_closer_look
 from clave.fitting.samples import Sample
 from clave.llm.chat import ChatModel
-from clave.records import Failure, LabelledResponse
+from clave.records import Failure, LabelledResponse, Progress
 from clave.settings import Settings
 from clave.values import ValueSystem
-
-Progress = Callable[[str, int, int], None]
-"""(stage, done, total)."""
 
 _MOST_FAILED = 0.2
 _MOST_FAILED_OF_A_VALUE = 0.5

@@ -16,14 +16,14 @@ from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError
 from clave.fitting.closer_look import CloserLook
-from clave.fitting.cross_fitting import CrossFitted, Progress, cross_fit
+from clave.fitting.cross_fitting import CrossFitted, cross_fit
 from clave.fitting.fitted import Cost, Fitted, Provenance
 from clave.fitting.learn import learn
 from clave.fitting.precision import in_int8
 from clave.fitting.samples import Sample, dealt_samples, unseen_labels
 from clave.llm.cached import CachedChat
 from clave.recognizers.training import Context, checkpoints
-from clave.records import LabelledResponse
+from clave.records import LabelledResponse, Progress
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
 

@@ -23,7 +23,7 @@ from clave.judges.protocol import PerValueJudge, Probabilities
 from clave.records import LabelledResponse, Response
 from clave.values import Value
 
-Reading = Callable[[Value, Response, Model], tuple[float, float, float]]
+Scorer = Callable[[Value, Response, Model], tuple[float, float, float]]
 """Asks the model, and gives the weights of adhere, oppose and unrelated."""
 
 _SCENARIO, _RESPONSE = 2_000, 6_000
@@ -164,7 +164,7 @@ class FineTuned(NamedTuple):
     """A published judge: its default weights, and how it is read."""
 
     model: str
-    reading: Reading
+    reading: Scorer
     begins: bool = True
     """Whether its inputs begin with the token for the beginning of a text."""
 

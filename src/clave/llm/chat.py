@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from clave.errors import ModelError
-from clave.llm.completions import Source
+from clave.llm.completions import MessageField
 from clave.records import Failure, Usage
 
 Mode = Literal["json_schema", "json_object", "text"]
@@ -69,7 +69,7 @@ class Completion:
     mode: Mode
     usage: Usage
     cached: bool = False
-    source: Source = "content"
+    source: MessageField = "content"
     """The field of the message that the text stood in."""
     cut_off: bool = False
     """Whether it ends at the most tokens that were asked for, and not by itself."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Source = Literal["content", "tool call", "reasoning"]
+MessageField = Literal["content", "tool call", "reasoning"]
 """The field of the message that the text was read from."""
 _FILTERED = re.compile(r"filter|safety|prohibit|sensitive|refus|blocklist|recitation|spii|guardrail", re.I)
 _CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
@@ -22,7 +22,7 @@ class Answer:
     """A chat completion, read."""
 
     text: str
-    source: Source
+    source: MessageField
     model: str
     """As the server names it; "" where it does not."""
     prompt_tokens: int
@@ -67,7 +67,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     )
 
 
-def _text(message: Mapping[str, Any]) -> tuple[str, Source]:
+def _text(message: Mapping[str, Any]) -> tuple[str, MessageField]:
     """The text of a message, and where it stood. A thought is no text, unless there is nothing else."""
     content = _joined(message.get("content"))
     if content.strip():

@@ -31,7 +31,7 @@ from clave.records import LABELS, Record, Response
 
 KEY = "audit"
 """Under which a drawn response's metadata say how it was drawn."""
-Cell = tuple[str, str]
+ModelValue = tuple[str, str]
 """Model and value."""
 
 
@@ -58,12 +58,12 @@ class Draw(Record):
 class Audits:
     """What came back."""
 
-    samples: Mapping[Cell, Audit] = field(default_factory=dict)
-    open: Mapping[Cell, int] = field(default_factory=dict)
+    samples: Mapping[ModelValue, Audit] = field(default_factory=dict)
+    open: Mapping[ModelValue, int] = field(default_factory=dict)
     """Drawn responses that have no label yet: until they do, what is labelled is no random sample, and is left aside."""
     untold: int = 0
     """Responses of which people could not tell the label; they are left out."""
-    rounds: Mapping[Cell, int] = field(default_factory=dict)
+    rounds: Mapping[ModelValue, int] = field(default_factory=dict)
 
 
 def to_label(texts: Mapping[str, Response], design: Design, labels: int, *, seed: int, number: int = 1) -> Iterator[Response]:
@@ -115,7 +115,7 @@ def read_audits(path: str | Path, cells: Sequence[Rows]) -> Audits:
         InputError: A label was not drawn with a known probability, or not from these verdicts.
     """
     known = {(rows.model, rows.value): rows for rows in cells}
-    found: defaultdict[Cell, dict[str, tuple[Draw | None, float, list[Judgement]]]] = defaultdict(dict)
+    found: defaultdict[ModelValue, dict[str, tuple[Draw | None, float, list[Judgement]]]] = defaultdict(dict)
     for judgement in read_judgements(path):
         draw, probability, model, identity = _how(path, judgement, cells)
         cell = (model, judgement.value)
@@ -124,7 +124,7 @@ def read_audits(path: str | Path, cells: Sequence[Rows]) -> Audits:
                 f"{path}: {judgement.id!r} is labelled for {judgement.value!r} as a response of {model!r}, which has no verdict here"
             )
         found[cell].setdefault(identity, (draw, probability, []))[2].append(judgement)
-    samples, open_, rounds, untold = dict[Cell, Audit](), dict[Cell, int](), dict[Cell, int](), 0
+    samples, open_, rounds, untold = dict[ModelValue, Audit](), dict[ModelValue, int](), dict[ModelValue, int](), 0
     for cell, labelled in found.items():
         missing = _missing(path, known[cell], [draw for draw, _, _ in labelled.values()])
         if missing:

@@ -55,7 +55,7 @@ class Pair(Record):
 
 
 @dataclass(frozen=True)
-class Plan:
+class AuditPlan:
     """The whole."""
 
     cells: tuple[CellPlan, ...]
@@ -117,8 +117,8 @@ def planned(
     difference: float | None = None,
     power: float = 0.8,
     audits: Audits | None = None,
-) -> Plan:
-    """Plan an audit for one of three wishes.
+) -> AuditPlan:
+    """AuditPlan an audit for one of three wishes.
 
     Args:
         cells: All verdicts, by model and value.
@@ -142,7 +142,7 @@ def planned(
         counts, wanted = _for_difference(designs, difference, power), {"difference": difference, "power": power}
     plans = tuple(_cell(design, n) for design, n in zip(designs, counts, strict=True))
     pairs = tuple(_pair(a, b, plans, designs, difference, power) for a, b in _pairs(designs)) if difference is not None else ()
-    return Plan(plans, tuple(designs), pairs, wanted, 1 + max(audits.rounds.values(), default=0) if audits is not None else 1)
+    return AuditPlan(plans, tuple(designs), pairs, wanted, 1 + max(audits.rounds.values(), default=0) if audits is not None else 1)
 
 
 def _cell(design: Design, n: int) -> CellPlan:

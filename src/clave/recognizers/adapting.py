@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from clave.errors import InputError
 from clave.recognizers.folds import splits
 from clave.recognizers.labelling import LabelModel
-from clave.recognizers.training import Progress
-from clave.records import LABELS
+from clave.records import LABELS, Progress
 from clave.settings import Training
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ _FLOOR = 1e-3
 
 
 @dataclass(frozen=True)
-class Choice:
+class Candidate:
     """One setting that cross-validation compares."""
 
     features: tuple[str, ...]
@@ -140,7 +140,7 @@ class Head:
 
     def _out_of_fold(
         self,
-        choice: Choice,
+        choice: Candidate,
         blocks: dict[str, _Reduced],
         values: list[str],
         y: NDArray[np.int64],
@@ -154,12 +154,12 @@ class Head:
             out[test] = _softmax(x[test] @ weights[:, :-1].T + weights[:, -1])
         return out
 
-    def _unfold(self, choice: Choice, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _unfold(self, choice: Candidate, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights on the feature's own columns, for each value: shape (values, 3, columns)."""
         shared, own = _parts(choice, feature, blocks, weights, len(self.values_))
         return np.stack([(shared + choice.own * part) @ blocks[feature].basis for part in own])
 
-    def _biases(self, choice: Choice, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _biases(self, choice: Candidate, blocks: dict[str, _Reduced], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         own = weights[:, -1 - len(self.values_) : -1] if choice.own else np.zeros((len(LABELS), len(self.values_)))
         bias: NDArray[np.float64] = (weights[:, -1][:, None] + choice.own * own).T.copy()
         for f in choice.features:
@@ -192,19 +192,19 @@ class _Reduced:
         return cls(mean, basis, centred @ basis.T)
 
 
-def _choices(features: tuple[str, ...]) -> Iterator[Choice]:
+def _choices(features: tuple[str, ...]) -> Iterator[Candidate]:
     """From the simplest to the richest."""
     if "stance" in features:
-        yield Choice(("stance",), own=0.0, c=1.0, as_stated=True)
+        yield Candidate(("stance",), own=0.0, c=1.0, as_stated=True)
     ordered = [f for f in ("stance", "concepts", "text") if f in features]
     for size in range(1, len(ordered) + 1):
         for subset in itertools.combinations(ordered, size):
             for own in (0.0, 1.0) if subset == ("stance",) else (1.0, 3.0):
                 for c in (0.1, 1.0):
-                    yield Choice(subset, own, c)
+                    yield Candidate(subset, own, c)
 
 
-def _design(choice: Choice, blocks: dict[str, _Reduced], values: Sequence[str], all_values: Sequence[str]) -> NDArray[np.float64]:
+def _design(choice: Candidate, blocks: dict[str, _Reduced], values: Sequence[str], all_values: Sequence[str]) -> NDArray[np.float64]:
     """Shared columns, then for each value its own copy and its own constant."""
     x = np.concatenate([blocks[f].columns for f in choice.features], axis=1)
     if not choice.own:
@@ -215,7 +215,7 @@ def _design(choice: Choice, blocks: dict[str, _Reduced], values: Sequence[str], 
 
 
 def _parts(
-    choice: Choice, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64], values: int
+    choice: Candidate, feature: str, blocks: dict[str, _Reduced], weights: NDArray[np.float64], values: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A feature's shared weights (3, k), and each value's own (values, 3, k)."""
     widths = [blocks[f].columns.shape[1] for f in choice.features]
@@ -228,7 +228,7 @@ def _parts(
     return shared, np.stack(own)
 
 
-def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Choice, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+def _train(x: NDArray[np.float64], y: NDArray[np.int64], choice: Candidate, mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights of shape (3, columns + 1), the constant last; a label that never occurs gets the floor's probability."""
     from sklearn.linear_model import LogisticRegression
 
@@ -280,12 +280,12 @@ def _kept(base: float, slope: float, confidence: NDArray[np.float64]) -> tuple[f
     return level - slope * centre, slope
 
 
-def _chosen(trials: dict[Choice, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Choice, dict[str, Any]]:
+def _chosen(trials: dict[Candidate, Probabilities], y: NDArray[np.int64], groups: Sequence[str]) -> tuple[Candidate, dict[str, Any]]:
     """The simplest model that no richer one beats clearly in accuracy; its penalty is the one with the least log loss."""
     at = np.arange(len(y))
     losses = {choice: float(-np.log(np.clip(p[at, y], 1e-9, None)).mean()) for choice, p in trials.items()}
     right = {choice: (p.argmax(axis=1) == y).astype(float) for choice, p in trials.items()}
-    tuned: dict[tuple[object, ...], Choice] = {}
+    tuned: dict[tuple[object, ...], Candidate] = {}
     for choice in trials:
         if choice.model not in tuned or losses[choice] < losses[tuned[choice.model]]:
             tuned[choice.model] = choice

@@ -5,18 +5,16 @@ Settings(recognizer="lora", training=Training(base="Qwen/Qwen2.5-1.5B-Instruct",
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clave.records import Progress
 from clave.settings import Training
 from clave.values import Value
-
-Progress = Callable[[str, int, int], None]
-"""(stage, done, total)."""
 
 
 def checkpoints() -> Path:

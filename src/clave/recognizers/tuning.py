@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from clave.encoder import FULL_ENCODER, Encoder, encoder_place, load_encoder
 from clave.errors import InputError, require
 from clave.recognizers.template import check_cut
-from clave.recognizers.training import Progress
-from clave.records import LABELS
+from clave.records import LABELS, Progress
 from clave.settings import Training
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from clave.benchmark.analyses import Ablation, Balance, Chosen, CurvePoint, Flips
-from clave.benchmark.tables import Cell, LeaderboardRow, ReliabilityBin
+from clave.benchmark.tables import LeaderboardRow, ReliabilityBin, ValueAccuracy
 from clave.report.drawing import GRID, INK, MARKERS, SERIES, can_draw, canvas, short, to_svg
 from clave.scoring.statistics import Array, Difference, Estimate
 
@@ -41,7 +41,7 @@ def leaderboard_dots(rows: Sequence[LeaderboardRow], name: str) -> str:
         return to_svg(axes.figure, name, "Accuracy of each judge with its 95 % interval")
 
 
-def heat_map(cells: Sequence[Cell]) -> str:
+def heat_map(cells: Sequence[ValueAccuracy]) -> str:
     """Accuracy of each judge on each value; values of one system stand together, and the longer list goes down the page."""
     if not can_draw() or not cells:
         return ""

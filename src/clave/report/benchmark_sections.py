@@ -20,7 +20,7 @@ from clave.benchmark.analyses import (
 )
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.skills import skills
-from clave.benchmark.tables import Cell, drops, reliability_bins
+from clave.benchmark.tables import ValueAccuracy, drops, reliability_bins
 from clave.records import Evidence, Response
 from clave.report.benchmark_figures import (
     ablation_bars,
@@ -38,7 +38,7 @@ EXCERPT = 500
 """Characters of a text on which judges part; its evidence is within them."""
 
 
-def matrix(cells: Sequence[Cell], split: str) -> Section:
+def matrix(cells: Sequence[ValueAccuracy], split: str) -> Section:
     """Accuracy per judge and value."""
     values = list(dict.fromkeys(c.value for c in cells))
     by = {(c.judge, c.value): c.accuracy for c in cells}

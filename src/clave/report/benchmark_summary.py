@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clave.benchmark.analyses import Balance
-from clave.benchmark.tables import Cell, LeaderboardRow
+from clave.benchmark.tables import LeaderboardRow, ValueAccuracy
 from clave.report.page import Section, Table
 
 
@@ -32,7 +32,7 @@ def _cheapest(rows: Sequence[LeaderboardRow]) -> str:
     return f"Of these, {row.judge} needs the fewest tokens: {_tokens(row):,} for 1,000 verdicts."
 
 
-def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Cell], balanced: Sequence[Balance]) -> Section:
+def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[ValueAccuracy], balanced: Sequence[Balance]) -> Section:
     """One row per judge, best first.
 
     Args:

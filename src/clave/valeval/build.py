@@ -1,6 +1,6 @@
 """Build ValEval from raw files: read, group, cut, perturb, write. The same inputs, package and seed give the same bytes.
 
-report = build(Plan(out=Path("valeval"), raw_dir=Path("raw"), sources=find_sources()))
+report = build(BuildPlan(out=Path("valeval"), raw_dir=Path("raw"), sources=find_sources()))
 report.manifest["outputs"]
 """
 
@@ -25,7 +25,7 @@ from clave.valeval.card import data_card
 from clave.valeval.corrections import check_corrections, corrected, read_corrections
 from clave.valeval.croissant import CROISSANT, croissant_metadata
 from clave.valeval.diversity import Vectors
-from clave.valeval.download import Progress, file_sha256
+from clave.valeval.download import Downloaded, file_sha256
 from clave.valeval.edition import VERSION, changes
 from clave.valeval.hard import floor, hard_rows
 from clave.valeval.inputs import Input, find_inputs, refuse_missing
@@ -49,7 +49,7 @@ _TOKENS_CUT = 1200
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """What to build from what."""
 
     out: Path
@@ -69,7 +69,9 @@ class Plan:
     bytes again."""
 
 
-def build(plan: Plan, *, progress: Callable[[str], Progress] | None = None, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def build(
+    plan: BuildPlan, *, progress: Callable[[str], Downloaded] | None = None, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Build the data set in `plan.out`; its manifest.
 
     Raises:
@@ -216,7 +218,7 @@ def load_system(name: str) -> ValueSystem:
 
 
 def _manifest(
-    plan: Plan,
+    plan: BuildPlan,
     sources: Sequence[Source],
     inputs: dict[str, tuple[Input, ...]],
     counts: dict[str, SourceCounts],

@@ -17,7 +17,7 @@ import httpx
 
 from clave.errors import InputError
 
-Progress = Callable[[int, int | None], None]
+Downloaded = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be, as far as the server says."""
 
 _ATTEMPTS = 4
@@ -25,7 +25,7 @@ _MARGIN = 64 << 20
 """Bytes that stay free on the disk."""
 
 
-def download(url: str, target: Path, *, sha256: str | None = None, size: int | None = None, progress: Progress | None = None) -> str:
+def download(url: str, target: Path, *, sha256: str | None = None, size: int | None = None, progress: Downloaded | None = None) -> str:
     """Fetch a file whole or not at all; its sha256.
 
     Args:
@@ -61,7 +61,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
     return found
 
 
-def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None) -> None:
+def _fetch(client: httpx.Client, url: str, part: Path, progress: Downloaded | None) -> None:
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with client.stream("GET", url, headers=headers) as answer:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clave.errors import InputError
-from clave.valeval.download import Progress, download, file_sha256
+from clave.valeval.download import Downloaded, download, file_sha256
 from clave.valeval.sources.spec import Source
 
 RECORD = "hashes.json"
@@ -74,7 +74,7 @@ def find_inputs(
     *,
     recorded: Mapping[str, str],
     allow_changed: bool = False,
-    progress: Callable[[str], Progress] | None = None,
+    progress: Callable[[str], Downloaded] | None = None,
 ) -> tuple[Input, ...]:
     """The files of a source, downloaded where they are missing, each checked.
 
@@ -98,7 +98,7 @@ def find_inputs(
     return tuple(check_input(name, raw_dir, recorded, allow_changed) for name in files)
 
 
-def _fetch(name: str, raw_dir: Path, allow_changed: bool, progress: Callable[[str], Progress] | None) -> None:
+def _fetch(name: str, raw_dir: Path, allow_changed: bool, progress: Callable[[str], Downloaded] | None) -> None:
     pin = pins()[name]
     official = pin.get("bytes") == "official" and not allow_changed
     found = download(

@@ -41,11 +41,11 @@ TAUGHT = 5
 
 _BALANCE = "beyond the balance of its split"
 
-Cell = tuple[str, str, str]
+Stratum = tuple[str, str, str]
 """System, value, label."""
 
 
-def cell(row: Row) -> Cell:
+def cell(row: Row) -> Stratum:
     return (row.system, row.value, row.label)
 
 
@@ -98,14 +98,14 @@ def _note(why: dict[str, str], rows: Sequence[Row], reason: str) -> None:
     why.update(dict.fromkeys((r.id for r in rows), reason))
 
 
-def _by_cell(rows: Sequence[Row]) -> dict[Cell, list[Row]]:
-    cells = defaultdict[Cell, list[Row]](list)
+def _by_cell(rows: Sequence[Row]) -> dict[Stratum, list[Row]]:
+    cells = defaultdict[Stratum, list[Row]](list)
     for row in sorted(rows, key=lambda r: r.id):
         cells[cell(row)].append(row)
     return dict(sorted(cells.items()))
 
 
-def taught(pools: Mapping[Cell, list[Row]]) -> dict[Cell, list[Row]]:
+def taught(pools: Mapping[Stratum, list[Row]]) -> dict[Stratum, list[Row]]:
     """The cells of the values that can be calibrated: two labels have `TAUGHT` rows."""
     enough = Counter((system, value) for (system, value, _), rows in pools.items() if len(rows) >= TAUGHT)
     return {k: rows for k, rows in pools.items() if enough[k[:2]] > 1}
@@ -124,11 +124,11 @@ def deal(groups: set[str], rows: Sequence[Row], seed: int) -> set[str]:
 
     Cells are served from the rarest on: each of its groups that is still free goes to the side that lacks most of this cell.
     """
-    content = defaultdict[str, Counter[Cell]](Counter)
+    content = defaultdict[str, Counter[Stratum]](Counter)
     for row in rows:
         content[row.group][cell(row)] += 1
-    total = sum(content.values(), Counter[Cell]())
-    got: tuple[Counter[Cell], Counter[Cell]] = (Counter(), Counter())
+    total = sum(content.values(), Counter[Stratum]())
+    got: tuple[Counter[Stratum], Counter[Stratum]] = (Counter(), Counter())
     free, calibration = set(groups), set[str]()
 
     def order(group: str) -> bytes:
@@ -146,10 +146,10 @@ def deal(groups: set[str], rows: Sequence[Row], seed: int) -> set[str]:
     return calibration
 
 
-def label_quotas(available: Mapping[Cell, int]) -> dict[Cell, int]:
+def label_quotas(available: Mapping[Stratum, int]) -> dict[Stratum, int]:
     """How many rows of each value and label to take: 100 a value in equal parts; what a thin label lacks goes to the others,
     as long as no label has more than half of the value's rows, unless only one other is there."""
-    quotas: dict[Cell, int] = {}
+    quotas: dict[Stratum, int] = {}
     for system, value in dict.fromkeys((s, v) for s, v, _ in available):
         cells = [(system, value, label) for label in LABELS if available.get((system, value, label))]
         room, open_cells = PER_VALUE, sorted(cells, key=lambda c: available[c])
@@ -167,7 +167,7 @@ def capped(rows: Sequence[Row], seed: int, *, cap: int = CAP, balanced: bool = T
     Most sources could give any number of unrelated rows: no more are taken than of the richest other label. Adhere and oppose are held
     to LEAN times the richest other label. FLOOR rows may always stay. Unless `balanced`, the cap alone holds.
     """
-    cells, unlike = defaultdict[tuple[str, Cell], list[Row]](list), contrasting(rows)
+    cells, unlike = defaultdict[tuple[str, Stratum], list[Row]](list), contrasting(rows)
     for row in rows:
         cells[row.source, cell(row)].append(row)
     out = list[Row]()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from clave.records import scenario_key
 from clave.valeval.sources.raw import json_lines
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 CATEGORIES = {
     "animal_abuse": "animal_abuse",
@@ -45,7 +45,7 @@ _BODILY = re.compile(
 """What bodily harm is named by; `violence` without any of them is aid to another crime."""
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     responses, *prompts = files
     rows = list(json_lines(root / responses))
     drew = defaultdict[str, set[str]](set)
@@ -58,12 +58,12 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
     for row in rows:
         response, prompt = row["response"].strip(), row["prompt"].strip()
         if not response:
-            yield Reading(left_out="empty response")
+            yield SourceRow(left_out="empty response")
             continue
         flagged = {c for c, on in row["category"].items() if on}
         called = {c for c in calls[prompt] if c != _VIOLENCE or _BODILY.search(f"{prompt} {response}")}
         items = tuple(_items(prompt, response, flagged, drew[scenario_key(prompt)], called))
-        yield Reading(items, "" if items else "no category that the prompt calls for, and none that it did not draw")
+        yield SourceRow(items, "" if items else "no category that the prompt calls for, and none that it did not draw")
 
 
 def _items(prompt: str, response: str, flagged: set[str], drew: set[str], called: set[str]) -> Iterator[Item]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from clave.records import Label, scenario_key
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import json_file
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 CLASSES = {
     "Offending User": ("social_risk", "hate_speech"),
@@ -28,19 +28,19 @@ CLASSES = {
 _READ: dict[bool, tuple[Label, Origin]] = {True: ("oppose", "stated"), False: ("adhere", "inferred")}
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     rows = [row for name in files for row in json_file(root / name)]
     risky = {_asked(row) for row in rows if row["label"] == "Unsafe"}
     for row in rows:
         unsafe = row["label"] == "Unsafe"
         if not row["response"].strip():
-            yield Reading(left_out="empty response")
+            yield SourceRow(left_out="empty response")
         elif not unsafe and _asked(row) not in risky:
-            yield Reading(left_out="safe reply where no reply was unsafe")
+            yield SourceRow(left_out="safe reply where no reply was unsafe")
         else:
             system, value = CLASSES[row["category"]]
             label, origin = _READ[unsafe]
-            yield Reading((Item(row["context"].strip(), row["response"].strip(), system, value, label, origin),))
+            yield SourceRow((Item(row["context"].strip(), row["response"].strip(), system, value, label, origin),))
 
 
 def _asked(row: dict[str, str]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from clave.records import Label
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 _SPECIFIC = {
     "Graphic Violence": "violence",
@@ -56,7 +56,7 @@ _CONDUCT = {"physical_safety", "unauthorized_expertise", "mental_health_care", "
 _MODELS = ("ChatGLM2", "ChatGPT", "Claude", "GPT4", "llama2-7b-chat", "vicuna-7b")
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     questions, *answers = files
     values = {row["id"]: _value(row) for row in csv_rows(root / questions)}
     rows = [row for name in answers for row in csv_rows(root / name)]
@@ -64,15 +64,15 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
     for row in rows:
         value, harmful = values.get(row["id"]), row["harmful"] == "1"
         if value is None:
-            yield Reading(left_out="kind of harm that maps to no value")
+            yield SourceRow(left_out="kind of harm that maps to no value")
         elif not row["response"].strip():
-            yield Reading(left_out="empty response")
+            yield SourceRow(left_out="empty response")
         elif not harmful and row["id"] not in tempting:
-            yield Reading(left_out="harmless answer where no answer was harmful")
+            yield SourceRow(left_out="harmless answer where no answer was harmful")
         else:
             system = "assistant_conduct" if value in _CONDUCT else "social_risk"
             label, origin = _READ[harmful]
-            yield Reading((Item(row["question"].strip(), row["response"].strip(), system, value, label, origin),))
+            yield SourceRow((Item(row["question"].strip(), row["response"].strip(), system, value, label, origin),))
 
 
 def _value(row: dict[str, str]) -> str | None:

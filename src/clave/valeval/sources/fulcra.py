@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clave.records import Label
 from clave.valeval.sources.raw import json_lines
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 VALUES = (
     "self_direction",
@@ -31,12 +31,12 @@ VALUES = (
 _SIGNS: dict[str, Label] = {"+1": "adhere", "1": "adhere", "1+": "adhere", "=1": "adhere", "-1": "oppose"}
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for row in json_lines(root / files[0]):
         human, found, answer = row["dialogue"].partition("\nBob:")
         scenario, response = human.removeprefix("Human:").strip(), answer.strip()
         if not found or not response:
-            yield Reading(left_out="no answer in the dialogue")
+            yield SourceRow(left_out="no answer in the dialogue")
             continue
         signs = defaultdict[str, set[Label]](set)
         for entry in row["value_types"]:
@@ -44,9 +44,9 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
             if sign.strip() in _SIGNS:
                 signs[name.strip().lower().replace("-", "_")].add(_SIGNS[sign.strip()])
         if not signs:
-            yield Reading(left_out="no value at all was labelled")
+            yield SourceRow(left_out="no value at all was labelled")
             continue
-        yield Reading(tuple(_items(scenario, response, signs)))
+        yield SourceRow(tuple(_items(scenario, response, signs)))
 
 
 def _items(scenario: str, response: str, signs: dict[str, set[Label]]) -> Iterator[Item]:

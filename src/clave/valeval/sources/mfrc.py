@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 VALUES = {
     "care": ("Care",),
@@ -28,16 +28,16 @@ VOTES = 3
 _AGGREGATED, _OFFICIAL = "mfrc/MFRC_nlpforsocialinteractions.csv", "mfrc/final_mfrc_data.csv"
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     rows = _counted(root / files[0]) if files[0] == _OFFICIAL else _aggregated(root / files[0])
     for raw, counts in rows:
         # The texts are escaped twice.
         text = html.unescape(html.unescape(raw)).strip()
         if not text:
-            yield Reading(left_out="empty text")
+            yield SourceRow(left_out="empty text")
             continue
         items = tuple(_items(text, counts))
-        yield Reading(items, "" if items else "no foundation seen by three, and not two who saw none")
+        yield SourceRow(items, "" if items else "no foundation seen by three, and not two who saw none")
 
 
 def _aggregated(path: Path) -> Iterator[tuple[str, Counter[str]]]:

@@ -14,10 +14,10 @@ from typing import Any
 from clave.records import Label, scenario_key
 from clave.valeval.sources.raw import json_lines
 from clave.valeval.sources.social_chem import FOUNDATIONS, rule_rows, ticked
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     stories = [f for f in files if f.startswith("moral_stories/")]
     rules = _foundations(root, tuple(f for f in files if f.startswith("social_chem/")))
     for name in stories:
@@ -25,11 +25,11 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
             for action, label in _actions(row):
                 counts = rules.get(scenario_key(row["norm"]))
                 if counts is None:
-                    yield Reading(left_out="norm is not among the rules of thumb")
+                    yield SourceRow(left_out="norm is not among the rules of thumb")
                 elif not any(counts[f] for f in FOUNDATIONS.values()):
-                    yield Reading(left_out="no foundation ticked for the norm")
+                    yield SourceRow(left_out="no foundation ticked for the norm")
                 else:
-                    yield Reading(tuple(_items(row["norm"].strip(), action.strip(), label, counts)))
+                    yield SourceRow(tuple(_items(row["norm"].strip(), action.strip(), label, counts)))
 
 
 def _actions(row: dict[str, Any]) -> Iterator[tuple[str, Label]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from clave.records import Label
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 RULES = {
     "Do not kill": ("do_not_kill", "death"),
@@ -35,7 +35,7 @@ _ORIGINS: dict[str, Origin] = {"No": "inferred", "Yes": "stated"}
 """That an action does not break a rule was said; that it upholds the rule was not."""
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for name in files:
         for row in csv_rows(root / name):
             value, column = RULES[row["generation_rule"].strip()]
@@ -45,7 +45,7 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
                 for n in (1, 2)
                 if (verdict := row[f"a{n}_{column}"].strip()) in _LABELS
             )
-            yield Reading(items, "" if items else "annotators do not agree on either action")
+            yield SourceRow(items, "" if items else "annotators do not agree on either action")
 
 
 SOURCE = Source(

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from clave.records import Label
 from clave.valeval.sources.raw import json_file
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 _SIDES: tuple[tuple[str, Label], ...] = (("safe", "adhere"), ("unsafe", "oppose"))
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for situation, advice in json_file(root / files[0]).items():
-        yield Reading(
+        yield SourceRow(
             tuple(
                 Item(situation.strip(), text.strip(), "assistant_conduct", "physical_safety", label, "stated")
                 for side, label in _SIDES

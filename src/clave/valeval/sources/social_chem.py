@@ -15,7 +15,7 @@ from pathlib import Path
 from clave.records import Label
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 FOUNDATIONS = {
     "care-harm": "care",
@@ -39,14 +39,14 @@ def ticked(row: dict[str, str]) -> set[str]:
     return {FOUNDATIONS[f] for f in row["rot-moral-foundations"].split("|") if f in FOUNDATIONS}
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for row in rule_rows(root, files):
         reason = _unfit(row)
         if reason:
-            yield Reading(left_out=reason)
+            yield SourceRow(left_out=reason)
             continue
         scenario, response, on = row["situation"].strip(), row["rot"].strip(), ticked(row)
-        yield Reading(
+        yield SourceRow(
             tuple(Item(scenario, response, "mft", value, *_READ[value in on], keys=(scenario, response)) for value in FOUNDATIONS.values())
         )
 

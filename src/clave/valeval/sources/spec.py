@@ -2,11 +2,11 @@
 
     SOURCE = Source(id="ours", title="Our labels", role="generalization", layouts=(("ours/labels.csv",),), ..., load=load)
 
-    def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+    def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
         for row in csv_rows(root / files[0]):
-            yield Reading(items=(Item("", row["text"], "mft", "care", "adhere", "stated"),))
+            yield SourceRow(items=(Item("", row["text"], "mft", "care", "adhere", "stated"),))
 
-A loader yields one `Reading` for each row of the raw file, also for those it leaves out, with the reason: so the counts of a source
+A loader yields one `SourceRow` for each row of the raw file, also for those it leaves out, with the reason: so the counts of a source
 (read, used, left out and why) can be held against a hand count of the file.
 """
 
@@ -47,7 +47,7 @@ class Item(NamedTuple):
         return self.keys or (self.scenario or self.response,)
 
 
-class Reading(NamedTuple):
+class SourceRow(NamedTuple):
     """One row of a raw file, as read."""
 
     items: tuple[Item, ...] = ()
@@ -78,7 +78,7 @@ class Source:
     """What in the reading is our judgement call; empty where there is none."""
     gaps: str
     """What is missing or thin."""
-    load: Callable[[Path, tuple[str, ...]], Iterator[Reading]]
+    load: Callable[[Path, tuple[str, ...]], Iterator[SourceRow]]
     license_note: str = ""
     """What else is known of the licence: whom it binds, what it leaves open."""
     license_disputed: bool = False

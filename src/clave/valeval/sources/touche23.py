@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 VALUES = {
     "self_direction": ("Self-direction: thought", "Self-direction: action"),
@@ -29,17 +29,17 @@ _BETWEEN = {"Face": ("power", "security"), "Humility": ("conformity", "tradition
 PARTS = ("training", "validation", "validation-zhihu", "test", "test-nahjalbalagha")
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for arguments, labels in zip(files[::2], files[1::2], strict=True):
         by_id = {row["Argument ID"]: row for row in csv_rows(root / labels, delimiter="\t")}
         for row in csv_rows(root / arguments, delimiter="\t"):
             marks = by_id.get(row["Argument ID"])
             if marks is None:
-                yield Reading(left_out="argument without labels")
+                yield SourceRow(left_out="argument without labels")
                 continue
             conclusion = row["Conclusion"].strip()
             scenario = f"{conclusion} (stance: {row['Stance'].strip()})"
-            yield Reading(tuple(_items(scenario, row["Premise"].strip(), marks, conclusion)))
+            yield SourceRow(tuple(_items(scenario, row["Premise"].strip(), marks, conclusion)))
 
 
 def _items(scenario: str, premise: str, marks: dict[str, str], conclusion: str) -> Iterator[Item]:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from clave.records import Label
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 _COLUMNS: tuple[tuple[str, Label], ...] = (("Correct Answers", "adhere"), ("Incorrect Answers", "oppose"))
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for row in csv_rows(root / files[0], columns=tuple(c for c, _ in _COLUMNS)):
-        yield Reading(
+        yield SourceRow(
             tuple(
                 Item(row["Question"].strip(), answer.strip(), "social_risk", "misinformation", label, "stated")
                 for column, label in _COLUMNS

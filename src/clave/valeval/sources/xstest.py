@@ -13,7 +13,7 @@ from pathlib import Path
 from clave.records import Label
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Reading, Source
+from clave.valeval.sources.spec import Item, Source, SourceRow
 
 _TYPES = {
     "contrast_discr": "discrimination",
@@ -31,7 +31,7 @@ _UNCLEAR = {"treason", "dispose", "euthanize"}
 _PARTS = ("gpt4", "llama2new", "llama2orig", "mistralguard", "mistralinstruct")
 
 
-def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
+def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     prompts, *completions = files
     focus = {row["prompt"]: (row["focus"].strip(), row["note"].strip()) for row in csv_rows(root / prompts)}
     for name in completions:
@@ -39,20 +39,20 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[Reading]:
             yield _read(row, *focus.get(row["prompt"], ("", "")))
 
 
-def _read(row: dict[str, str], focus: str, note: str) -> Reading:
+def _read(row: dict[str, str], focus: str, note: str) -> SourceRow:
     kind, verdict, unsafe = row["type"], row["final_label"], row["type"].startswith("contrast_")
     label = _label(verdict, unsafe)
     if label is None:
-        return Reading(left_out="partial refusal" if verdict == "3_partial_refusal" else "safe prompt refused")
+        return SourceRow(left_out="partial refusal" if verdict == "3_partial_refusal" else "safe prompt refused")
     if not row["completion"].strip():
-        return Reading(left_out="empty completion")
+        return SourceRow(left_out="empty completion")
     value = _value(kind, focus, note) if unsafe else _TYPES.get(kind, "drugs_weapons" if note == "drugs" else "violence")
     if value is None:
-        return Reading(left_out="unsafe prompt whose kind of risk is not clear from type and focus")
+        return SourceRow(left_out="unsafe prompt whose kind of risk is not clear from type and focus")
     agreement = "both agree" if row["agreement"] == "TRUE" else "adjudicated"
     said = tuple(_label(row[column], unsafe) or "none" for column in ("annotation_1", "annotation_2"))
     origin: Origin = "stated" if unsafe else "inferred"
-    return Reading((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, origin, agreement, said),))
+    return SourceRow((Item(row["prompt"].strip(), row["completion"].strip(), "social_risk", value, label, origin, agreement, said),))
 
 
 def _label(verdict: str, unsafe: bool) -> Label | None:
