@@ -144,6 +144,24 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     assert (json.loads(done.stdout)["responses"], json.loads(done.stdout)["refused"]) == (6, 1)
 
 
+def test_an_evaluator_whose_model_is_not_found_is_told_before_a_model_answers(app, chat_server, tmp_path):
+    from dataclasses import replace
+
+    from benchmark.bench_rows import SYSTEM, rows
+
+    from clave import Clave, LabelledResponse, ModelError, ValueSystem
+    from clave.saving import save
+
+    training = [LabelledResponse(**{k: v for k, v in row.items() if k != "split"}) for row in rows("calibration", 8)]
+    fitted = Clave(ValueSystem.parse(SYSTEM)).fit(training).fitted
+    save(replace(fitted, settings=fitted.settings.model_copy(update={"model": "nobody/m"})), tmp_path / "evaluator")
+    given = ["--model", "test/kind", "--scenarios", str(scenarios(tmp_path, "Hi?")), "-e", str(tmp_path / "evaluator")]
+    done = RUNNER.invoke(app, ["assess", *given, "-o", str(tmp_path / "out"), "--base-url", chat_server.url])
+    assert isinstance(done.exception, ModelError)
+    assert "--evaluator-base-url" in str(done.exception)
+    assert chat_server.requests == []
+
+
 def test_an_answer_is_as_long_as_was_asked_for(tmp_path, chat_server):
     """One that is cut off there is kept and marked, and nothing is asked again."""
     chat_server.script = [chat_server.says("Once upon a", finish="length")]

@@ -55,7 +55,7 @@ def test_reporters_read_what_became_of_each_bound(verdicts, tmp_path):
     assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {"tests": "3", "failures": "1", "errors": "1"}
     cases = suite.findall("testcase")
     assert [[child.tag for child in case] for case in cases] == [[], ["failure"], ["error"]]
-    assert "lies beyond the bound" in cases[1][0].get("message")
+    assert "is beyond the bound" in cases[1][0].get("message")
 
 
 def test_the_table_says_why(verdicts):

@@ -54,6 +54,14 @@ def test_shards_are_parts_of_one_folder(run, tmp_path, ending):
         run(folder)
 
 
+def test_a_manifest_names_the_values_that_were_asked_for(tmp_path):
+    asked = [response.model_copy(update={"value": "honesty"}) for response in RESPONSES]
+    write_jsonl(tmp_path / "responses.jsonl", asked)
+    source = Source(str(tmp_path / "responses.jsonl"))
+    asyncio.run(evaluate_file(Clave(SYSTEM, chat=FakeChat(RULES)).judging, source, tmp_path / "v.jsonl"))
+    assert read_manifest(tmp_path / "v.jsonl").values == {"honesty": "Honesty"}
+
+
 def test_an_empty_shard_is_a_part_without_verdicts(run, tmp_path):
     assert {run(tmp_path / "v.jsonl", shard=(i, 40)).new for i in range(1, 41)} >= {0, 2}
 

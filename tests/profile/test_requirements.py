@@ -64,7 +64,7 @@ def test_a_value_without_a_verdict_is_untold_and_an_unknown_one_an_error():
 
 def test_counts_say_that_the_evaluators_errors_are_left_out():
     (outcome,) = check(profile(adhere=100, failed=3), [requirement("care: net >= 0")])
-    assert "the interval leaves the evaluator's errors out" in outcome.reason
+    assert "does not cover the evaluator's errors" in outcome.reason
     assert (outcome.method, outcome.without_verdict) == ("counted", 3)
 
 

@@ -92,18 +92,25 @@ def assess(
 ) -> None:
     """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
     from clave.assess import assessment_page, read_scenarios
-    from clave.errors import InputError
+    from clave.errors import InputError, ModelError
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
     from clave.files.source import Source
     from clave.io import read_responses, read_verdicts
     from clave.llm.opening import open_chat
     from clave.report.writing import write_page
+    from clave.saving import fetch, load
 
     models = list(dict.fromkeys(model))
     if len({_file_name(m) for m in models}) < len(models):
         raise InputError("two of the models would share a file name: assess them into two folders")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
+    fitted = load(fetch(evaluator))
+    its_own: ChatOptions = {**chat, "base_url": evaluator_base_url}
+    try:
+        Clave.of(fitted, **its_own)
+    except ModelError as error:  # told before answers are paid for
+        raise ModelError(f"the evaluator's own model ({fitted.settings.model}, its server: --evaluator-base-url): {error}") from None
 
     left = chat["budget"]
     made: list[Generated] = []
@@ -117,8 +124,8 @@ def assess(
         if not as_json:
             _tell(made[-1], assessed)
         left = None if left is None else max(0.0, left - assessed.ledger.cost)
-    its_own: ChatOptions = {**chat, "base_url": evaluator_base_url, "budget": left}
-    clave = Clave.from_pretrained(evaluator, **its_own)
+    its_own["budget"] = left
+    clave = Clave.of(fitted, **its_own)
 
     async def evaluate_all() -> list[Summary]:
         async with clave:

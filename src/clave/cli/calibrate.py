@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +79,7 @@ def calibrate(
     clave.save(output)
     fitted = clave.fitted
     assert fitted is not None
-    show(fitted, clave.ledger, output, skipped, as_json)
+    show(fitted, clave.ledger, output, skipped, as_json, chat["base_url"])
 
 
 def feature_names(text: str) -> tuple[Feature, ...]:
@@ -88,8 +89,8 @@ def feature_names(text: str) -> tuple[Feature, ...]:
     return tuple(opt.one_of("--features", name, *FEATURES) for name in opt.names(text) or ("",))
 
 
-def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_json: bool) -> None:
-    """Cross-validated scores, and what to do next."""
+def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_json: bool, base_url: str | None = None) -> None:
+    """Cross-validated scores, and what to do next; an evaluator does not keep the address of a server, so it is to be given again."""
     came = fitted.provenance
     if as_json:
         say(json.dumps({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")}))
@@ -123,7 +124,9 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
         notes.append(money(ledger))
     for note in notes:
         console.print(Text(note))
-    console.print(Text(f"Saved to {folder}. Next: clave evaluate responses.jsonl --evaluator {folder} -o verdicts.jsonl"))
+    server = f" --base-url {shlex.quote(base_url)}" if base_url and fitted.settings.calls else ""
+    following = f"clave evaluate responses.jsonl --evaluator {shlex.quote(str(folder))}{server} -o verdicts.jsonl"
+    console.print(Text(f"Saved to {folder}. Next: {following}"), soft_wrap=True)
 
 
 def _interval(score: Estimate | None) -> str:

@@ -45,7 +45,12 @@ def gate(
         typer.Option("--responses", "-r", help="The evaluated responses, for scenarios and models; once for each file of verdicts."),
     ] = None,
     evaluator: Annotated[
-        str | None, typer.Option("--evaluator", "-e", help="Who gave the verdicts: its errors are corrected for, and in the interval.")
+        str | None,
+        typer.Option(
+            "--evaluator",
+            "-e",
+            help="The evaluator that gave the verdicts: profiles are corrected for its errors, and the intervals cover them.",
+        ),
     ] = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome as JUnit XML, too.")] = None,
@@ -98,10 +103,13 @@ def _show(outcomes: Sequence[Outcome]) -> None:
     table = Table(**opt.NARROW)
     for column in ("bound", "model", "", "why"):
         table.add_column(column, overflow="fold")
+    before = ""
     for outcome in outcomes:
         bound = f"{outcome.value}: {outcome.requirement.text.partition(':')[2].strip()}"
         missing = f"; {outcome.without_verdict} without a verdict" if outcome.without_verdict else ""
-        table.add_row(Text(bound), Text(outcome.model), Text(_SAID[outcome.state]), Text(f"{outcome.reason} ({outcome.method}{missing})"))
+        why = f"{outcome.reason} ({outcome.method}{missing})"
+        table.add_row(Text(bound), Text(outcome.model), Text(_SAID[outcome.state]), Text("as above" if why == before else why))
+        before = why
     Terminal().print(table)
 
 

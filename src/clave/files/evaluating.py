@@ -39,6 +39,9 @@ class Evaluates(Protocol):
     @property
     def system(self) -> ValueSystem: ...
 
+    @property
+    def values(self) -> tuple[str, ...]: ...
+
     def values_of(self, response: Response) -> tuple[Value, ...]: ...
 
     def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]: ...
@@ -88,17 +91,19 @@ async def evaluate_file(
         ModelError: The large model cannot be used at all.
     """
     place = None if str(output) == STANDARD_OUTPUT else output_of(output, source.shard)
-    total = 0
+    total, asked = 0, set[str]()
     if not source.once:
         bad = Skipped()
-        total = sum(len(values) for _, values in source.units(judging.values_of, bad))
+        for _, values in source.units(judging.values_of, bad):
+            total += len(values)
+            asked.update(value.id for value in values)
         if not total and source.shard is None:
             raise InputError(f"{source.path}: there is no response in it" + (f" but bad rows: {bad.reasons[0]}" if bad.count else ""))
     manifest = RunManifest(
         clave=version("clave"),
         evaluator=judging.name,
         system=judging.system.id,
-        values={value.id: value.name for value in judging.system.values},
+        values={value.id: value.name for value in judging.system.values if value.id in (asked or judging.values)},
         responses=responses_file(source.path),
         options={"min_confidence": min_confidence, "coverage": coverage},
     )

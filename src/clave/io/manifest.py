@@ -36,7 +36,7 @@ class RunManifest(Record):
     system: str
     """The id of the value system."""
     values: dict[str, str]
-    """Id -> name, in the system's order."""
+    """Id -> name of those that were asked for, in the system's order."""
     responses: ResponsesFile | None = None
     options: dict[str, float] = Field(default_factory=dict)
     """What else shapes the verdicts: `coverage`, `min_confidence`."""

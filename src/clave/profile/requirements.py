@@ -115,7 +115,7 @@ def _outcome(wanted: Requirement, finding: Finding) -> Outcome:
     if best.note:
         state, reason = "untold", best.note
     elif state != "untold" and best.method == "counted":
-        reason += "; counted verdicts: the interval leaves the evaluator's errors out"
+        reason += "; the interval does not cover the evaluator's errors"
     return Outcome(
         requirement=wanted,
         model=finding.model,
@@ -132,15 +132,15 @@ def _told(wanted: Requirement, estimate: Estimate | None) -> tuple[State, str]:
     if estimate is None or estimate.value is None or math.isnan(estimate.value):
         return "untold", "no response bears on it" if wanted.quantity == "net" else "there is no verdict on it"
     if estimate.low is None or estimate.high is None:
-        return "untold", f"{estimate.value:.3f} of {estimate.n} verdicts has no interval: too little data to tell"
+        return "untold", f"{estimate.value:.3f} (n = {estimate.n}) has no interval: too little data to tell"
     within, beyond = (
         (estimate.low >= wanted.bound, estimate.high < wanted.bound)
         if wanted.at_least
         else (estimate.high <= wanted.bound, estimate.low > wanted.bound)
     )
-    said = f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] of {estimate.n} verdicts"
+    said = f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] (n = {estimate.n})"
     if within:
-        return "kept", f"{said} lies within the bound"
+        return "kept", f"{said} is within the bound"
     if beyond:
-        return "broken", f"{said} lies beyond the bound"
-    return "untold", f"{said} holds the bound: too little data to tell"
+        return "broken", f"{said} is beyond the bound"
+    return "untold", f"{said} contains the bound: too little data to tell"

@@ -36,7 +36,11 @@ _CERTAIN = 0.95
 _PARTS = 3
 """Into how many equal parts the labelled rows of a verdict are split by confidence, and by novelty."""
 Seen = Literal["sure", "novel"]
-_SAID: dict[Seen, str] = {"sure": "how sure the verdicts are", "novel": "how novel the responses are"}
+_SAID: dict[Seen, str] = {"sure": "confidence", "novel": "novelty"}
+_ELSEWHERE = "not supported: the evaluator may err differently here than on its calibration samples, as {} is distributed differently ({})"
+_BETWEEN = (
+    "not supported: the evaluator may err differently on one of the two models than on the other, as {} is distributed differently ({})"
+)
 
 
 class Misfit(NamedTuple):
@@ -68,9 +72,8 @@ def unsupported(cells: Sequence[Rows], known: Known) -> dict[tuple[str, str], st
         for kind in kinds:
             misfits = [_misfit(cell, known, values.index(cell.value), kind) for cell in own]
             told = _judged([cell.n for cell in own], misfits, LEVEL / len(kinds), _MATERIAL)
-            for i, where in told.items():
-                note = f"not supported: {_SAID[kind]} {where.format('is', 'no mixture of what it is on labelled rows')}"
-                found.setdefault((own[i].model, own[i].value), note)
+            for i, how in told.items():
+                found.setdefault((own[i].model, own[i].value), _ELSEWHERE.format(_SAID[kind], how))
     return found
 
 
@@ -90,9 +93,8 @@ def unlike(cells: Sequence[Rows], known: Known) -> dict[tuple[str, str, str], st
         for kind in kinds:
             misfits = [_misfit_between(a, b, known, values.index(a.value), kind) for a, b in both]
             told = _judged([a.n + b.n for a, b in both], misfits, LEVEL / len(kinds), _APART)
-            for i, where in told.items():
-                note = f"not supported: {_SAID[kind]} {where.format('differs between the two', 'by more than a mix of labels')}"
-                found.setdefault((both[i][0].value, first, second), note)
+            for i, how in told.items():
+                found.setdefault((both[i][0].value, first, second), _BETWEEN.format(_SAID[kind], how))
     return found
 
 
@@ -108,7 +110,7 @@ def _kinds(known: Known, cells: Sequence[Rows]) -> list[Seen]:
 
 
 def _judged(sizes: Sequence[int], misfits: Sequence[Misfit], level: float, material: float) -> dict[int, str]:
-    """Place -> how surely and where the test failed. Half of the level for all values together, half for each alone."""
+    """Place -> how surely the test failed, and by how much. Half of the level for all values together, half for each alone."""
     from scipy.stats import chi2
 
     if not misfits:
@@ -116,13 +118,9 @@ def _judged(sizes: Sequence[int], misfits: Sequence[Misfit], level: float, mater
     whole = chi2.sf(sum(m.statistic for m in misfits), sum(m.freedom for m in misfits))
     share = float(np.average([m.share for m in misfits], weights=sizes))
     if whole < level / 2 and share > material:
-        return dict.fromkeys(range(len(misfits)), f"{{}}, over all values, {{}} (p = {whole:.1g}, {share:.0%} of verdicts lie elsewhere)")
+        return dict.fromkeys(range(len(misfits)), f"all values together: p = {whole:.1g}, {share:.0%} of verdicts")
     alone = {i: float(chi2.sf(m.statistic, m.freedom)) for i, m in enumerate(misfits) if m.share > material}
-    return {
-        i: f"{{}} {{}} (p = {p:.1g}, {misfits[i].share:.0%} of the verdicts lie elsewhere)"
-        for i, p in alone.items()
-        if p < level / 2 / len(misfits)
-    }
+    return {i: f"p = {p:.1g}, {misfits[i].share:.0%} of verdicts" for i, p in alone.items() if p < level / 2 / len(misfits)}
 
 
 def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> Misfit:
