@@ -46,7 +46,7 @@ def open_store(tmp_path: Path, system: ValueSystem, responses: list[Response]) -
 
 def client(store: Store, *, name: str | None = "ana", **access: object) -> TestClient:
     entry = Access.model_validate({"secret": session_secret(store), **access})
-    app = build_app(store, entry, Rules(), None, Calibrating("openai/gpt-4o-mini", Path("x")))
+    app = build_app(store, entry, Rules(), None, Calibrating("openai/gpt-4o-mini", Path("x"), cache=""))
     made = TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN}, follow_redirects=False)
     if name:
         assert made.post("/enter", data={"name": name}).status_code == 303
@@ -306,13 +306,16 @@ def test_guidelines_are_edited_and_shown_to_annotators(open_store: Store) -> Non
     assert page.post("/guidelines/honesty", data={"text": "x"}).status_code == 404
 
 
-def test_calibration_needs_consent_and_says_what_it_costs(open_store: Store) -> None:
+def test_calibration_needs_consent_and_says_what_it_costs(open_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     page = client(open_store)
     assert "no value has six labels" in page.get("/guidelines").text
     assert page.post("/calibrate", data={}).status_code == 400
     for n in range(1, 13):
         page.post("/api/labels", json=said(response=n, label="adhere" if n % 2 else "oppose", key=f"key-of-{n}"))
-    assert re.search(r"at most 16 calls, about [\d,]+ tokens, about \$0\.\d\d \(12 labels\)", page.get("/guidelines").text)
+    assert "needs a key" in page.get("/guidelines").text
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    assert re.search(r"16 calls, about [\d,]+ tokens, about \$0\.\d\d \(12 labels\)", page.get("/guidelines").text)
 
 
 def test_the_interface_speaks_chinese_and_keeps_the_choice(open_store: Store) -> None:

@@ -1,12 +1,13 @@
 """The one-button calibration: what it would cost, the run in a thread, and the guidelines that the model wrote.
 
 calibrating = Calibrating("openai/gpt-4o-mini", out=Path("evaluator"))
-calibrating.state(store)["estimate"]
+calibrating.state(store)["price"]
 calibrating.start(store)
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections import Counter
@@ -15,17 +16,16 @@ from typing import Any
 
 from clave.annotate.aggregate import aggregate
 from clave.annotate.store import Store
-from clave.errors import ClaveError
+from clave.errors import ClaveError, ModelError
+from clave.evaluator import Clave
+from clave.files.estimating import estimate_calibration
+from clave.fitting.samples import FEWEST
+from clave.llm.opening import open_chat
 from clave.records import LabelledResponse
 from clave.settings import Settings
 from clave.values import ValueSystem
 
 log = logging.getLogger(__name__)
-
-ANSWER_TOKENS = 150
-GUIDELINE_TOKENS = 350
-INSTRUCTION_CHARACTERS = 3000
-CHARACTERS_PER_TOKEN = 4
 
 
 class Calibrating:
@@ -42,9 +42,10 @@ class Calibrating:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._ended: tuple[str, str] = ("none", "")
+        self._priced: tuple[list[LabelledResponse], ValueSystem, str] | None = None
 
     def state(self, store: Store) -> dict[str, Any]:
-        """Status, what it said last, and the estimate with today's labels."""
+        """Status, what it said last, and the price with today's labels."""
         running = self._thread is not None and self._thread.is_alive()
         rows = usable(store)
         return {
@@ -52,8 +53,19 @@ class Calibrating:
             "text": self._ended[1],
             "model": self.model,
             "ready": bool(rows),
-            "estimate": estimate(rows, guided(store), self.model, self.options.get("prices")),
+            "price": self._price(rows, guided(store)),
         }
+
+    def _price(self, rows: list[LabelledResponse], system: ValueSystem) -> str:
+        """It is counted anew only where labels or guidelines have changed since."""
+        before = self._priced
+        if before is None or before[:2] != (rows, system):
+            try:
+                before = (rows, system, price(rows, system, self.model, **self.options))
+            except ModelError as error:
+                return str(error)
+            self._priced = before
+        return before[2]
 
     def start(self, store: Store) -> None:
         """Calibrate in a thread; a second press while it runs does nothing."""
@@ -65,8 +77,6 @@ class Calibrating:
             self._thread.start()
 
     def _run(self, store: Store) -> None:
-        from clave.evaluator import Clave
-
         try:
             system = guided(store)
             clave = Clave(system, model=self.model, **self.options).fit(usable(store))
@@ -92,31 +102,21 @@ def guided(store: Store) -> ValueSystem:
 
 def usable(store: Store) -> list[LabelledResponse]:
     """Settled labels of the values that have enough of more than one kind."""
-    from clave.fitting.samples import FEWEST
-
     rows = aggregate(store.judgements(), store.adjudications()).labelled
     counts = Counter(r.value for r in rows)
     kinds = Counter(value for value, _ in {(r.value, r.label) for r in rows})
     return [r for r in rows if counts[r.value] >= FEWEST and kinds[r.value] > 1]
 
 
-def estimate(rows: list[LabelledResponse], system: ValueSystem, model: str, prices: str | None = None) -> str:
-    """Calls and money in a sentence; an upper bound, as cached answers are free."""
-    from clave.llm.pricing import price_of
+def price(rows: list[LabelledResponse], system: ValueSystem, model: str, **options: Any) -> str:
+    """Calls and money in a sentence, counted as `clave estimate` counts them.
 
+    Raises:
+        ModelError: The model cannot be used: its name, its key, its address.
+    """
     if not rows:
         return "no value has six labels of at least two kinds yet"
-    settings = Settings(model=model)
-    calls, characters, answers = 0, 0, 0
-    for value in dict.fromkeys(r.value for r in rows):
-        sizes = [len(r.scenario) + len(r.response) for r in rows if r.value == value]
-        if not system[value].guideline:
-            calls += 1 + settings.folds
-            characters += (1 + settings.folds - 1) * (sum(sizes) + INSTRUCTION_CHARACTERS)
-            answers += (1 + settings.folds) * GUIDELINE_TOKENS
-        calls += len(sizes)
-        characters += (1 + settings.examples) * sum(sizes) + len(sizes) * (INSTRUCTION_CHARACTERS + 4 * GUIDELINE_TOKENS)
-        answers += len(sizes) * ANSWER_TOKENS
-    cost = price_of(model, prices)(characters // CHARACTERS_PER_TOKEN, answers)
-    money = "price not known" if cost is None else f"about ${cost:.2f}"
-    return f"at most {calls} calls, about {characters // CHARACTERS_PER_TOKEN + answers:,} tokens, {money} ({len(rows)} labels)"
+    found = asyncio.run(estimate_calibration(system, rows, Settings(model=model), False, open_chat(model, **options)))
+    money = "price not known" if found.cost is None else f"about ${found.cost:.2f}"
+    kept = f", {found.cached} answers in the cache" if found.cached else ""
+    return f"{found.calls} calls{kept}, about {found.prompt_tokens + found.completion_tokens:,} tokens, {money} ({len(rows)} labels)"
