@@ -1,6 +1,6 @@
 """The store: responses, annotators, labels with their history, adjudications, settings. Everything the page writes goes through here.
 
-store = Store("labels.db", ValueSystem.load("moral_foundations"))
+store = Store("labels.db", ValueSystem.load("mft"))
 store.add_responses(read_responses("responses.jsonl"))
 store.save(annotator="ana", response=1, value="care", label="adhere", key="…")
 """
