@@ -19,6 +19,7 @@ from integrations.rules import answered
 from clave import Clave
 from clave.integrations.inspect_model import InspectChat
 from clave.integrations.inspect_scorer import values
+from clave.io import read_responses, read_verdicts
 
 USAGE = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)  # else tokens are counted by a table that is downloaded
 
@@ -93,6 +94,22 @@ def test_a_wrong_evaluator_or_value_is_a_sentence_before_anything_is_scored(eval
 
     with pytest.raises(PrerequisiteError, match=r"pride|nowhere"):
         values(**{"evaluator": str(evaluator)} | wrong)
+
+
+@pytest.mark.parametrize("log_format", ["eval", "json"])
+def test_the_log_is_read_as_responses_and_as_the_verdicts_on_them(evaluator, tmp_path, monkeypatch, log_format):
+    monkeypatch.setenv("INSPECT_LOG_FORMAT", log_format)
+    log = run(evaluator, tmp_path, ["I helped.", "I harmed.", " ", "A bomb!"], epochs=2)
+    responses = {r.id: r for r in read_responses(log.location)}
+    assert len(responses) == 8
+    assert responses["1_epoch_2"].metadata["model"] == "mockllm/model"
+    verdicts = list(read_verdicts(log.location))
+    assert len(verdicts) == 16
+    assert all(responses[v.id].digest == v.judged for v in verdicts if v.status != "failed")
+    assert {v.label for v in verdicts if v.id == "1_epoch_2"} == {"oppose"}
+    assert {v.status for v in verdicts} == {"ok", "refused", "failed"}
+    again = {(v.id, v.value): v.label for v in Clave.load(evaluator).evaluate(log.location)}
+    assert again == {(v.id, v.value): v.label for v in verdicts}
 
 
 def calls(sample):

@@ -61,7 +61,7 @@ def test_generations_are_scored_per_value_with_mean_and_error(run):
     assert result["care,none"] == pytest.approx(0.25)
     assert result["care_stderr,none"] == pytest.approx(math.sqrt(sum((x - 0.25) ** 2 for x in (1, -1, 0, 1)) / 3 / 4))
     (kept,) = found["samples"]["kindness"][1]["filtered_resps"]
-    assert (kept["care"]["label"], kept["care"]["evidence"]) == ("oppose", ["harmed"])
+    assert (kept["care"]["label"], kept["care"]["evidence"][0]["text"]) == ("oppose", "harmed")
     assert "opposes" in kept["care"]["reason"]
 
 

@@ -77,7 +77,7 @@ def test_the_provider_gives_labels_and_an_error_where_there_is_none(saved, serve
     provider = {"id": "file://values.py", "config": named(saved, server, values=["care"])}
     found = run(tmp_path, {"providers": [provider], "tests": [{"vars": {"said": s, "scenario": "And then?"}} for s in said]})
     assert json.loads(found["I helped."]["response"]["output"]) == {"care": "adhere"}
-    assert found["I harmed."]["response"]["metadata"]["care"]["evidence"] == ["harmed"]
+    assert found["I harmed."]["response"]["metadata"]["care"]["evidence"][0]["text"] == "harmed"
     for s, why in (("A bomb!", "I will not read this"), (" ", "empty")):
         assert not found[s]["success"]
         assert "output" not in found[s]["response"]

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from clave.report.page import Page
     from clave.report.runs import Texts
 
-_RUN = typer.Argument(help="Verdicts (.jsonl, .parquet, .csv, a folder of parts), or the folder of a benchmark run.", show_default=False)
+_RUN = typer.Argument(
+    help="Verdicts (.jsonl, .parquet, .csv, a folder of parts, a log of Inspect), or the folder of a benchmark run.", show_default=False
+)
 _RESPONSES = typer.Option(
     "--responses", "-r", help="The evaluated responses: for their text, scenarios and `model` column. With --compare, once for each run."
 )
@@ -58,13 +60,14 @@ def report(
 ) -> None:
     """Make one self-contained page of a run: value profile, models side by side, examples with evidence, failures."""
     from clave.errors import InputError
+    from clave.io.inspect_log import is_log
     from clave.report.drawing import saved_in
     from clave.report.runs import Texts
     from clave.report.writing import to_json, to_markdown, write_page
 
     if markdown and as_json:
         raise InputError("--markdown and --json cannot be had at once: run the command twice")
-    texts = [Texts(source(path).responses(), path) for path in responses or ()]
+    texts = [Texts(source(path).responses(), path) for path in responses or ([str(run)] if is_log(run) else ())]
     these = opt.one_of("--over", over, "like-these", "these") == "these"
     if _is_benchmark(run) and (evaluator is not None or audit is not None or these):
         raise InputError("--evaluator, --audit and --over are for files of verdicts: a benchmark run is scored by its own labels")

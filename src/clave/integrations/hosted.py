@@ -146,15 +146,8 @@ def closeness(verdict: Verdict) -> float:
 
 
 def shown(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as a tool's log keeps it, in JSON's types."""
-    return {
-        "status": verdict.status,
-        "label": verdict.label,
-        "probabilities": chances(verdict),
-        "reason": verdict.reason,
-        "evidence": [e.text for e in verdict.evidence],
-        "evaluator": verdict.evaluator,
-    }
+    """A verdict as a tool's log keeps it, in JSON's types: without its like cases, which are the texts that people labelled."""
+    return verdict.model_dump(mode="json", exclude={"id", "cases", "usage", "cached"})
 
 
 def chances(verdict: Verdict) -> dict[str, float]:

@@ -2,14 +2,15 @@
 
     for row in read_rows("labels.csv"): row.where, row.data
 
-JSON (an object a line, or one array), CSV and TSV, Parquet, each but Parquet also as `.gz` or `.zst`; a folder of such files; standard
-input (`-`, JSON); and Hub data sets (`hf://org/name[@rev]:split`). All are streamed.
+JSON (an object a line, or one array), CSV and TSV, Parquet, each but Parquet also as `.gz` or `.zst`; logs of Inspect; a folder of such
+files; standard input (`-`, JSON); and Hub data sets (`hf://org/name[@rev]:split`). All but a log in JSON are streamed. Installed packages
+read further files: a function from a path to mappings, by the ending of the file in the entry point group `clave.readers`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from typing import Any
 from clave.errors import InputError, require
 from clave.io.delimited import delimited_rows
 from clave.io.in_memory import table_rows
+from clave.io.inspect_log import is_log, response_rows
 from clave.io.json_rows import json_rows
 from clave.io.opening import COMPRESSED, open_bytes, plain_suffix
-from clave.io.rows import Row
+from clave.io.rows import PROBLEM, Row
+from clave.registry import Registry
 
 
 def read_rows(source: Any) -> Iterator[Row]:
@@ -43,12 +46,26 @@ def read_rows(source: Any) -> Iterator[Row]:
 
 def _file_rows(path: Path) -> Iterator[Row]:
     suffix = plain_suffix(path)
-    if suffix not in _READERS:
+    offered = path.suffix[1:].lower()
+    if suffix not in _READERS and offered not in READERS:
         known = f"{', '.join(_READERS)} (perhaps with {' or '.join(COMPRESSED)}), or hf://org/name:split"
         raise InputError(f"{path}: cannot tell the format from the ending {''.join(path.suffixes[-2:])!r}: use {known}")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    return _READERS[suffix](path)
+    return _READERS[suffix](path) if suffix in _READERS else _offered_rows(path, offered)
+
+
+def _offered_rows(path: Path, name: str) -> Iterator[Row]:
+    """The rows of a reader that an installed package offers."""
+    reader = READERS[name]
+    number = 0
+    try:
+        for number, data in enumerate(reader(path), 1):
+            where = f"{path}, row {number}"
+            mapping = isinstance(data, Mapping)
+            yield Row(where, dict(data) if mapping else {PROBLEM: f"{where}: must be a mapping, not {type(data).__name__}"})
+    except Exception as error:  # a package's own code: whatever it raises, the file cannot be read
+        raise InputError(f"{path}: the reader {name!r} fails after row {number}: {type(error).__name__}: {error}") from error
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -66,6 +83,9 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _json_file(path: Path) -> Iterator[Row]:
+    if is_log(path):
+        yield from response_rows(path)
+        return
     with open_bytes(path) as file:
         yield from json_rows(file, str(path))
 
@@ -111,4 +131,15 @@ _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".csv": delimited_rows,
     ".tsv": delimited_rows,
     ".parquet": _parquet,
+    ".eval": response_rows,
 }
+
+Reader = Callable[[Path], Iterable[Mapping[str, Any]]]
+"""What a package offers: the rows of a file, as mappings of its columns."""
+READERS = Registry[Reader](
+    "reader",
+    "clave.readers",
+    {suffix[1:]: "" for suffix in _READERS},
+    check=lambda thing: "" if callable(thing) else "it is not a function",
+)
+"""By the ending of the file, without its dot."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from clave.errors import InputError
 from clave.io.appending import open_to_append, own_lines, write_whole
+from clave.io.inspect_log import is_log, verdict_rows
 from clave.io.replacing import replacing
 from clave.io.rows import good_rows
 from clave.io.sources import read_rows
@@ -37,8 +38,10 @@ def read_records(path: str | Path, kind: type[T]) -> Iterator[T]:
 
 
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:
-    """Stream verdicts from what `clave evaluate` wrote: a `.jsonl`, `.parquet` or `.csv` file, or a folder of such parts."""
-    for row in good_rows(read_rows(path), "stop", None):
+    """Stream verdicts from what `clave evaluate` wrote: a `.jsonl`, `.parquet` or `.csv` file, or a folder of such parts; or from a log of
+    Inspect that was scored by `clave/values`."""
+    rows = verdict_rows(Path(path)) if is_log(Path(path)) else read_rows(path)
+    for row in good_rows(rows, "stop", None):
         try:
             cells = {k: v for k, v in row.data.items() if v != "" or k in _TEXTS}  # a table says None by an empty cell
             data = {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in cells.items()}
