@@ -11,6 +11,8 @@ from clave.cli.main import app
 from clave.judges.registry import JUDGES, open_judges
 from clave.recognizers.registry import RECOGNIZERS
 from clave.registry import Registry
+from clave.report.page import Page
+from clave.report.writing import FORMS, write_page
 
 PACKAGE = """
 from clave.judges.classical import majority
@@ -27,6 +29,10 @@ def judge(material):
     return made
 
 
+def form(page):
+    return f"{page.title} in bytes".encode()
+
+
 broken = 7
 """
 ENTRY_POINTS = """
@@ -38,6 +44,11 @@ head = our_package:Ours
 
 [clave.judges]
 our-judge = our_package:judge
+
+[clave.forms]
+ours = our_package:form
+html = our_package:form
+odd = our_package:broken
 """
 
 
@@ -50,11 +61,11 @@ def package(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for registry in (RECOGNIZERS, JUDGES):
+    for registry in (RECOGNIZERS, JUDGES, FORMS):
         registry.__dict__.pop("_offered", None)
     yield
     sys.modules.pop("our_package", None)
-    for registry in (RECOGNIZERS, JUDGES):
+    for registry in (RECOGNIZERS, JUDGES, FORMS):
         registry.__dict__.pop("_offered", None)
 
 
@@ -90,3 +101,14 @@ def test_what_cannot_be_used_is_named_and_left_out(package):
 def test_a_near_name_is_suggested():
     with pytest.raises(InputError, match=r"there is no thing 'hedd' \(did you mean head\?\): use one of head, tail"):
         Registry("thing", "clave.nothing", {"head": "a:b", "tail": "a:c"})["hedd"]
+
+
+@pytest.mark.usefixtures("package")
+def test_a_package_offers_a_form_of_the_report(tmp_path):
+    page = Page("Profile")
+    assert write_page(page, tmp_path / "report.ours").read_bytes() == b"Profile in bytes"
+    assert "<html" in write_page(page, tmp_path / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match=r"report ends in \.html, .*\.ours"):
+        write_page(page, tmp_path / "report.xyz")
+    with pytest.raises(InputError, match="'odd' of the package our-package cannot be used: it is not a function"):
+        write_page(page, tmp_path / "report.odd")

@@ -154,7 +154,7 @@ def main():
     import tempfile
 
     from clave.report.benchmarking import run_page
-    from clave.report.writing import to_json
+    from clave.report.forms.json import to_json
 
     (DATA / "frozen_studies").mkdir(parents=True, exist_ok=True)
     write_parquet(DATA / "frozen_run.parquet", frozen_run())

@@ -18,7 +18,7 @@ from clave.errors import InputError
 from clave.judges.classical import default_encode
 from clave.records import Failure
 from clave.report.benchmarking import run_page
-from clave.report.writing import to_json
+from clave.report.forms.json import to_json
 from clave.testing import FakeChat
 
 ANSWERS = {words.split()[0]: label for label, words in WORDS.items()}

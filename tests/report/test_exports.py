@@ -11,7 +11,7 @@ from clave.errors import InputError
 from clave.report import write_report
 from clave.report.drawing import saved_in
 from clave.report.evaluation import evaluation_page
-from clave.report.latex import tex, to_tex
+from clave.report.forms.latex import tex, to_tex
 
 
 @pytest.fixture

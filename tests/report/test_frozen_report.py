@@ -9,7 +9,7 @@ from benchmark.frozen_run import DATA, compact, run_folder
 
 from clave.benchmark.predictions import PredictionTable
 from clave.report.benchmarking import run_page
-from clave.report.writing import to_json
+from clave.report.forms.json import to_json
 
 SECTIONS = [
     "summary", "leaderboard", "values", "balance", "skills", "drop", "reliability", "flips", "probes", "curve", "ablation", "diversity",

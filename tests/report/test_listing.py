@@ -5,9 +5,10 @@ import pytest
 
 from clave.records import Verdict
 from clave.report import listing
+from clave.report.forms.html import to_html
+from clave.report.forms.json import to_json
 from clave.report.listing import Listed
 from clave.report.page import Page
-from clave.report.writing import to_html, to_json
 
 
 def made(n):

@@ -105,7 +105,7 @@ def finished(
     """
     if found is not None:
         said = {"rows": [row.model_dump(mode="json") for row in found], "skipped": outcome.skipped, "stopped": outcome.stopped}
-        typer.echo(json.dumps({**said, "report": str(page or _write_page(session))}, ensure_ascii=False))
+        say(json.dumps({**said, "report": str(page or _write_page(session))}, ensure_ascii=False))
         if outcome.stopped:
             raise typer.Exit(opt.STOPPED_EARLY)
         return

@@ -12,14 +12,16 @@ from clave.cli.terminal import Terminal, say
 
 
 def plugins(as_json: opt.Json = False) -> None:
-    """List the judges, recognizers, value systems, readers and ValEval sources that packages offer, and what is wrong with broken ones."""
+    """List what installed packages offer: judges, recognizers, value systems, readers, ValEval sources and report formats."""
     from clave.io.sources import READERS
     from clave.judges.registry import JUDGES
     from clave.recognizers.registry import RECOGNIZERS
+    from clave.report.writing import FORMS
     from clave.valeval.sources.registry import SOURCES
     from clave.values.system import SYSTEMS
 
-    found = [(registry, plugin) for registry in (JUDGES, RECOGNIZERS, SYSTEMS, READERS, SOURCES) for plugin in registry.plugins()]
+    registries = (JUDGES, RECOGNIZERS, SYSTEMS, READERS, SOURCES, FORMS)
+    found = [(registry, plugin) for registry in registries for plugin in registry.plugins()]
     if as_json:
         rows = [{"group": r.group, "name": p.name, "package": p.package, "problem": p.problem} for r, p in found]
         say(json.dumps(rows, ensure_ascii=False))

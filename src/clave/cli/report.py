@@ -62,8 +62,10 @@ def report(
     from clave.errors import InputError
     from clave.io.inspect_log import is_log
     from clave.report.drawing import saved_in
+    from clave.report.forms.json import to_json
+    from clave.report.forms.markdown import to_markdown
     from clave.report.runs import Texts
-    from clave.report.writing import to_json, to_markdown, write_page
+    from clave.report.writing import write_page
 
     if markdown and as_json:
         raise InputError("--markdown and --json cannot be had at once: run the command twice")
@@ -77,7 +79,7 @@ def report(
         else:
             page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
     if output is None and (markdown or as_json):
-        typer.echo(to_markdown(page) if markdown else to_json(page), nl=False)
+        say((to_markdown(page) if markdown else to_json(page)).rstrip("\n"))
         return
     ending = ".md" if markdown else ".json" if as_json else ".html"
     default = run / f"report{ending}" if _is_benchmark(run) else run.with_suffix(ending)

@@ -1,0 +1,1 @@
+"""The forms of a page, a file each: a function from a page to the text of a file."""
