@@ -26,7 +26,6 @@ from clave.encoder import load_encoder
 from clave.encoder.precision import Precision
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
 from clave.fitting.fitted import Cost, Distillation, Fitted
 from clave.fitting.learn import Learnt, scores_of
@@ -138,7 +137,7 @@ def distill(
     units = _diverse(teacher, responses, calls, seed, progress)
     if not units:
         raise InputError("there is no response to learn from")
-    soft, failed, stopped = run_sync(_ask(teacher, units, progress))
+    soft, failed, stopped = teacher.judging.run(_ask(teacher, units, progress))
     spent = sum(verdict.usage.calls for _, verdict in soft)
     if not soft:
         raise InputError(f"the large model gave none of {failed} verdicts: there is nothing to learn from")

@@ -24,7 +24,7 @@ from typing import Any, Self, TypeVar, Unpack
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.errors import EvaluatorError, InputError, require
 from clave.evaluating.judging import Judging
-from clave.evaluating.stream import Stream, SyncStream, run_sync
+from clave.evaluating.stream import Stream, SyncStream
 from clave.evaluating.verdicts import explained, verdict_row
 from clave.fitting.fit import fit, refit
 from clave.fitting.fitted import Fitted
@@ -156,7 +156,7 @@ class Clave:
             finally:
                 await self._judging.leave()
 
-        return run_sync(alone())
+        return self._judging.run(alone())
 
     async def afit(self, labelled: Any, *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None) -> Self:
         """`fit`, async."""
@@ -232,7 +232,7 @@ class Clave:
             async with self:
                 return await self.ajudge_one(response, scenario, values=values)
 
-        return run_sync(alone())
+        return self._judging.run(alone())
 
     def predict(self, texts: Sequence[str], *, value: str) -> list[Label | None]:
         """The labels of texts for one value, in their order; None where there is no verdict."""

@@ -9,9 +9,10 @@ labels the large model's stance is the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from clave.concepts.extractor import Extracted, Extractor
 from clave.encoder import BatchingEncoder
 from clave.encoder.encoder import Vectors
 from clave.errors import InputError
-from clave.evaluating.stream import StopStreamError, Stream
+from clave.evaluating.stream import StopStreamError, Stream, run_sync
 from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
 from clave.fitting.fitted import Fitted
 from clave.fitting.learn import Learnt
@@ -38,6 +39,7 @@ _SHOWN_CASES = 3
 _ENCODING = 32
 """Responses under way beyond the calls, so that the encoder has the next ones ready."""
 
+T = TypeVar("T")
 Unit = tuple[Response, tuple[Value, ...]]
 """A response and the values it is evaluated for."""
 
@@ -66,6 +68,19 @@ class Judging:
         """Let go of the connections that the running event loop has opened, and of the files."""
         if self.chat is not None:
             await self.chat.close()
+
+    def run(self, job: Coroutine[Any, Any, T]) -> T:
+        """Run what makes calls, from code that is not async.
+
+        Ctrl-C has no more calls started and waits some seconds for those under way, so that the cache keeps their answers.
+        """
+        if self.chat is None:
+            return run_sync(job)
+        ledger = self.chat.ledger
+        try:
+            return run_sync(job, ledger.stop)
+        finally:
+            ledger.stopped = ""
 
     def with_chat(self, chat: ChatModel) -> Judging:
         """The same on another chat model."""

@@ -10,6 +10,7 @@ import contextlib
 import queue
 import signal
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
@@ -102,10 +103,12 @@ class Stream(Generic[R]):
 
 INTERRUPTED = "interrupted"
 """Why a stream stopped that a person ended with Ctrl-C."""
+GRACE = 5.0
+"""Seconds for which Ctrl-C waits for what is under way."""
 
 
 @contextlib.contextmanager
-def interruptible(results: Stream[Any], grace: float = 5.0) -> Iterator[None]:
+def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
     """Within it, Ctrl-C starts nothing more and lets what is under way arrive, for some seconds; a second one ends at once.
 
     Answers under way are paid for: they are worth a short wait. Only the main thread of a process hears Ctrl-C; elsewhere nothing changes.
@@ -151,7 +154,7 @@ class SyncStream(Generic[R]):
 
     def __init__(self, results: Stream[R], at_end: Callable[[], Awaitable[None]]) -> None:
         self._results = results
-        self._items = iter_sync(lambda: _ending(results, at_end))
+        self._items = iter_sync(lambda: _ending(results, at_end), results.stop)
 
     @property
     def stopped(self) -> str:
@@ -165,15 +168,26 @@ class SyncStream(Generic[R]):
         return next(self._items)
 
 
-def run_sync(job: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine to its end from code that is not async, also where an event loop runs already (a notebook)."""
-    return next(iter_sync(lambda: _once(job)))
+def run_sync(job: Coroutine[Any, Any, R], stop: Callable[[str], None] | None = None) -> R:
+    """Run a coroutine to its end from code that is not async, also where an event loop runs already (a notebook).
+
+    Args:
+        job: The coroutine.
+        stop: As for `iter_sync`.
+    """
+    return next(iter_sync(lambda: _once(job), stop))
 
 
-def iter_sync(make: Callable[[], AsyncGenerator[R, None]]) -> Iterator[R]:
+def iter_sync(make: Callable[[], AsyncGenerator[R, None]], stop: Callable[[str], None] | None = None, grace: float = GRACE) -> Iterator[R]:
     """Iterate an async iterator from code that is not async, in an event loop of its own in another thread.
 
-    Leaving the iteration early cancels what is under way.
+    Leaving the iteration early cancels what is under way. Ctrl-C does so only after it has waited for what is paid for already; a second
+    one ends at once.
+
+    Args:
+        make: The iterator, made within that event loop.
+        stop: Called with `INTERRUPTED` at Ctrl-C: has nothing more started. None: Ctrl-C ends at once.
+        grace: Seconds after a Ctrl-C after which what is still under way is given up.
     """
     ready: queue.Queue[tuple[R | None, BaseException | None]] = queue.Queue(_AHEAD)
     left = threading.Event()
@@ -207,9 +221,23 @@ def iter_sync(make: Callable[[], AsyncGenerator[R, None]]) -> Iterator[R]:
 
     thread = threading.Thread(target=main, name="clave-loop", daemon=True)
     thread.start()
+    until: float | None = None
     try:
         while True:
-            item, error = ready.get()
+            try:
+                item, error = ready.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except KeyboardInterrupt:
+                if until is not None or stop is None:
+                    raise
+                until = time.monotonic() + grace
+                stop(INTERRUPTED)
+                continue
+            except queue.Empty:
+                raise KeyboardInterrupt from None
+            if until is not None:
+                if error is not None:
+                    raise KeyboardInterrupt from None
+                continue
             if error is _END:
                 return
             if error is not None:

@@ -101,7 +101,7 @@ class CachedChat:
             self.ledger.cache_hits += 1
             return replace(answer, usage=Usage(), cached=True)
         try:
-            answer = await (self.chat.complete(request) if self.cache is None else self._asked_once(self.cache, key, request))
+            answer = await (self._asked(request) if self.cache is None else self._asked_once(self.cache, key, request))
             future.set_result(answer)
             return answer
         except BaseException as error:
@@ -109,6 +109,11 @@ class CachedChat:
             raise
         finally:
             del self._under_way[key]
+
+    async def _asked(self, request: ChatRequest) -> Completion | Failure:
+        if self.ledger.stopped:  # chat models of others keep no ledger
+            return Failure(status="failed", kind="budget", reason=self.ledger.closed)
+        return await self.chat.complete(request)
 
     async def _asked_once(self, cache: AnswerCache, key: bytes, request: ChatRequest) -> Completion | Failure:
         """Ask, or wait while another process asks the same. Where that ends without an answer, this one asks."""
@@ -122,8 +127,8 @@ class CachedChat:
                 if kept is not None:
                     self.ledger.cache_hits += 1
                     return kept
-                if claimed:
-                    answer = await self.chat.complete(request)
+                if claimed or self.ledger.stopped:
+                    answer = await self._asked(request)
                     self._keep(cache, key, answer)
                     return answer
             await asyncio.sleep(pause)

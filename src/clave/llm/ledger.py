@@ -34,6 +34,8 @@ class Ledger:
     """Calls whose price is not known."""
     trouble: Counter[str] = field(default_factory=Counter)
     """Kind -> count: 429, server, timeout, connection, cut_off, bad_answer, refused, rejected."""
+    stopped: str = ""
+    """Why no call is to be started any more, whatever the budget; empty while calls may start."""
     _reserved: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     """Threads share a ledger as they share a chat."""
@@ -50,8 +52,19 @@ class Ledger:
             self.unpriced += cost is None
         return Usage(calls=1, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, cost=cost)
 
+    def stop(self, why: str) -> None:
+        """Have no call started any more; those under way go on."""
+        self.stopped = why
+
+    @property
+    def closed(self) -> str:
+        """Why `reserve` gave nothing."""
+        return self.stopped or f"the budget of ${self.budget or 0.0:g} is used up"
+
     def reserve(self, characters: int, completion_tokens: int = 200) -> float | None:
-        """Set dollars aside for a call that is about to start; None where the budget does not allow it. Give them to `free` afterwards."""
+        """Set dollars aside for a call that is about to start; None where none may start. Give them to `free` afterwards."""
+        if self.stopped:
+            return None
         if self.budget is None:
             return 0.0
         expected = self.price(characters // 4, completion_tokens) or 0.0

@@ -166,7 +166,7 @@ class OpenAIChat:
         request = call.request
         reserved = self.ledger.reserve(len(request.system) + len(request.user))
         if reserved is None:
-            return Failure(status="failed", kind="budget", reason=f"the budget of ${self.ledger.budget:g} is used up")
+            return Failure(status="failed", kind="budget", reason=self.ledger.closed)
         try:
             forms = 0
             while True:
