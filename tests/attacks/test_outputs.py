@@ -3,45 +3,22 @@
 import csv
 import io
 import json
+import logging
 import unicodedata
 
 import pytest
+from attacks.drawing import drawn
+from attacks.texts import SURROGATE, TEXTS
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Log, Terminal, say, say_json
 from clave.text.masking import masked, note_secret
-from clave.text.plain import clean, csv_cell, markdown
+from clave.text.plain import clean, clean_json, csv_cell, from_csv_cell, markdown
 
-HOSTILE = (
-    "\x1b[31mred",
-    "\x1b]0;title\x07",
-    "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07",
-    "\x9b2J",
-    "a\rb",
-    "back\x08space",
-    "nul\x00",
-    "del\x7f",
-    "[/nope]",
-    "[bold]not bold[/bold]",
-    "[link=http://evil.example]x[/link]",
-    "\u202egnp.exe",
-    "\u2066isolated\u2069",
-    "half \ud83d",
-    "tag\U000e0041",
-    "line\u2028break",
-    ":boom:",
-    "<script>alert(1)</script>",
-    "`code` *bold* _it_ | cell",
-    "$x^2$ $$y$$",
-    "@everyone #12 https://evil.example www.evil.example me@evil.example",
-    "=1+1",
-    "@SUM(A1)",
-    "-2+3",
-    "+cmd|' /C calc'!A0",
-    "\t=1",
-    '=HYPERLINK("http://evil.example")',
-)
+HOSTILE = (*TEXTS, SURROGATE)
 
 
 def drives(text):
@@ -72,10 +49,77 @@ def test_a_terminal_shows_a_text_and_obeys_nothing(text, capsys):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_spreadsheet_calculates_nothing(text):
     cell = csv_cell(text)
-    assert not cell.lstrip().startswith(("=", "+", "-", "@"))
+    assert not cell.lstrip().startswith(("=", "+", "-", "@", "＝"))
     out = io.StringIO()
     csv.writer(out).writerow([cell])
     assert next(csv.reader(io.StringIO(out.getvalue(), newline=""))) == [cell]
+    assert from_csv_cell(cell) == text
+
+
+@given(st.text("'=+-@ \t\r\n019.eEinfa\x1b＝", max_size=8))
+def test_a_cell_gives_back_every_text(text):
+    assert from_csv_cell(csv_cell(text)) == text
+    assert not csv_cell(text).strip(" \t\r\n").startswith(("=", "@", "＝"))
+
+
+def test_tables_of_verdicts_and_labels_hold_no_formula_and_are_read_as_they_were(tmp_path):
+    from clave.annotate.exchange import as_bytes, judgement_rows, read_judgements
+    from clave.annotate.judgement import Judgement
+    from clave.io import read_verdicts
+    from clave.io.tables import write_table
+
+    for k, text in enumerate(TEXTS):
+        verdicts_of(tmp_path / "v.jsonl", text)
+        write_table(tmp_path / "v.jsonl", tmp_path / "v.csv")
+        assert list(read_verdicts(tmp_path / "v.csv")) == list(read_verdicts(tmp_path / "v.jsonl"))
+        label = {"id": f"{text} {k}", "value": "care", "annotator": "ana", "label": "adhere", "metadata": {f"c {text}": text}}
+        judgement = Judgement(**label, response=text, scenario=text, note=text)
+        (tmp_path / "l.csv").write_bytes(as_bytes(judgement_rows([judgement]), "csv"))
+        assert read_judgements(tmp_path / "l.csv") == [judgement]
+        for name in ("v.csv", "l.csv"):
+            with (tmp_path / name).open(encoding="utf-8", newline="") as file:
+                cells = [cell.strip() for row in csv.reader(file) for cell in row]
+            assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "＝"))]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_json_for_programs_says_the_same_and_drives_nothing(text, capsys):
+    say_json({text: [text]})
+    shown = capsys.readouterr().out
+    assert not drives(shown)
+    assert json.loads(shown) == {text: [text]}
+    assert json.loads(clean_json(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_no_secret_is_printed_wherever_it_stands(capsys):
+    note_secret("sk-never-shown-0123")
+    out = io.StringIO()
+    terminal = Terminal(file=out, width=20)
+    table = Table("sk-never-shown-0123", title="sk-never-shown-0123")
+    table.add_row("see sk-never-shown-0123 there", Text("sk-never-shown-0123"))
+    for shown in ("sk-never-shown-0123", Text("a sk-never-shown-0123 b"), table):
+        terminal.print(shown)
+    say("sk-never-shown-0123")
+    say_json({"a": "sk-never-shown-0123"})
+    assert "never-shown" not in out.getvalue().replace("\n", "").replace(" ", "") + capsys.readouterr().out
+
+
+def test_what_libraries_log_is_cleaned_and_masked(capsys):
+    note_secret("sk-never-logged-01")
+    log = logging.getLogger("somewhere")
+    handler = Log()
+    log.addHandler(handler)
+    try:
+        try:
+            raise RuntimeError("\x1b[31m sk-never-logged-01")
+        except RuntimeError:
+            log.exception("it failed: %s", "\x9b2J")
+    finally:
+        log.removeHandler(handler)
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert "never-logged" not in said
+    assert not drives(said)
 
 
 @pytest.mark.parametrize("number", ["-0.5", "+1", "-1e-3", "12"])
@@ -146,7 +190,7 @@ def verdicts_of(path, text):
     path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", [t for t in HOSTILE if "\ud83d" not in t])
+@pytest.mark.parametrize("text", drawn(TEXTS, 10))
 @pytest.mark.parametrize("form", ["md", "html", "json"])
 def test_a_report_of_hostile_names_obeys_nothing(text, form, tmp_path):
     from typer.testing import CliRunner

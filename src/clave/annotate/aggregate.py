@@ -17,10 +17,13 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from clave.annotate.judgement import Adjudication, Judgement, by_item, labelled, votes
+from clave.errors import InputError
 from clave.records import LABELS, Label, LabelledResponse, Record
 
 Method = Literal["majority", "dawid-skene"]
 METHODS: tuple[Method, ...] = get_args(Method)
+_MOST_CELLS = 20_000_000
+"""Annotators times items of a value, for Dawid-Skene: each takes 24 bytes."""
 
 
 class Undecided(Record):
@@ -44,6 +47,9 @@ def aggregate(judgements: Sequence[Judgement], adjudications: Sequence[Adjudicat
 
     An adjudicated label wins. `cannot_tell` is no vote. A tie is settled by nobody: it goes to `undecided`.
     `metadata` of each row keeps `votes`, `settled_by` and, for Dawid-Skene, the `posterior` of the label.
+
+    Raises:
+        InputError: More annotators and items than Dawid-Skene can be computed for.
     """
     settled = {(a.id, a.value): a for a in adjudications}
     posteriors = _posteriors(judgements) if method == "dawid-skene" else {}
@@ -72,18 +78,22 @@ def aggregate(judgements: Sequence[Judgement], adjudications: Sequence[Adjudicat
 def _posteriors(judgements: Sequence[Judgement]) -> dict[tuple[str, str], dict[Label, float]]:
     """Dawid-Skene per value: annotators may err on one value and not on another."""
     found: dict[tuple[str, str], dict[Label, float]] = {}
-    for value in dict.fromkeys(j.value for j in judgements):
-        rows = [j for j in judgements if j.value == value and j.label != "cannot_tell"]
-        items = list(dict.fromkeys(j.id for j in rows))
-        names = list(dict.fromkeys(j.annotator for j in rows))
-        if not items:
-            continue
+    by_value: dict[str, list[tuple[Judgement, Label]]] = {}
+    for judgement in judgements:
+        if judgement.label != "cannot_tell":
+            by_value.setdefault(judgement.value, []).append((judgement, judgement.label))
+    for value, rows in by_value.items():
+        items = {identity: i for i, identity in enumerate(dict.fromkeys(j.id for j, _ in rows))}
+        names = {name: i for i, name in enumerate(dict.fromkeys(j.annotator for j, _ in rows))}
+        if len(items) * len(names) > _MOST_CELLS:
+            raise InputError(
+                f"value {value!r}: {len(names):,} annotators of {len(items):,} items are too many for Dawid-Skene: settle by majority"
+            )
         counts = np.zeros((len(items), len(names), len(LABELS)))
-        place = {identity: i for i, identity in enumerate(items)}
-        for row in rows:
-            counts[place[row.id], names.index(row.annotator), LABELS.index(row.label)] += 1
+        for row, label in rows:
+            counts[items[row.id], names[row.annotator], LABELS.index(label)] += 1
         posterior, _, _ = dawid_skene(counts)
-        for i, identity in enumerate(items):
+        for identity, i in items.items():
             found[identity, value] = {label: float(p) for label, p in zip(LABELS, posterior[i], strict=True)}
     return found
 

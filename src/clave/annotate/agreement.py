@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ import numpy as np
 from clave.annotate.judgement import Judgement, by_item
 from clave.records import Record
 from clave.scoring.statistics import Array, Formula, estimate
+
+MOST_PAIRS, MOST_TOGETHER = 1000, 300
+"""Pairs of annotators that are compared, of a value; and annotators of one item, of whom each pair is looked at."""
 
 
 class Coefficient(Record):
@@ -90,17 +93,23 @@ def agreement(judgements: Sequence[Judgement]) -> AgreementReport:
         said = {key: {j.annotator: j.label for j in group if j.label != "cannot_tell"} for key, group in by_item(rows).items()}
         unsure = sum(j.label == "cannot_tell" for j in rows)
         values.append(_value(value, list(said.values()), len({j.annotator for j in rows}), unsure))
-        names = sorted({j.annotator for j in rows})
-        for first, second in itertools.combinations(names, 2):
-            both = [(v[first], v[second]) for v in said.values() if first in v and second in v]
-            if both:
-                pairs.append(pair_agreement(value, (first, second), both))
+        pairs += [pair_agreement(value, names, both) for names, both in _together(said.values())]
         for (identity, _), group in by_item(rows).items():
             spread = _spread([j.label for j in group])
             if spread > 0:
                 discuss.append(Disagreement(id=identity, value=value, votes={j.annotator: j.label for j in group}, spread=spread))
     discuss.sort(key=lambda d: -d.spread)
     return AgreementReport(values=tuple(values), pairs=tuple(pairs), to_discuss=tuple(discuss))
+
+
+def _together(said: Iterable[Mapping[str, str]]) -> list[tuple[tuple[str, str], list[tuple[str, str]]]]:
+    """Pairs of annotators, by name, with what both said of each item that both labelled; of very many pairs those with most items."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for votes in said:
+        if len(votes) <= MOST_TOGETHER:
+            for first, second in itertools.combinations(sorted(votes), 2):
+                found[first, second].append((votes[first], votes[second]))
+    return sorted(sorted(found.items(), key=lambda pair: -len(pair[1]))[:MOST_PAIRS])
 
 
 def _value(value: str, said: list[dict[str, Any]], annotators: int, unsure: int) -> ValueAgreement:

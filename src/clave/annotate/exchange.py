@@ -25,6 +25,7 @@ from clave.io.label_names import LabelNames
 from clave.io.label_studio import SETTLED
 from clave.io.rows import good_rows
 from clave.records import LabelledResponse
+from clave.text.plain import csv_cell
 
 Format = Literal["jsonl", "csv", "parquet", "label-studio"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -64,9 +65,9 @@ def as_bytes(rows: list[dict[str, Any]], format: Format) -> bytes:
     names = list(dict.fromkeys(name for row in flat for name in row)) or list(ITEM)
     if format == "csv":
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fieldnames=names)
-        writer.writeheader()
-        writer.writerows(flat)
+        writer = csv.writer(text)
+        writer.writerow([csv_cell(name) for name in names])
+        writer.writerows([_cell(row.get(name)) for name in names] for row in flat)
         return text.getvalue().encode("utf-8", "replace")
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
     columns = {name: [row.get(name) for row in flat] for name in names}
@@ -74,6 +75,11 @@ def as_bytes(rows: list[dict[str, Any]], format: Format) -> bytes:
     sink = io.BytesIO()
     parquet.write_table(table, sink)
     return sink.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; reading it gives back the text."""
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _column(pyarrow: Any, name: str, cells: list[Any]) -> Any:

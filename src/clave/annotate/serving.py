@@ -91,6 +91,7 @@ def serve(app: Callable[..., Any], host: str, port: int, opening: str | None = N
         http=PunctualProtocol,
         ws="none",
         backlog=BACKLOG,
+        log_config=None,  # what it logs goes the way of all logs
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -90,7 +90,7 @@ def ceilings(folder: str | Path) -> list[Ceiling]:
     path, by_split = Path(folder) / FILE, defaultdict[str, list[Annotated]](list)
     if not path.is_file():
         return []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = Annotated.model_validate_json(line)
         except ValidationError:

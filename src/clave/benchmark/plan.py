@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from clave.errors import InputError
 from clave.records import Record
+from clave.text.bounded import load_yaml, read_text
 
 FILE = "config.yaml"
 """Where the folder of a run keeps its plan."""
@@ -54,11 +55,11 @@ class Plan(Record):
             InputError: It is not there, not YAML, or holds a key or a value that a plan does not know.
         """
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = load_yaml(read_text(Path(path)))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
+        except ValueError as error:
+            raise InputError(f"{path}: not YAML that a plan can be: {error}") from None
         return cls.of(data if data is not None else {}, str(path))
 
     @classmethod

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from clave.errors import InputError, require
 from clave.io.appending import open_to_append, own_lines, write_whole
+from clave.io.parquet import read_table
 from clave.records import LABELS, Label, Record, Status
 from clave.scoring.metrics import probability_array
 from clave.scoring.statistics import Array
@@ -147,20 +148,29 @@ def compact(path: str | Path) -> Path:
     """Write the Parquet file beside a JSONL file of predictions, whole or not at all."""
     path = Path(path)
     target = path.with_suffix(".parquet")
-    write_parquet(target, (prediction for prediction, _ in _lines(path)))
+    size = path.stat().st_size
+    write_parquet(target, (prediction for prediction, _ in _lines(path)), lines=size)
     return target
 
 
-def write_parquet(path: str | Path, predictions: Iterable[Prediction]) -> int:
-    """Write predictions to a Parquet file, whole or not at all, sorted by key so that equal runs give equal files; how many."""
+def write_parquet(path: str | Path, predictions: Iterable[Prediction], *, lines: int | None = None) -> int:
+    """Write predictions to a Parquet file, whole or not at all, sorted by key so that equal runs give equal files; how many.
+
+    Args:
+        path: The file.
+        predictions: Its rows.
+        lines: The size in bytes of the file of lines that they stand in, too: how it is known that none came after.
+    """
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
     rows = [_flat(p) for p in sorted(predictions, key=lambda p: tuple("" if k is None else str(k) for k in p.key))]
     part = Path(path).with_name(Path(path).name + ".part")
-    parquet.write_table(pyarrow.Table.from_pylist(rows, _schema(pyarrow)), part, row_group_size=50_000, compression="zstd")
+    schema = _schema(pyarrow) if lines is None else _schema(pyarrow).with_metadata({_LINES: str(lines)})
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema), part, row_group_size=50_000, compression="zstd")
     os.replace(part, path)
     return len(rows)
 
 
+_LINES = b"bytes of predictions.jsonl"
 _INTEGERS = {"calls", "prompt_tokens", "completion_tokens", "labels", "seed"}
 _FLOATS = {"cost", "latency", "strength", *LABELS}
 _LISTS = {"concepts", "evidence"}
@@ -211,22 +221,19 @@ class PredictionTable:
         """
         path = Path(path)
         if path.is_dir():
-            both = [p for p in (path / "predictions.parquet", path / "predictions.jsonl") if p.is_file()]
-            if not both:
-                raise InputError(f"{path}: holds neither predictions.parquet nor predictions.jsonl: name the folder of a benchmark run")
-            path = max(both, key=lambda p: p.stat().st_mtime_ns)
+            path = _of_run(path)
         if not path.is_file():
             raise InputError(f"{path}: there is no such file")
         if path.suffix == ".jsonl":
             return cls.of(prediction for prediction, _ in _lines(path))
-        parquet = require("pyarrow.parquet", "parquet")
-        try:
-            table = parquet.read_table(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+        table = read_table(path)
         missing = [name for name in _columns() if name not in table.column_names]
         if missing:
             raise InputError(f"{path}: not a file of predictions: it has no column {missing[0]!r}")
+        expected = _schema(require("pyarrow", "parquet"))
+        other = next((name for name in _columns() if table.schema.field(name).type != expected.field(name).type), None)
+        if other is not None:
+            raise InputError(f"{path}: not a file of predictions: its column {other!r} holds {table.schema.field(other).type}")
         columns = {n: _objects(table[n].to_pylist()) for n in Prediction.model_fields if n != "probabilities"}
         for name in _LISTS:
             columns[name] = _objects([tuple(texts or ()) for texts in columns[name]])
@@ -267,6 +274,30 @@ class PredictionTable:
         for i, chances in enumerate(self.probabilities):
             known = tuple(float(c) for c in chances) if np.isfinite(chances).all() else None
             yield Prediction.model_validate({n: c[i] for n, c in self.columns.items()} | {"probabilities": known})
+
+
+def _of_run(folder: Path) -> Path:
+    """The file of a run's predictions: the Parquet file, unless lines were written since it was made of them.
+
+    Raises:
+        InputError: There is neither.
+    """
+    table, lines = folder / "predictions.parquet", folder / "predictions.jsonl"
+    if lines.is_file() and (not table.is_file() or _lines_of(table) != lines.stat().st_size):
+        return lines
+    if not table.is_file():
+        raise InputError(f"{folder}: holds neither predictions.parquet nor predictions.jsonl: name the folder of a benchmark run")
+    return table
+
+
+def _lines_of(table: Path) -> int | None:
+    """The size of the file of lines that a Parquet file was made of; None where it does not say."""
+    parquet = require("pyarrow.parquet", "parquet")
+    try:
+        said = (parquet.read_schema(table).metadata or {}).get(_LINES, b"")
+    except (OSError, ValueError):
+        return None
+    return int(said) if said.isdigit() and len(said) < 20 else None
 
 
 def _objects(values: list[Any]) -> Objects:

@@ -28,6 +28,7 @@ from clave.judges.registry import Material, open_judges
 from clave.llm.cached import CachedChat
 from clave.llm.opening import ChatOptions, open_chat
 from clave.records import Progress
+from clave.text.bounded import read_object
 
 MANIFEST = "manifest.json"
 _FREE = {"judges", "jury", "base_url"}
@@ -180,10 +181,12 @@ class Session:
                 await chat.close()
 
     def manifest(self) -> dict[str, Any]:
-        """What the manifest says by now."""
-        path = self.folder / MANIFEST
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return found
+        """What the manifest says by now; empty before the first run.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        return read_manifest(self.folder)
 
     def note(self, command: str, **facts: Any) -> None:
         """Add to the manifest, with what this call of a command spent."""
@@ -207,6 +210,19 @@ class Session:
             found |= {key: sum(getattr(x, key) for x in ledgers) for key in ("calls", "cache_hits", "prompt_tokens", "completion_tokens")}
             found["dollars"] = None if any(x.unpriced for x in ledgers) else round(sum(x.cost for x in ledgers), 6)
         return found
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run's folder; empty where there is none yet.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        return read_object(path) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{path}: not the manifest of a benchmark run: {error}: run the benchmark into another folder") from None
 
 
 def _digests(data: BenchData) -> dict[str, str]:

@@ -16,7 +16,7 @@ import typer
 
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, source_of
-from clave.cli.terminal import say
+from clave.cli.terminal import say, say_json
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def agreement(
     if not judgements:
         raise InputError(f"{labels}: there are no labels in it")
     report = compute(judgements)
-    say(report.model_dump_json(indent=2)) if json else _tables(report)
+    say_json(report.model_dump(mode="json")) if json else _tables(report)
 
 
 def _tables(report: AgreementReport) -> None:
@@ -172,4 +172,4 @@ def _tables(report: AgreementReport) -> None:
 def _figure(estimate: Coefficient) -> str:
     if estimate.point is None:
         return "-"
-    return f"{estimate.point:.2f}" + ("" if estimate.low is None else f" \\[{estimate.low:.2f}, {estimate.high:.2f}]")
+    return f"{estimate.point:.2f}" + ("" if estimate.low is None else f" [{estimate.low:.2f}, {estimate.high:.2f}]")

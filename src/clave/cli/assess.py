@@ -7,7 +7,6 @@ clave assess --model openai/gpt-4o-mini --model ollama/qwen3 --scenarios scenari
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from itertools import chain
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
@@ -62,7 +61,7 @@ def generate(
     asked_model = open_chat(model, **chat)
     made = _generated(asked, asked_model, output, samples, system_prompt, temperature, seed, max_tokens)
     if as_json:
-        say(json.dumps(_figures(made, asked_model)))
+        say_json(_figures(made, asked_model))
     else:
         _tell(made, asked_model)
     if made.stopped:
@@ -147,7 +146,7 @@ def assess(
     )
     written, notes = write_page(page, output / "report.html"), [note for summary in summaries for note in summary.notes]
     if as_json:
-        say(json.dumps({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes}))
+        say_json({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes})
     console = Terminal(stderr=as_json)
     for line in (*notes, f"Report: {written}"):
         console.print(Text(line))

@@ -7,7 +7,6 @@ clave report verdicts.jsonl --responses responses.jsonl --audit labels.jsonl
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import WHOLE, bundled, source_of
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -99,7 +98,7 @@ def plan(
 
 def _show(found: AuditPlan, output: Path, drawn: int, as_json: bool) -> None:
     if as_json:
-        say(json.dumps({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()}))
+        say_json({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()})
         return
     console = Terminal()
     many = len({cell.model for cell in found.cells}) > 1

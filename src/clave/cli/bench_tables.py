@@ -7,7 +7,6 @@ The page of the run is written anew each time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     if as_json:
         told = {"leaderboard": [r.model_dump() for r in board], "annotators": [c.model_dump() for c in people]}
         data = {**told, "skipped": outcome.skipped, "stopped": outcome.stopped, **session.spent()}
-        say(json.dumps(data))
+        say_json(data)
         _write_page(session, table, board)
         if outcome.stopped:
             raise typer.Exit(opt.STOPPED_EARLY)
@@ -105,7 +104,7 @@ def finished(
     """
     if found is not None:
         said = {"rows": [row.model_dump(mode="json") for row in found], "skipped": outcome.skipped, "stopped": outcome.stopped}
-        say(json.dumps({**said, "report": str(page or _write_page(session))}, ensure_ascii=False))
+        say_json({**said, "report": str(page or _write_page(session))})
         if outcome.stopped:
             raise typer.Exit(opt.STOPPED_EARLY)
         return

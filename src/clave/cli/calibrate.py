@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import Labels, bundled, call_options, labels_of
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 from clave.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
     """Cross-validated scores, and what to do next; an evaluator does not keep the address of a server, so it is to be given again."""
     came = fitted.provenance
     if as_json:
-        say(json.dumps({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")}))
+        say_json({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")})
         return
     title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
@@ -169,7 +168,7 @@ def pool_show(
         raise InputError(f"{folder} was made without a large model and has no concepts")
     concepts = sorted((c for c in pool.concepts if value in (None, c.value)), key=lambda c: (c.value, -sum(c.labels.values()), c.text))
     if as_json:
-        say(json.dumps([c.model_dump() for c in concepts], ensure_ascii=False))
+        say_json([c.model_dump() for c in concepts])
         return
     table = Table(
         title=f"{len(concepts)} concepts; a response's concept maps to the nearest above similarity {pool.threshold:g}",

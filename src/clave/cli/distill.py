@@ -11,7 +11,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options, source_of
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -40,7 +40,6 @@ def distill(
     as_json: opt.Json = False,
 ) -> None:
     """Have an evaluator teach a small model that makes no calls; it is saved where human labels bear it out."""
-    import json
 
     from clave.cli.progress import stages
     from clave.distill import distill as teach
@@ -69,7 +68,7 @@ def distill(
         found.student.save(output)
     if as_json:
         data = {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in vars(found).items() if k != "student"}
-        say(json.dumps({**data, "evaluator": found.student.name, "folder": str(output) if found.offered else None}))
+        say_json({**data, "evaluator": found.student.name, "folder": str(output) if found.offered else None})
     else:
         console = Terminal()
         console.print(Text(found.summary()))

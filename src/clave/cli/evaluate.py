@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import Labels, bundled, call_options, labels_of, server_options, source_of
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say, say_json
 from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
             "notes": summary.notes,
             **spent,
         }
-        say(json.dumps(data), err=str(output) == "-")
+        say_json(data, err=str(output) == "-")
         return
     table = Table(title=f"Verdicts of {clave.name}", title_justify="left", **opt.NARROW)
     table.add_column("value", no_wrap=True)

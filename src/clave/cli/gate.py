@@ -5,7 +5,6 @@ clave gate verdicts.jsonl --require 'care: net >= 0.2' --require 'privacy: oppos
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import WHOLE, bundled, source_of
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -67,7 +66,7 @@ def gate(
     if junit is not None:
         _write_junit(junit, outcomes)
     if as_json:
-        say(json.dumps([outcome.model_dump(mode="json") for outcome in outcomes]))
+        say_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:
         _show(outcomes)
     states = {outcome.state for outcome in outcomes}

@@ -1,14 +1,15 @@
 """The root of the command line: `clave COMMAND …`. Every command stands in the file of its group.
 
-A ClaveError is printed as one sentence and exits with 2; a run that the budget ended exits with 3.
+What is wrong is printed as one sentence and exits with 2; a run that the budget ended exits with 3.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import warnings
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -30,12 +31,11 @@ from clave.cli import (
     valeval,
     values,
 )
-from clave.cli.terminal import Terminal, say
-from clave.cli.wording import in_options
-from clave.errors import ClaveError, InputWarning
-from clave.text.masking import masked
+from clave.cli.ending import Commands, ended, told
+from clave.cli.terminal import Log, Terminal, say
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -72,32 +72,17 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-def _told(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
-) -> None:
-    """What is said of a file stands in a sentence, without the place in the code that says it."""
-    ours = issubclass(category, InputWarning)
-    said = f"note: {in_options(str(message))}" if ours else warnings.formatwarning(message, category, filename, lineno, line)
-    Terminal(stderr=True).print(Text(masked(said)), soft_wrap=True)
-
-
-def _failed(sentence: str) -> NoReturn:
-    Terminal(stderr=True).print(Text(masked(f"error: {sentence}"), style="red"), soft_wrap=True)
-    sys.exit(2)
-
-
 def main() -> None:
     """Run the command line."""
-    warnings.showwarning = _told
+    warnings.showwarning = told
+    logging.basicConfig(handlers=[Log()], format="%(name)s: %(message)s")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows fewer characters shows the others as question marks
     try:
         app()
-    except ClaveError as error:
-        _failed(in_options(str(error)))
-    except OSError as error:  # a full disk, a file that may not be written
-        _failed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
         Terminal(stderr=True).print(Text("stopped; run the same command to go on"))
         sys.exit(130)
+    except Exception as error:
+        ended(error)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.terminal import Terminal, say
+from clave.cli.terminal import Terminal, say_json
 
 
 def plugins(as_json: opt.Json = False) -> None:
@@ -24,7 +22,7 @@ def plugins(as_json: opt.Json = False) -> None:
     found = [(registry, plugin) for registry in registries for plugin in registry.plugins()]
     if as_json:
         rows = [{"group": r.group, "name": p.name, "package": p.package, "problem": p.problem} for r, p in found]
-        say(json.dumps(rows, ensure_ascii=False))
+        say_json(rows)
         return
     console = Terminal()
     if not found:

@@ -15,11 +15,11 @@ from clave.llm.ledger import Ledger
 def stages(ledger: Ledger, *, transient: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each stage: call it with (stage, done, total). Transient bars are gone when the work is done."""
     bar = Progress(
-        TextColumn("{task.description:<12}"),
+        TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[cost]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[cost]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Terminal(stderr=True),

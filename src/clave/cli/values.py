@@ -8,14 +8,14 @@ clave values check our-policy.yaml
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clave.cli.terminal import say
+from clave.cli.terminal import say, say_json
 from clave.errors import InputError
 from clave.text.plain import clean
 from clave.values.schema import SCHEMA_FILE, packaged_schema
@@ -72,7 +72,7 @@ def list_systems(as_json: AsJson = False) -> None:
     """List the built-in value systems."""
     systems = [ValueSystem.load(i) for i in SYSTEMS.names()]
     if as_json:
-        say(json.dumps([_summary(s) for s in systems], ensure_ascii=False))
+        say_json([_summary(s) for s in systems])
         return
     _table(
         ["id", "name", "version", "values", "optional", "hash"],
@@ -88,7 +88,7 @@ def show(
     """Show the values of a system with their definitions."""
     loaded = ValueSystem.load(system)
     if as_json:
-        say(json.dumps({**loaded.model_dump(mode="json"), "hash": loaded.hash}, ensure_ascii=False))
+        say_json({**loaded.model_dump(mode="json"), "hash": loaded.hash})
         return
     say(f"{loaded.name} ({loaded.id}), version {loaded.version}, hash {loaded.hash}: {_count(loaded)}")
     groups = {g.id: g.name for g in loaded.groups}
@@ -110,7 +110,7 @@ def check(
     system = ValueSystem.load(file)
     found = warnings(system)
     if as_json:
-        say(json.dumps({**_summary(system), "warnings": found}, ensure_ascii=False))
+        say_json({**_summary(system), "warnings": found})
         return
     for warning in found:
         say(f"warning: {warning}", err=True)
@@ -158,8 +158,8 @@ def warnings(system: ValueSystem) -> list[str]:
         missing = [label for label in ("adhere", "oppose", "unrelated") if label not in value.definition.lower()]
         if missing:
             found.append(f"value {value.id!r}: the definition does not say which responses are labelled {', '.join(missing)}")
-    names = [v.name.casefold() for v in system.values]
-    found += [f"value {v.id!r}: another value has the same name {v.name!r}" for v in system.values if names.count(v.name.casefold()) > 1]
+    names = Counter(v.name.casefold() for v in system.values)
+    found += [f"value {v.id!r}: another value has the same name {v.name!r}" for v in system.values if names[v.name.casefold()] > 1]
     used = {v.parent for v in system.values}
     found += [f"group {g.id!r} holds no value" for g in system.groups if g.id not in used]
     if not any(system.ids()):

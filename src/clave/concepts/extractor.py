@@ -11,6 +11,7 @@ import asyncio
 import functools
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
@@ -196,8 +197,9 @@ _STANCES: dict[str, Label] = {
 def _in_form(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """An answer with what can only be meant in one way put into the asked form: "Adheres", "0.9", one concept for a list of one."""
     names = {name: name.strip().lower() for name in data if name not in _FIELDS}
+    meant = Counter(names.values())
     plain = {name: data[name] for name in _FIELDS if name in data}
-    plain |= {to: data[name] for name, to in names.items() if to in _FIELDS and to not in plain and list(names.values()).count(to) == 1}
+    plain |= {to: data[name] for name, to in names.items() if to in _FIELDS and to not in plain and meant[to] == 1}
     for name in ("stance", "evidence", "confidence"):
         if isinstance(plain.get(name), list) and len(plain[name]) == 1:
             plain[name] = plain[name][0]

@@ -79,7 +79,9 @@ def _flat_answers(where: str, record: dict[str, Any]) -> dict[str, dict[str, lis
     said: dict[str, dict[str, list[Any]]] = {}
     for name in (n for n in record if _is_flat(record, n)):
         answers, users = record[name] or [], record[f"{name}.users"] or []
-        statuses = record.get(f"{name}.status") or [None] * len(users)
+        statuses = record.get(f"{name}.status") or [None for _ in users] if isinstance(users, list) else None
+        if not (isinstance(answers, list) and isinstance(users, list) and isinstance(statuses, list)):
+            raise InputError(f"{where}: {name!r} and what goes with it must be lists, of answers, users and statuses")
         if not len(answers) == len(users) == len(statuses):
             raise InputError(f"{where}: {name!r} has {len(answers)} answers of {len(users)} users")
         for answer, user, status in zip(answers, users, statuses, strict=True):

@@ -18,6 +18,8 @@ from clave.errors import InputError
 Role = Literal["System", "User", "Assistant", "Tool"]
 FIELDS = ("messages", "conversations", "conversation")
 """Columns that hold a conversation."""
+_MOST_CHARACTERS = 2**28
+"""Of all turns that are judged with what came before each: the conversation is in there once for every turn."""
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "System"),
     **dict.fromkeys(("user", "human", "prompter"), "User"),
@@ -103,4 +105,9 @@ def judged(turns: Sequence[Turn], where: str, *, all_turns: bool = False) -> lis
     places = [i for i, turn in enumerate(turns) if turn.role == "Assistant"]
     if not places:
         raise InputError(f"{where}: the conversation has no turn of the assistant")
-    return [(transcript(turns[:i]), turns[i].text) for i in (places if all_turns else places[-1:])]
+    judged_at = places if all_turns else places[-1:]
+    if len(judged_at) * sum(len(turn.text) for turn in turns) > _MOST_CHARACTERS:
+        raise InputError(
+            f"{where}: {len(judged_at):,} turns, each with all that was said before it, are too long: judge the last turn alone"
+        )
+    return [(transcript(turns[:i]), turns[i].text) for i in judged_at]

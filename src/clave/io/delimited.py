@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import IO
 
 from clave.errors import InputError
-from clave.io.opening import MAX_ROW, open_bytes, plain_suffix
+from clave.io.opening import MAX_ROW, MOST_COLUMNS, open_bytes, plain_suffix
 from clave.io.rows import PROBLEM, Row
+from clave.text.plain import from_csv_cell
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NOT_UTF8 = "not UTF-8: save the file as UTF-8"
 _LOOKED_AT = 2**16
 """Characters by which the separator is found."""
+_MOST_MARKS = 2**20
 
 
 def delimited_rows(path: Path) -> Iterator[Row]:
@@ -32,13 +34,16 @@ def delimited_rows(path: Path) -> Iterator[Row]:
     with open_bytes(path) as file, _text(file) as text:
         separator = _separator(text.read(_LOOKED_AT), path)
     with open_bytes(path) as file, _text(file) as text:
-        reader = csv.reader(text, delimiter=separator, strict=True)
+        lines = _Lines(text, separator)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         try:
             header = next(reader, [])
             if len(header) == 2 and header[0].casefold() == "sep=" and not header[1]:
                 header = next(reader, [])  # Excel's own note of the separator
+            header = [from_csv_cell(name) for name in header]
             _check_header(header, path)
             for fields in reader:
+                lines.begin_row()
                 if not fields:
                     continue
                 where = f"{path}, line {reader.line_num}"
@@ -47,7 +52,7 @@ def delimited_rows(path: Path) -> Iterator[Row]:
                 elif len(fields) != len(header):
                     yield Row(where, {PROBLEM: f"{where}: the row has {len(fields)} fields and the header {len(header)}"})
                 else:
-                    yield Row(where, dict(zip(header, fields, strict=True)))
+                    yield Row(where, dict(zip(header, map(from_csv_cell, fields), strict=True)))
         except csv.Error as error:
             raise InputError(f"{path}, line {reader.line_num}: {error}") from None
 
@@ -57,9 +62,33 @@ def _text(file: IO[bytes]) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
+class _Lines:
+    """Lines of a file, of which no row takes more than `MAX_ROW` characters: a line need not end, nor a quoted cell that spans lines."""
+
+    def __init__(self, text: IO[str], separator: str) -> None:
+        self._text, self._separator = text, separator
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        """Count anew."""
+        self._read = self._fields = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(MAX_ROW + 1 - self._read):
+            self._read += len(line)
+            self._fields += line.count(self._separator)
+            if self._read > MAX_ROW:
+                raise csv.Error(f"a row is longer than {MAX_ROW // 2**20} MiB: not a row of text")
+            if self._fields > _MOST_MARKS:
+                raise csv.Error(f"a row has more than {_MOST_MARKS:,} separators: not a row of text")
+            yield line
+
+
 def _check_header(header: list[str], path: Path) -> None:
     if not _is_utf8(header):
         raise InputError(f"{path}, line 1: {_NOT_UTF8}")
+    if len(header) > MOST_COLUMNS:
+        raise InputError(f"{path}, line 1: it has {len(header):,} columns, and at most {MOST_COLUMNS:,} are read")
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise InputError(f"{path}, line 1: two columns are named {twice!r}: rename one")

@@ -21,6 +21,7 @@ from clave.errors import InputError, require
 from clave.io.conversations import is_conversation, read_turns, transcript
 from clave.io.opening import MAX_ROW, open_bytes, plain_suffix
 from clave.io.rows import PROBLEM, Row
+from clave.text.bounded import too_many_parts
 
 _LARGEST = 4 * MAX_ROW
 """Bytes of a log in JSON, which is parsed as a whole."""
@@ -181,7 +182,10 @@ def _object(data: bytes, most: int, where: str) -> dict[str, Any]:
     if len(data) > most:
         raise InputError(f"{where}: longer than {most // 2**20} MiB: too long to be read as a whole")
     try:
-        found = json.loads(data)
+        text = data.decode()
+        if too_many_parts(text, times=max(1, most // MAX_ROW)):
+            raise InputError(f"{where}: made of more parts than a log has")
+        found = json.loads(text)
     except RecursionError:
         raise InputError(f"{where}: nested too deep") from None
     except ValueError as error:

@@ -15,10 +15,12 @@ from typing import IO, Any
 from clave.errors import InputError
 from clave.io.opening import MAX_ROW
 from clave.io.rows import PROBLEM, Row
+from clave.text.bounded import too_many_parts
 
 _CHUNK = 2**20
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
+_TOO_MANY = "made of more parts than a row of text has"
 _TOO_LONG = f"longer than {MAX_ROW // 2**20} MiB: not a row of text"
 
 
@@ -54,6 +56,8 @@ def _parsed(line: bytes, where: str) -> dict[str, Any]:
         return {PROBLEM: f"{where}: {_TOO_LONG}"}
     try:
         text = line.decode()
+        if too_many_parts(text):
+            return {PROBLEM: f"{where}: {_TOO_MANY}"}
         return _object(json.loads(text), text, where)
     except UnicodeDecodeError as error:
         return {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
@@ -138,6 +142,8 @@ class _Text:
             except json.JSONDecodeError as error:
                 if len(self._text) - self._at > MAX_ROW:
                     raise InputError(f"{where}: {_TOO_LONG}, or not JSON") from None
+                if too_many_parts(self._text[self._at :]):  # all that is in view is of this element
+                    raise InputError(f"{where}: {_TOO_MANY}") from None
                 if not self._more():
                     raise InputError(f"{where}: not JSON: {error.msg}") from None
             except (ValueError, RecursionError) as error:

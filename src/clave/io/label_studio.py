@@ -17,6 +17,9 @@ SETTLED = "settled"
 """The annotator of the annotation in which the labelling page exports the settled label."""
 
 
+_MOST_SPANS = 1000
+
+
 def is_task(data: dict[str, Any]) -> bool:
     """Whether a row is a task as Label Studio exports it."""
     return isinstance(data.get("data"), dict) and "annotations" in data
@@ -73,7 +76,10 @@ def _annotation(
     results = annotation.get("result")
     if not isinstance(results, list) or not all(isinstance(r, dict) and isinstance(r.get("value"), dict) for r in results):
         raise InputError(f"{where}: an annotation's 'result' must be a list of objects with a 'value'")
-    spans = [_span(where, result, data["response"], shown) for result in results if result.get("type") == "labels"]
+    marked = [result for result in results if result.get("type") == "labels"]
+    if len(marked) > _MOST_SPANS:
+        raise InputError(f"{where}: {len(marked):,} marked stretches in one annotation, and at most {_MOST_SPANS} are read")
+    spans = [_span(where, result, data["response"], shown) for result in marked]
     notes = [text for r in results if r.get("type") == "textarea" for text in _texts(where, r["value"].get("text"), "text")]
     return {
         "annotator": _annotator(where, annotation),

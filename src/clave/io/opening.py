@@ -19,6 +19,9 @@ from clave.errors import InputError, require
 MAX_ROW = 64 * 2**20
 """Bytes of one row, read before it is parsed: what is longer is no row, but a file of another kind, or one made to fill the memory."""
 
+MOST_COLUMNS = 10_000
+"""Of a table."""
+
 COMPRESSED = (".gz", ".zst")
 
 

@@ -21,6 +21,7 @@ from clave.io.in_memory import table_rows
 from clave.io.inspect_log import is_log, response_rows
 from clave.io.json_rows import json_rows
 from clave.io.opening import COMPRESSED, open_bytes, plain_suffix
+from clave.io.parquet import parquet_rows
 from clave.io.rows import PROBLEM, Row
 from clave.registry import Registry
 
@@ -90,23 +91,6 @@ def _json_file(path: Path) -> Iterator[Row]:
         yield from json_rows(file, str(path))
 
 
-def _parquet(path: Path) -> Iterator[Row]:
-    parquet = require("pyarrow.parquet", "parquet")
-    if path.suffix.lower() in COMPRESSED:
-        raise InputError(f"{path}: Parquet is compressed within: unpack it first")
-    try:
-        with parquet.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for data in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}, row {number}", data)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
-
-
 def _hub(source: str) -> Iterator[Row]:
     """`hf://org/name[@rev]:split`, streamed."""
     datasets = require("datasets", "hub")
@@ -130,7 +114,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".json": _json_file,
     ".csv": delimited_rows,
     ".tsv": delimited_rows,
-    ".parquet": _parquet,
+    ".parquet": parquet_rows,
     ".eval": response_rows,
 }
 

@@ -17,6 +17,7 @@ from clave.errors import require
 from clave.io.replacing import replacing
 from clave.io.verdicts import NESTED, read_verdicts
 from clave.records import Verdict
+from clave.text.plain import csv_cell
 
 _BATCH = 10_000
 _FLOATS, _BOOLS = ("confidence", "novelty"), ("cached",)
@@ -57,7 +58,7 @@ def _csv(rows: Iterator[dict[str, Any]], target: Path) -> int:
         writer = csv.DictWriter(text, list(Verdict.model_fields))
         writer.writeheader()
         for row in rows:
-            writer.writerow(row)
+            writer.writerow({name: csv_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()})
             count += 1
         text.detach()  # flushes, and leaves the file open for who opened it
     return count

@@ -23,6 +23,7 @@ from clave.io.replacing import replacing
 from clave.io.rows import good_rows
 from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
+from clave.text.plain import clean_json
 
 T = TypeVar("T", bound=Record)
 
@@ -49,7 +50,7 @@ def read_verdicts(path: str | Path) -> Iterator[Verdict]:
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"{row.where}: not a verdict: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{row.where}: not a verdict: {error}") from None
 
 
@@ -164,7 +165,7 @@ class VerdictStream:
 
     def write(self, verdict: Verdict) -> None:
         """Write one verdict; whoever reads has it at once."""
-        self._file.write(verdict.model_dump_json().encode() + b"\n")
+        self._file.write(clean_json(verdict.model_dump_json()).encode() + b"\n")
         self._file.flush()
         self.counts[verdict.value, verdict.label or verdict.status] += 1
 

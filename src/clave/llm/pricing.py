@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from clave.errors import InputError
-from clave.text.bounded import load_yaml
+from clave.text.bounded import load_yaml, read_text
 
 
 class Price(Protocol):
@@ -95,7 +95,11 @@ class _Looked:
 
 def _read(path: Path) -> dict[str, _Rates]:
     try:
-        data = load_yaml(path.read_text(encoding="utf-8"))
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"prices {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        data = load_yaml(text)
         prices = {
             str(model): _Rates(*(float(rates[name]) / 1e6 for name in ("input", "cached" if "cached" in rates else "input", "output")))
             for model, rates in data.items()
@@ -103,7 +107,5 @@ def _read(path: Path) -> dict[str, _Rates]:
         if not all(0 <= rate < float("inf") for rates in prices.values() for rate in rates):
             raise ValueError
         return prices
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"prices {path} cannot be read: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"prices {path}: must map each model to {{input: …, output: …}} in dollars per million tokens") from None

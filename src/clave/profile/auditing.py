@@ -148,7 +148,7 @@ def _how(path: str | Path, judgement: Judgement, cells: Sequence[Rows]) -> tuple
         probability = float(judgement.metadata["inclusion_probability"])
         if not 0 < probability <= 1:
             raise ValueError
-    except (KeyError, TypeError, ValueError, ValidationError):
+    except (KeyError, TypeError, ValueError, RecursionError, ValidationError):
         raise InputError(
             f"{path}: the label of {judgement.id!r} has no known inclusion probability: only responses that were drawn at random, by "
             "`clave audit plan` or with a column `inclusion_probability`, can rectify a profile; those that the labelling page chose cannot"

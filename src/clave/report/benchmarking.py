@@ -6,7 +6,6 @@ benchmark_page(PredictionTable.read("run"), skipped={"kaleido": "its weights are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from clave.benchmark.analyses import balance
 from clave.benchmark.annotators import Ceiling, ceilings
 from clave.benchmark.predictions import PredictionTable
+from clave.benchmark.session import read_manifest
 from clave.benchmark.tables import ALL, LeaderboardRow, leaderboard, value_matrix
 from clave.records import LABELS, Response
 from clave.report import benchmark_sections as parts
@@ -118,7 +118,7 @@ def run_page(
         path = folder / f"{name}.parquet"
         return PredictionTable.read(path) if path.is_file() else None
 
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) if (folder / "manifest.json").is_file() else {}
+    manifest = read_manifest(folder)
     return benchmark_page(
         PredictionTable.read(folder) if table is None else table,
         board=board,
@@ -140,10 +140,13 @@ def _all_skipped(manifest: Mapping[str, Any]) -> dict[str, str]:
     """What the run and its studies left out, and where the budget ended it."""
     early = {"the rest of the run": f"stopped early: {manifest['stopped']}"} if manifest.get("stopped") else {}
     studies = ((name, manifest.get(name)) for name in ("curve", "ablation", "diversity", "probes"))
-    left = {
-        f"{name}: {what}": why for name, study in studies if isinstance(study, Mapping) for what, why in study.get("skipped", {}).items()
-    }
-    return {**early, **manifest.get("skipped", {}), **left}
+    left = {f"{name}: {what}": why for name, study in studies for what, why in _left_out(study).items()}
+    return {**early, **_left_out(manifest), **left}
+
+
+def _left_out(study: object) -> dict[str, str]:
+    found = study.get("skipped") if isinstance(study, Mapping) else None
+    return {str(what): str(why) for what, why in found.items()} if isinstance(found, Mapping) else {}
 
 
 def _by_rank(table: PredictionTable, ranked: list[str]) -> PredictionTable:

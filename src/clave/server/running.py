@@ -34,6 +34,7 @@ def config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         ws="none",
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        log_config=None,  # what it logs goes the way of all logs
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,7 +1,8 @@
 """Foreign text on its way out, made harmless for where it is shown: one function for each kind of output.
 
     clean("a\\x1b[31m")             # "a\\ufffd[31m": for a terminal, a page, and before all others
-    csv_cell("=1+1")               # "'=1+1"
+    clean_json('{"a": "\\x9b"}')    # the same data, the character as an escape
+    csv_cell("=1+1")               # "'=1+1", which from_csv_cell takes back
     markdown("see https://a.b")    # no link, no mention, no mathematics
 
 HTML is escaped by its templates; what cannot be seen there is cleaned, too.
@@ -10,6 +11,7 @@ HTML is escaped by its templates; what cannot be seen there is cleaned, too.
 from __future__ import annotations
 
 import html
+import json
 import re
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")
@@ -18,6 +20,9 @@ _MARKUP = re.compile(r"([\\`*_\[\]|#~!$])")
 _LINKS = re.compile(r"(://|@|#(?=[0-9])|(?:www|WWW)(?=\.)|mailto:)")
 _JOINER = "\u2060"
 """Takes no room and breaks what sites make links of."""
+_BEGIN_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_BEFORE_FORMULA = "".join(map(chr, range(0x21))) + "'\x7f\x85\xa0\ufeff\u200b\u2060\u3000"
+"""What a spreadsheet may pass over before it."""
 
 
 def clean(text: str) -> str:
@@ -25,16 +30,30 @@ def clean(text: str) -> str:
     return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
+def clean_json(text: str) -> str:
+    """JSON without what `clean` takes out of a text: it stands there as an escape, which says the same."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
 def csv_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula; a number stays one."""
-    cell = clean(text)
-    if not cell.lstrip().startswith(("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")):
-        return cell
+    """A cell that no spreadsheet takes for a formula; a number stays one, and `from_csv_cell` gives back every text as it was."""
+    return f"'{text}" if _calculates(text) else text
+
+
+def from_csv_cell(cell: str) -> str:
+    """The text of a cell that `csv_cell` wrote, or a person with the apostrophe by which spreadsheets know text."""
+    return cell[1:] if cell.startswith("'") and _calculates(cell) else cell
+
+
+def _calculates(text: str) -> bool:
+    """Whether a spreadsheet may take it for a formula, or one that an apostrophe keeps from being one."""
+    if not text.lstrip(_BEFORE_FORMULA).startswith(_BEGIN_FORMULA):
+        return False
     try:
-        float(cell if len(cell) < 50 else "")
+        float(text if len(text) < 50 else "")
     except ValueError:
-        return f"'{cell}"
-    return cell
+        return True
+    return False
 
 
 def markdown(text: str) -> str:

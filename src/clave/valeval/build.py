@@ -21,6 +21,7 @@ import numpy as np
 
 from clave.encoder import load_encoder
 from clave.errors import InputError
+from clave.text.bounded import read_object
 from clave.valeval.card import data_card
 from clave.valeval.corrections import check_corrections, corrected, read_corrections
 from clave.valeval.croissant import CROISSANT, croissant_metadata
@@ -188,12 +189,12 @@ def embed(texts: list[str]) -> Vectors:
 def _recorded(out: Path) -> dict[str, str]:
     """Hashes of the raw files of an earlier build into the same folder."""
     try:
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_object(out / "manifest.json")
+        return {i["path"]: i["sha256"] for inputs in manifest["inputs"].values() for i in inputs}
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise InputError(f"{out / 'manifest.json'}: not JSON: {error}: delete it to build anew") from None
-    return {i["path"]: i["sha256"] for inputs in manifest["inputs"].values() for i in inputs}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{out / 'manifest.json'}: not the manifest of a build: {error}: delete it to build anew") from None
 
 
 def _write_systems(out: Path, splits: dict[str, list[Row]]) -> list[Path]:

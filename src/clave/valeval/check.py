@@ -6,7 +6,6 @@ problems = check(Path("valeval"))        # sentences; empty when all is well
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from clave.errors import InputError, require
 from clave.records import LABELS, scenario_key
+from clave.text.bounded import read_object
 from clave.valeval.build import EXTRA_SYSTEMS, load_system
 from clave.valeval.download import file_sha256
 from clave.valeval.perturbations.checks import problem
@@ -60,12 +60,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         InputError: There is none, or it is damaged.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return read_object(folder / "manifest.json")
     except FileNotFoundError:
         raise InputError(f"{folder / 'manifest.json'}: there is none: build the data set with clave valeval build -o {folder}") from None
     except ValueError as error:
         raise InputError(f"{folder / 'manifest.json'}: not JSON: {error}: build the data set anew") from None
-    return manifest
 
 
 def _hashes(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from clave.errors import InputError
 from clave.io import read_rows
+from clave.io.rows import good_rows
 from clave.records import Label, Record
 from clave.valeval.row import Row
 
@@ -40,7 +41,7 @@ def read_corrections(path: Path) -> dict[str, Correction]:
         InputError: A line is not a correction, or a row is corrected twice; names the line.
     """
     found: dict[str, Correction] = {}
-    for row in read_rows(path):
+    for row in good_rows(read_rows(path), "stop", None):
         try:
             correction = Correction.model_validate(row.data)
         except ValidationError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clave.errors import InputError
+from clave.text.bounded import read_object
 from clave.valeval.download import Downloaded, download, file_sha256
 from clave.valeval.sources.spec import Source
 
@@ -134,9 +135,8 @@ def check_input(name: str, raw_dir: Path, recorded: Mapping[str, str], allow_cha
 def _read_record(raw_dir: Path) -> dict[str, str]:
     path = raw_dir / RECORD
     try:
-        record: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise InputError(f"{path}: not JSON: {error}: delete it to record the hashes anew") from None
-    return record

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from clave.errors import InputError
 from clave.io import read_rows
+from clave.io.rows import good_rows
 from clave.records import LABELS, Label, Record
 from clave.scoring.statistics import wilson
 from clave.valeval.diversity import spread
@@ -69,7 +70,7 @@ def read_file(path: Path) -> dict[str, Reading]:
         InputError: A line is neither a reading nor a verdict, or a row is read twice; names the line.
     """
     found: dict[str, Reading] = {}
-    for row in read_rows(path):
+    for row in good_rows(read_rows(path), "stop", None):
         if row.data.get("status", "ok") != "ok":
             continue
         said = {"id": row.data.get("id"), "label": row.data.get("label"), "reader": row.data.get("reader") or path.stem}

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from clave.errors import InputError
 from clave.records import Record
 from clave.registry import Registry
-from clave.text.bounded import load_yaml
+from clave.text.bounded import load_yaml, read_text
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -104,11 +104,11 @@ class ValueSystem(Record):
         path = Path(source)
         if path.suffix.lower() in {".yaml", ".yml", ".json"} or path.is_file():
             try:
-                text = path.read_text(encoding="utf-8")
+                text = read_text(path)
             except OSError as error:
                 raise InputError(f"value system {path} cannot be read: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise InputError(f"value system {path} cannot be read: it is not UTF-8") from None
+            except ValueError as error:
+                raise InputError(f"value system {path} cannot be read: {error}") from None
             return cls.parse(text, str(path))
         if str(source) in builtin_ids():
             return cls.parse((resources.files("clave.values") / "systems" / f"{source}.yaml").read_text(encoding="utf-8"), str(source))

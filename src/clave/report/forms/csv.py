@@ -10,7 +10,7 @@ import io
 
 from clave.report.page import Page
 from clave.scoring.statistics import Difference, Estimate
-from clave.text.plain import csv_cell
+from clave.text.plain import clean, csv_cell
 
 
 def to_csv(page: Page) -> str:
@@ -24,13 +24,13 @@ def to_csv(page: Page) -> str:
     heads = (
         [name, f"{name} low", f"{name} high", f"{name} n"] if many else [name] for name, many in zip(table.columns, parts, strict=True)
     )
-    writer.writerow([csv_cell(name) for head in heads for name in head])
+    writer.writerow([csv_cell(clean(name)) for head in heads for name in head])
     for row in table.rows:
         cells: list[str | int | float | None] = []
         for cell, many in zip(row, parts, strict=True):
             if isinstance(cell, Estimate | Difference):
                 cells += [cell.value, cell.low, cell.high, cell.n]
             else:
-                cells += [None] * 4 if many else [csv_cell(cell) if isinstance(cell, str) else cell]
+                cells += [None] * 4 if many else [csv_cell(clean(cell)) if isinstance(cell, str) else cell]
         writer.writerow(cells)
     return out.getvalue()

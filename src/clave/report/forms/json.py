@@ -10,14 +10,14 @@ from dataclasses import asdict
 from typing import Any
 
 from clave.report.page import Page
-from clave.text.plain import clean
+from clave.text.plain import clean, clean_json
 
 
 def to_json(page: Page) -> str:
     """The figures' data and the tables, without the drawings; estimates as objects with value, low, high, n and failed."""
     sections = [_plain(asdict(section)) for section in page.sections]
     data = {"title": clean(page.title), "lead": page.lead, "facts": [asdict(f) for f in page.facts], "sections": sections}
-    return json.dumps(data, indent=1, ensure_ascii=False, default=_record).encode("utf-8", "replace").decode() + "\n"
+    return clean_json(json.dumps(data, indent=1, ensure_ascii=False, default=_record)) + "\n"
 
 
 _LOOKS = frozenset({"svg", "wide", "dense", "folded", "chart", "defines", "listing", "link"})
