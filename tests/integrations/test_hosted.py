@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from integrations.rules import ANSWERS
 
-from clave import EvaluatorError, InputError
+from clave import Clave, EvaluatorError, InputError
 from clave.integrations.hosted import Hosted, NoVerdictError, judged, reason_with_evidence
+from clave.testing import FakeChat
 
 
 def test_each_value_has_its_verdict_many_at_once(evaluator):
@@ -16,7 +18,27 @@ def test_each_value_has_its_verdict_many_at_once(evaluator):
 
     found = asyncio.run(many())
     assert [(v["care"].label, v["honesty"].label) for v in found] == [("adhere", "adhere"), ("oppose", "oppose")] * 5
-    assert hosted._under_way == {}
+
+
+def test_connections_stay_while_another_one_over_the_same_evaluator_has_a_response_under_way(saved):
+    class Slow(FakeChat):
+        async def complete(self, request):
+            if "harmed" in request.user:
+                await late.wait()
+            return await super().complete(request)
+
+    chat, late = Slow(ANSWERS), asyncio.Event()
+    clave = Clave.load(saved, chat=chat)
+
+    async def both():
+        slow = asyncio.create_task(Hosted.open(clave, "care").judge("She harmed."))
+        await Hosted.open(clave, "honesty").judge("She helped.")
+        before = chat.closed
+        late.set()
+        await slow
+        return before, chat.closed
+
+    assert asyncio.run(both()) == (0, 1)
 
 
 @pytest.mark.parametrize("values", ["honesty", "honesty, honesty", ["honesty"], ("honesty",)])

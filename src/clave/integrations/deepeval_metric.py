@@ -69,7 +69,7 @@ class ClaveMetric(BaseMetric):
             self.error = str(error)
             raise
         self.score_breakdown = chances(verdict)
-        self.reason = reason_with_evidence(verdict)
+        self.reason = f"{verdict.label}: {reason_with_evidence(verdict)}"
         self.score = score
         self.is_successful()
         return score

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
 from anyio.lowlevel import current_token
@@ -24,6 +25,10 @@ from clave.records import LABELS, Label, Response, Verdict
 
 LABEL_SCORES: dict[Label, float] = {"adhere": 1.0, "unrelated": 0.0, "oppose": -1.0}
 """A label as a number, so that the mean over responses is adherence minus opposition."""
+
+
+_UNDER_WAY: WeakKeyDictionary[Clave, Counter[object]] = WeakKeyDictionary()
+"""Evaluator -> event loop -> responses under way."""
 
 
 class NoVerdictError(ClaveError):
@@ -41,7 +46,6 @@ class Hosted:
 
     clave: Clave
     values: tuple[str, ...]
-    _under_way: Counter[object] = field(default_factory=Counter, compare=False, repr=False)
 
     @classmethod
     def open(cls, evaluator: str | Clave, values: str | Sequence[str] | None = None, options: Mapping[str, Any] | None = None) -> Hosted:
@@ -68,16 +72,17 @@ class Hosted:
     async def judge(self, response: str, scenario: str = "") -> dict[str, Verdict]:
         """Value -> verdict, one for each of the values.
 
-        Connections are kept while any response is under way in the running loop: a tool does not say when its last one came.
+        Connections are kept while any response is under way in the running loop, whoever asked: a tool does not say when its last one came,
+        and it may hold several of these over one evaluator.
         """
-        loop = current_token()
-        self._under_way[loop] += 1
+        loop, under_way = current_token(), _UNDER_WAY.setdefault(self.clave, Counter())
+        under_way[loop] += 1
         try:
             found = await self.clave.ajudge_one(response, scenario, values=self.values)
         finally:
-            self._under_way[loop] -= 1
-            if not self._under_way[loop]:
-                del self._under_way[loop]
+            under_way[loop] -= 1
+            if not under_way[loop]:
+                del under_way[loop]
                 with anyio.CancelScope(shield=True):
                     await self.clave.aclose()
         return {value: found.get(value) or self._unanswered(value) for value in self.values}
