@@ -58,7 +58,11 @@ class Connection(asyncio.Protocol):
         whole = len(head) + 4 + length
         if len(self.data) >= whole:
             body, self.data = self.data[len(head) + 4 : whole], self.data[whole:]
+            self.came(body)
             asyncio.get_running_loop().call_later(self.latency, self.answer, body)
+
+    def came(self, body: bytes) -> None:
+        """A whole request is there."""
 
     def answer(self, body: bytes) -> None:
         if not self.transport.is_closing():

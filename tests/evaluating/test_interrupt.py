@@ -11,15 +11,15 @@ from clave.evaluating.stream import INTERRUPTED, Stream, interruptible
 pytestmark = pytest.mark.skipif(not hasattr(asyncio.AbstractEventLoop, "add_signal_handler"), reason="no signals here")
 
 
-def run(presses: int, units: int = 50, grace: float = 30.0):
-    """Read a stream of which four units are under way when Ctrl-C is pressed; the results, and why it stopped."""
+def run(presses: int, units: int = 50, grace: float = 30.0, sign: int = signal.SIGINT):
+    """Read a stream of which four units are under way when a signal comes; the results, and why it stopped."""
     started, release = [], asyncio.Event()
 
     async def work(unit):
         started.append(unit)
         if len(started) == 4:
             for _ in range(presses):
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), sign)
             asyncio.get_running_loop().call_later(0.05, release.set)
         await release.wait()
         return [unit]
@@ -33,10 +33,23 @@ def run(presses: int, units: int = 50, grace: float = 30.0):
     return asyncio.run(main())
 
 
-def test_what_is_under_way_arrives_and_nothing_more_is_started():
-    found, why = run(presses=1)
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_under_way_arrives_and_nothing_more_is_started(sign):
+    before = signal.getsignal(sign)
+    found, why = run(presses=1, sign=sign)
     assert sorted(found) == [0, 1, 2, 3]
     assert why == INTERRUPTED
+    assert signal.getsignal(sign) is before
+
+
+def test_a_programs_own_handler_of_sigterm_stays():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        found, why = run(presses=1, units=8, sign=signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (heard, sorted(found), why) == ([1], list(range(8)), "")
 
 
 def test_what_does_not_arrive_in_time_is_given_up():

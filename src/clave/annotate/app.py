@@ -67,6 +67,8 @@ def build_app(
         if background:
             background.start()
         yield
+        if calibrating:
+            calibrating.stop()
         if background:
             background.stop()
 

@@ -17,9 +17,11 @@ from typing import Any
 from clave.annotate.aggregate import aggregate
 from clave.annotate.store import Store
 from clave.errors import ClaveError, ModelError
+from clave.evaluating.stream import GRACE
 from clave.evaluator import Clave
 from clave.files.estimating import estimate_calibration
 from clave.fitting.samples import FEWEST
+from clave.llm.ledger import Ledger
 from clave.llm.opening import open_chat
 from clave.records import LabelledResponse
 from clave.settings import Settings
@@ -43,6 +45,7 @@ class Calibrating:
         self._lock = threading.Lock()
         self._ended: tuple[str, str] = ("none", "")
         self._priced: tuple[list[LabelledResponse], ValueSystem, str] | None = None
+        self._ledger: Ledger | None = None
 
     def state(self, store: Store) -> dict[str, Any]:
         """Status, what it said last, and the price with today's labels."""
@@ -76,11 +79,18 @@ class Calibrating:
             self._thread = threading.Thread(target=self._run, args=(store,), name="clave-calibrate", daemon=True)
             self._thread.start()
 
+    def stop(self) -> None:
+        """Before the process ends: ask nothing more, and wait some seconds for answers that are paid for."""
+        if self._thread is not None and self._ledger is not None:
+            self._ledger.stop("the page is closing")
+            self._thread.join(GRACE)
+
     def _run(self, store: Store) -> None:
         try:
             system = guided(store)
-            clave = Clave(system, model=self.model, **self.options).fit(usable(store))
-            clave.save(self.out)
+            clave = Clave(system, model=self.model, **self.options)
+            self._ledger = clave.ledger
+            clave.fit(usable(store)).save(self.out)
             for value, text in (clave.fitted.guidelines if clave.fitted else {}).items():
                 if not system[value].guideline:
                     store.set(f"induced:{value}", text)

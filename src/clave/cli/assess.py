@@ -18,6 +18,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import Terminal, say_json
+from clave.evaluating.stream import INTERRUPTED
 
 if TYPE_CHECKING:
     from clave.assess import Generated, Scenario
@@ -122,13 +123,20 @@ def assess(
         spent.append(_figures(made[-1], assessed))
         if not as_json:
             _tell(made[-1], assessed)
+        if made[-1].stopped == INTERRUPTED:
+            raise KeyboardInterrupt
         left = None if left is None else max(0.0, left - assessed.ledger.cost)
     its_own["budget"] = left
     clave = Clave.of(fitted, **its_own)
 
     async def evaluate_all() -> list[Summary]:
+        found: list[Summary] = []
         async with clave:
-            return [await evaluate_file(clave.judging, Source(str(m.path)), _verdicts(m)) for m in made if m.responses]
+            for answered in (m for m in made if m.responses):
+                found.append(await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered)))
+                if found[-1].stopped == INTERRUPTED:
+                    raise KeyboardInterrupt
+        return found
 
     summaries = asyncio.run(evaluate_all())
     stopped = next(filter(None, (*(m.stopped for m in made), *(s.stopped for s in summaries))), "")

@@ -5,8 +5,10 @@ What is wrong is printed as one sentence and exits with 2; a run that the budget
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import signal
 import sys
 import warnings
 from typing import Annotated
@@ -73,7 +75,9 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. A system that ends it with SIGTERM is heard as Ctrl-C is: what is paid for is kept."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = told
     logging.basicConfig(handlers=[Log()], format="%(name)s: %(message)s")
     for stream in (sys.stdout, sys.stderr):

@@ -102,16 +102,18 @@ class Stream(Generic[R]):
 
 
 INTERRUPTED = "interrupted"
-"""Why a stream stopped that a person ended with Ctrl-C."""
+"""Why a stream stopped that a person ended with Ctrl-C, or a system with SIGTERM."""
+_OWN = (signal.SIG_DFL, signal.default_int_handler)
 GRACE = 5.0
 """Seconds for which Ctrl-C waits for what is under way."""
 
 
 @contextlib.contextmanager
 def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
-    """Within it, Ctrl-C starts nothing more and lets what is under way arrive, for some seconds; a second one ends at once.
+    """Within it, Ctrl-C or SIGTERM starts nothing more and lets what is under way arrive, for some seconds; a second one ends at once.
 
-    Answers under way are paid for: they are worth a short wait. Only the main thread of a process hears Ctrl-C; elsewhere nothing changes.
+    Answers under way are paid for: they are worth a short wait. Only the main thread of a process hears signals; elsewhere nothing
+    changes, and a program's own handler of SIGTERM stays in force.
 
     Args:
         results: The stream that is read within.
@@ -127,8 +129,12 @@ def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
         results.stop(INTERRUPTED)
         timers.append(loop.call_later(grace, lambda: task.cancel() if task is not None else None))
 
+    before = {found: signal.getsignal(found) for found in (signal.SIGINT, signal.SIGTERM)}
+    if before[signal.SIGTERM] not in _OWN:
+        del before[signal.SIGTERM]
     try:
-        loop.add_signal_handler(signal.SIGINT, heard)
+        for found in before:
+            loop.add_signal_handler(found, heard)
     except (NotImplementedError, RuntimeError, ValueError):  # no main thread, or no Unix
         yield
         return
@@ -139,7 +145,9 @@ def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
             raise
         raise KeyboardInterrupt from None
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for found, handler in before.items():
+            loop.remove_signal_handler(found)
+            signal.signal(found, handler)
         for timer in timers:
             timer.cancel()
 

@@ -22,7 +22,8 @@ MOST_ROWS, MOST_BYTES = 50_000, 200_000_000
 
 
 class RequestFiles:
-    """Request files within a provider's limits: `requests.jsonl`, then `requests-2.jsonl` and so on, each there whole or not at all.
+    """Request files within a provider's limits: `requests.jsonl`, then `requests-2.jsonl` and so on, all there whole at the end, the
+    first of them last: a run that was killed leaves none that a later one would have to go on with.
 
     Args:
         output: The first file.
@@ -67,7 +68,6 @@ class RequestFiles:
         self.waiting += self._cache.batched(self._evaluator, key) is not None
 
     def _next(self) -> IO[bytes]:
-        self._open.close()
         path = self._path(len(self.paths) + 1)
         self._asked, self._bytes = [], 0
         file = self._open.enter_context(replacing(path))
