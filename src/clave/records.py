@@ -105,7 +105,8 @@ class Failure(Record):
     """Why there is no answer for one response: a value, never an exception, never a label."""
 
     status: Literal["refused", "failed"]
-    kind: Literal["refused", "cut_off", "bad_answer", "timeout", "server", "rejected", "empty", "budget"]
+    kind: Literal["refused", "cut_off", "bad_answer", "timeout", "server", "rejected", "empty", "budget", "waiting", "cancelled"]
+    """`waiting` and `cancelled` are said of batches."""
     reason: str
 
 

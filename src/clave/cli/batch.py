@@ -41,9 +41,7 @@ def write(
     system: System = None,
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
-    ask_first: Annotated[
-        bool, typer.Option("--ask-first", help="Make the first request as a call, to write the others as the server understands them.")
-    ] = False,
+    ask_first: opt.AskFirst = False,
     max_tokens: Annotated[
         int | None,
         typer.Option("--max-tokens", min=1, help="Of an answer, thinking included.", show_default="as clave evaluate asks first"),

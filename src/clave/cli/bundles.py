@@ -17,6 +17,7 @@ from clave.cli import options as opt
 from clave.errors import InputError
 
 if TYPE_CHECKING:
+    from clave.files.batch import Sending
     from clave.files.source import Source
     from clave.io.rows import OnError
     from clave.llm.opening import ChatOptions
@@ -108,6 +109,26 @@ def source_of(
     judged = opt.one_of("--turns", turns, "last", "all")
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
     return lambda path: Source(path, columns, judged, policy, limit, part)
+
+
+def sending_of(
+    batch: opt.Batch = False,
+    ask_first: opt.AskFirst = False,
+    batch_rows: opt.BatchRows = 50_000,
+    batch_megabytes: opt.BatchMegabytes = 200.0,
+    max_tokens: opt.MaxTokens = 4096,
+) -> Sending | None:
+    """How requests go into batches; None: they are calls.
+
+    Raises:
+        InputError: There are options of batches, and no batch.
+    """
+    from clave.files.batch import Sending
+
+    sending = Sending(ask_first, batch_rows, int(batch_megabytes * 1e6), max_tokens)
+    if not batch and sending != Sending(max_tokens=max_tokens):
+        raise InputError("--ask-first, --batch-rows and --batch-megabytes say how batches are sent: add --batch")
+    return sending if batch else None
 
 
 WHOLE = ("limit", "shard", "on_error")

@@ -7,20 +7,22 @@ import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.bundles import Labels, bundled, call_options, labels_of, server_options, source_of
+from clave.cli.bundles import Labels, bundled, call_options, labels_of, sending_of, server_options, source_of
 from clave.cli.terminal import Terminal, say, say_json
 from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
     from clave.evaluator import Clave
+    from clave.files.batch import Sending
     from clave.files.evaluating import Summary
     from clave.files.source import Source
     from clave.llm.opening import ChatOptions
@@ -34,7 +36,7 @@ NO_VERDICT = 1
 """Exit code of a run after which nothing in the file has a verdict."""
 
 
-@bundled(source=source_of, chat=call_options)
+@bundled(source=source_of, chat=call_options, sending=sending_of)
 def evaluate(
     responses: Responses,
     output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable), .parquet, .csv; - prints them.")],
@@ -63,14 +65,18 @@ def evaluate(
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
+    sending: Sending | None,
     as_json: opt.Json = False,
 ) -> None:
     """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
     from clave.cascade import Cascade
     from clave.cli.progress import stages
+    from clave.errors import InputError
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
 
+    if cascade is not None and sending is not None:
+        raise InputError("--batch asks the large model for everything: leave --cascade out, or evaluate without --batch")
     clave = opened(evaluator, system, model, calls, chat)
     asked = source(responses)
     shift = _prevalence(prevalence, clave, cascade, output)
@@ -78,19 +84,27 @@ def evaluate(
     both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
 
     async def run(tick: Progress) -> Summary:
+        options: dict[str, Any] = {
+            "min_confidence": min_confidence if shift is None else 0.0,
+            "coverage": coverage if shift is None else 1.0,
+            "retry_failed": retry_failed,
+            "tick": lambda done, total: tick("verdicts", done, total),
+        }
         async with clave:
-            return await evaluate_file(
-                both or clave.judging,
-                asked,
-                plain,
-                min_confidence=min_confidence if shift is None else 0.0,
-                coverage=coverage if shift is None else 1.0,
-                retry_failed=retry_failed,
-                tick=lambda done, total: tick("verdicts", done, total),
-            )
+            if sending is None:
+                return await evaluate_file(both or clave.judging, asked, plain, **options)
+            from clave.files.batch import evaluate_in_batches
+
+            counted = partial(tick, "in batches")
+            return await evaluate_in_batches(clave.judging, asked, plain, sending=sending, batch_tick=counted, tell=_tell, **options)
 
     with stages(clave.ledger) as tick:
-        summary = asyncio.run(run(tick))
+        try:
+            summary = asyncio.run(run(tick))
+        except KeyboardInterrupt:
+            if sending is not None:
+                _tell("What is with the provider goes on there. The same command waits for it again; nothing is sent twice.")
+            raise
     if shift is not None and clave.fitted is not None:
         from clave.io import read_verdicts
         from clave.profile.prevalence import shifted_file
@@ -117,6 +131,10 @@ def evaluate(
         Terminal(stderr=True).print(Text(f"Not one response got a verdict: see the reasons in {output}"), soft_wrap=True)
         if "failed" in outcomes:  # a refusal is an answer
             raise typer.Exit(NO_VERDICT)
+
+
+def _tell(sentence: str) -> None:
+    Terminal(stderr=True).print(Text(sentence), soft_wrap=True)
 
 
 def _prevalence(text: str | None, clave: Clave, cascade: str | None, output: Path) -> Prevalence | None:
@@ -222,6 +240,7 @@ def estimate(
     examples: opt.Examples = 4,
     calls: opt.Calls = "auto",
     folds: opt.Folds = 3,
+    batch: opt.Batch = False,
     *,
     read: Labels,
     source: Callable[[str], Source],
@@ -242,6 +261,8 @@ def estimate(
     if labels is not None:
         from clave.values import ValueSystem
 
+        if batch:
+            raise InputError("--batch is for evaluations: a calibration needs each answer before it asks the next question")
         if system is None:
             raise InputError("name the value system with --system")
         loaded = ValueSystem.load(system)
@@ -257,7 +278,7 @@ def estimate(
         else:
             clave = opened(None, system, model, calls, chat)
         counted = open_chat(model, **chat) if clave.settings.calls else None
-        result = asyncio.run(estimate_evaluation(clave, source(str(responses)), counted))
+        result = asyncio.run(estimate_evaluation(clave, source(str(responses)), counted, batch=batch))
     if as_json:
         say(result.model_dump_json())
         return
@@ -268,7 +289,7 @@ def estimate(
         ("answers in the cache", f"{result.cached:,}"),
         ("prompt tokens", f"{result.prompt_tokens:,}"),
         ("completion tokens", f"{result.completion_tokens:,}"),
-        ("cost", cost),
+        ("cost, at half price in batches" if batch else "cost", cost),
         *([("at most, if every answer is cut off once", f"${result.most:,.4f}")] if result.most else []),
         ("counted on", f"{result.looked_at:,} of {result.total:,}"),
     ):

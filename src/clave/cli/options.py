@@ -107,6 +107,21 @@ Calls = Annotated[
 ]
 Folds = Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")]
 FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Ask through the provider's batch API: within a day, at half price.", rich_help_panel="Batches")
+]
+BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Requests in one batch, at the most.", rich_help_panel="Batches")]
+BatchMegabytes = Annotated[
+    float, typer.Option("--batch-megabytes", min=0.001, help="Size of one batch, at the most.", rich_help_panel="Batches")
+]
+AskFirst = Annotated[
+    bool,
+    typer.Option(
+        "--ask-first",
+        help="Make the first request as a call, to write the others as the server understands them.",
+        rich_help_panel="Batches",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -32,10 +32,17 @@ def stages(ledger: Ledger, *, transient: bool = False) -> Iterator[Callable[[str
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total or None, rate="", cost="", completed=done)
             task = bar.tasks[bar.task_ids.index(tasks[stage])]
-            rate = f"{task.speed:.0f}/s" if task.speed else ""
+            rate = _rate(task.speed)
             bar.update(tasks[stage], completed=done, total=total or None, rate=rate, cost=cost_of(ledger))
 
         yield tick
+
+
+def _rate(per_second: float | None) -> str:
+    """Of slow work, such as a batch, in minutes."""
+    if not per_second:
+        return ""
+    return f"{per_second:.0f}/s" if per_second >= 1 else f"{60 * per_second:.1f}/min"
 
 
 def cost_of(ledger: Ledger) -> str:

@@ -9,6 +9,7 @@ import shlex
 OPTIONS = {
     "accept_nc": "--accept-nc",
     "allow_changed": "--allow-changed",
+    "ask_first": "--ask-first",
     "base": "--base",
     "base_url": "--base-url",
     "budget": "--budget",
@@ -26,6 +27,7 @@ OPTIONS = {
     "origins": "--origin",
     "prevalence": "--prevalence",
     "prices": "--prices",
+    "retry_failed": "--retry-failed",
     "shard": "--shard",
     "shows": "--shows",
     "sources": "--sources",

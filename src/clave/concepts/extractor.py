@@ -41,6 +41,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = _object(_FIELDS)
 
 
+_NO_SUBSTITUTE = ("refused", "budget", "waiting", "cancelled")
+"""Kinds of failure of a joint call after which its values are not asked for one by one."""
+
+
 class Example(Protocol):
     """A labelled case as it stands in a prompt."""
 
@@ -108,7 +112,7 @@ class Extractor:
         if empty is not None:
             return dict.fromkeys((v.id for v in chosen), empty)
         answer = await self._chat.complete(joint_request(response, values, guidelines))
-        if isinstance(answer, Failure) and answer.kind in ("refused", "budget"):
+        if isinstance(answer, Failure) and answer.kind in _NO_SUBSTITUTE:
             return dict.fromkeys((v.id for v in chosen), answer)
         found = dict[str, Extracted | Failure]()
         if isinstance(answer, Completion):

@@ -154,7 +154,7 @@ class Judging:
         return value.guideline if self.settings.guideline else None
 
     async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
-        """A verdict for each of the unit's values, which `split` made; abstained below `floor`.
+        """A verdict for each of the unit's values, which `split` made, but those that wait for a batch; abstained below `floor`.
 
         Raises:
             StopStreamError: The budget is spent; the message says so.
@@ -181,7 +181,8 @@ class Judging:
             (value,) = values
             examples = self._examples(response, value, vector)
             found = {value.id: await extractor.extract(response, value, guideline=self.guideline(value), examples=examples)}
-        return [await self._verdict(response, value, found[value.id], vector, floor) for value in values]
+        ready = [value for value in values if not _waits(found[value.id])]
+        return [await self._verdict(response, value, found[value.id], vector, floor) for value in ready]
 
     async def _text_vector(self, response: Response) -> Vectors | None:
         if self.fitted is None:
@@ -245,3 +246,7 @@ class Judging:
             usage=found.usage,
             cached=found.cached,
         )
+
+
+def _waits(found: Extracted | Failure) -> bool:
+    return isinstance(found, Failure) and found.kind == "waiting"

@@ -16,6 +16,7 @@ from clave.fitting.cross_fitting import cross_fit
 from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat
 from clave.llm.estimating import EstimatingChat
+from clave.llm.pricing import BATCH_SHARE
 from clave.records import LabelledResponse, Record
 from clave.settings import Settings
 from clave.values import ValueSystem
@@ -50,8 +51,9 @@ async def estimate_calibration(
     return _estimate([(counting, 1.0)], chat, len(samples), len(samples))
 
 
-async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None) -> CostEstimate:
-    """Count an evaluation on up to 500 verdicts, spread evenly over the file."""
+async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None, *, batch: bool = False) -> CostEstimate:
+    """Count an evaluation on up to 500 verdicts, spread evenly over the file; at the price of a batch, or of calls."""
+    price = BATCH_SHARE if batch else 1.0
     if source.once:
         raise InputError("responses from standard input are gone once they are counted: give a file")
     total = sum(len(values) for _, values in source.units(clave.judging.values_of))
@@ -68,13 +70,13 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
             looked_at += len(picked)
     fitted = clave.fitted
     if fitted is None or fitted.closer_look is None:
-        return _estimate([(await _counted(clave.judging, chat, chosen), 1.0)], chat, looked_at, total)
+        return _estimate([(await _counted(clave.judging, chat, chosen), 1.0)], chat, looked_at, total, price)
     # What a joint answer is unsure of is known only when it is there: the share of the labelled samples stands in for it.
     look = fitted.closer_look
     together = replace(fitted, closer_look=look.model_copy(update={"below": 0.0}))
     joint = await _counted(replace(clave.judging, fitted=together), chat, chosen)
     alone = await _counted(replace(clave.judging, fitted=replace(fitted, closer_look=None)), chat, chosen)
-    return _estimate([(joint, 1.0), (alone, look.share)], chat, looked_at, total)
+    return _estimate([(joint, 1.0), (alone, look.share)], chat, looked_at, total, price)
 
 
 async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) -> EstimatingChat:
@@ -84,8 +86,10 @@ async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) ->
     return counting
 
 
-def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int) -> CostEstimate:
-    """Sum up what was counted, each with the share of it that will be asked."""
+def _estimate(
+    counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int, price: float = 1.0
+) -> CostEstimate:
+    """Sum up what was counted, each with the share of it that will be asked, at a share of the price."""
     factor = total / looked_at if looked_at else 1
 
     def all_of(name: str) -> int:
@@ -101,8 +105,8 @@ def _estimate(counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat,
         cached=all_of("cached"),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cost=None if each is None else round(each * calls, 6),
-        most=None if most is None else round(most * calls, 6),
+        cost=None if each is None else round(price * each * calls, 6),
+        most=None if most is None else round(price * most * calls, 6),
         looked_at=looked_at,
         total=total,
     )

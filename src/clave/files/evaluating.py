@@ -6,7 +6,7 @@ summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "v
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluating.stream import Stream, interruptible
+from clave.evaluating.stream import INTERRUPTED, Stream, interruptible
 from clave.files.output import STANDARD_OUTPUT, output_of
 from clave.files.resuming import resume
 from clave.files.source import Source
@@ -71,6 +71,7 @@ async def evaluate_file(
     coverage: float = 1.0,
     retry_failed: bool = False,
     tick: Tick = lambda done, total: None,
+    again: Callable[[], Awaitable[bool]] | None = None,
 ) -> Summary:
     """Evaluate all responses of a file; verdicts that the output holds already are kept where they judge the same text in the same way.
 
@@ -85,6 +86,7 @@ async def evaluate_file(
         coverage: As for `Clave.evaluate`.
         retry_failed: Evaluate again what failed in an earlier run.
         tick: Called after each verdict.
+        again: Called when all responses have been gone through; whether they are to be once more, as answers have come meanwhile.
 
     Raises:
         InputError: A bad row, an output that was made by another evaluator, with other options or on other responses, an unknown ending.
@@ -107,7 +109,7 @@ async def evaluate_file(
         responses=responses_file(source.path),
         options={"min_confidence": min_confidence, "coverage": coverage},
     )
-    skipped, new = Skipped(), 0
+    new = 0
     notes: list[str] = []
     with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(place.lines) as writer:
         if isinstance(writer, VerdictWriter):
@@ -116,7 +118,7 @@ async def evaluate_file(
             write_manifest(writer.path, manifest)
         tick(len(writer), total)
 
-        def rest() -> Iterator[Unit]:
+        def rest(skipped: Skipped) -> Iterator[Unit]:
             for response, values in source.units(judging.values_of, skipped):
                 if source.once and any(writer.differs(response, v.id) for v in values):
                     raise InputError(f"{output} holds a verdict on another text of id {response.id!r}: name another output")
@@ -124,12 +126,15 @@ async def evaluate_file(
                 if left:
                     yield response, left
 
-        verdicts = judging.verdicts(rest(), min_confidence=min_confidence, coverage=coverage)
-        with interruptible(verdicts):
-            async for verdict in verdicts:
-                writer.write(verdict)
-                new += 1
-                tick(len(writer), total)
+        while True:
+            verdicts = judging.verdicts(rest(skipped := Skipped()), min_confidence=min_confidence, coverage=coverage)
+            with interruptible(verdicts):
+                async for verdict in verdicts:
+                    writer.write(verdict)
+                    new += 1
+                    tick(len(writer), total)
+            if again is None or verdicts.stopped == INTERRUPTED or not await again():
+                break
         counts = dict(writer.counts)
     if place is not None and place.table is not None:
         write_table(place.lines, place.table)

@@ -30,14 +30,14 @@ def open_to_append(path: Path) -> int:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): name another output file with -o") from None
-    if not _locked(fd):
+    if not free_to_write(fd):
         os.close(fd)
         raise InputError(f"{path} is being written by another run: wait for its end, or name another output with -o")
     return fd
 
 
-def _locked(fd: int) -> bool:
-    """Whether the file is ours alone now; where a system or a file system has no locks, it is taken to be."""
+def free_to_write(fd: int) -> bool:
+    """Whether the file is ours alone now, until it is closed; where a system or a file system has no locks, it is taken to be."""
     try:
         import fcntl
     except ImportError:

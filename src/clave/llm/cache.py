@@ -6,12 +6,13 @@ checksum stands beside each body: one that the disk has changed is a miss, not a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,28 @@ class AnswerCache:
                 self.close()
                 raise self._unusable(error) from None
 
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows that a statement finds, in tables that another keeps in the same file."""
+        with self._lock:
+            try:
+                return self._run(statement, *values).fetchall()
+            except sqlite3.Error as error:
+                self.close()
+                raise self._unusable(error) from None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements within it are kept, or none."""
+        with self._lock:
+            self._do("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(InputError):
+                    self._do("ROLLBACK")
+                raise
+            self._do("COMMIT")
+
     def _unusable(self, error: Exception) -> InputError:
         if isinstance(error, OSError) or any(word in str(error) for word in _FULL):
             return InputError(
@@ -129,11 +152,9 @@ class AnswerCache:
 
     def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
         """Keep many bodies in one transaction."""
-        with self._lock:
-            self._do("BEGIN")
+        with self.transaction():
             for key, body in answers:
                 self.put(key, body)
-            self._do("COMMIT")
 
     def claim(self, key: bytes) -> bool:
         """Say that this process asks for an answer now; False where another has said so and is still at it.
@@ -162,11 +183,9 @@ class AnswerCache:
 
     def note_batched(self, evaluator: str, asked: Iterable[tuple[bytes, str]]) -> None:
         """Note questions that went into a batch file, each with what is needed to read its answer."""
-        with self._lock:
-            self._do("BEGIN")
+        with self.transaction():
             for key, what in asked:
                 self._do("INSERT OR REPLACE INTO batched VALUES (?, ?, ?)", key, evaluator, what)
-            self._do("COMMIT")
 
     def batched(self, evaluator: str, key: bytes) -> str | None:
         """What was noted of a question when it went into a batch file of an evaluator; None where it never did."""

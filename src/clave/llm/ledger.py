@@ -40,10 +40,18 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     """Threads share a ledger as they share a chat."""
 
-    def add(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> Usage:
-        """Enter an answered call; what it cost. Tokens are what a server says: no number that it can name makes the total smaller."""
+    def add(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, *, share: float = 1.0) -> Usage:
+        """Enter an answered call; what it cost. Tokens are what a server says: no number that it can name makes the total smaller.
+
+        Args:
+            prompt_tokens: All of the prompt's.
+            completion_tokens: All of the answer's.
+            cached_tokens: Those of the prompt that the server had at hand.
+            share: Of the price that is asked for it: `BATCH_SHARE` in a batch.
+        """
         prompt_tokens, completion_tokens = (min(max(0, int(tokens)), _MOST_TOKENS) for tokens in (prompt_tokens, completion_tokens))
         cost = self.price(prompt_tokens, completion_tokens, min(max(0, int(cached_tokens)), prompt_tokens))
+        cost = None if cost is None else share * cost
         with self._lock:
             self.calls += 1
             self.prompt_tokens += prompt_tokens
@@ -61,13 +69,19 @@ class Ledger:
         """Why `reserve` gave nothing."""
         return self.stopped or f"the budget of ${self.budget or 0.0:g} is used up"
 
-    def reserve(self, characters: int, completion_tokens: int = 200) -> float | None:
-        """Set dollars aside for a call that is about to start; None where none may start. Give them to `free` afterwards."""
+    def reserve(self, characters: int, completion_tokens: int = 200, *, share: float = 1.0) -> float | None:
+        """Set dollars aside for a call that is about to start; None where none may start. Give them to `free` afterwards.
+
+        Args:
+            characters: Of the prompt.
+            completion_tokens: Of the answer, as expected.
+            share: See `add`.
+        """
         if self.stopped:
             return None
         if self.budget is None:
             return 0.0
-        expected = self.price(characters // 4, completion_tokens) or 0.0
+        expected = share * (self.price(characters // 4, completion_tokens) or 0.0)
         with self._lock:
             if self.cost + self._reserved + expected > self.budget:
                 return None

@@ -19,6 +19,7 @@ from typing import Literal
 
 from clave.errors import ModelError
 from clave.llm.answers import is_object
+from clave.llm.batch_api import BatchAPI
 from clave.llm.chat import ChatRequest, Completion, Mode
 from clave.llm.completions import read_completion
 from clave.llm.dialect import Dialect, Sent
@@ -26,7 +27,7 @@ from clave.llm.error_reply import one_line
 from clave.llm.faults import STOPS, Fault, fault_of, stop_sentence
 from clave.llm.ledger import Ledger
 from clave.llm.pacing import Pace, Slot
-from clave.llm.pricing import price_of
+from clave.llm.pricing import BATCH_SHARE, price_of
 from clave.llm.providers import resolve
 from clave.llm.transport import NoReplyError, Reply, Transport
 from clave.records import Failure, Usage
@@ -56,6 +57,8 @@ class _Call:
     """The last error, to know it again."""
     shrunk: bool = False
     """Whether there is no room for a longer answer."""
+    share: float = 1.0
+    """Of the price of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +131,19 @@ class OpenAIChat:
         """Close the connections; they are opened again when they are needed."""
         await self._transport.close()
 
+    def batches(self) -> BatchAPI:
+        """The server's batch API, which may be none."""
+        return BatchAPI(self._endpoint, self._transport)
+
     def sent(self, request: ChatRequest, limit: int | None = None) -> Sent:
         """What goes over the wire for a request; `limit` is the most tokens of the answer, where it is not the request's own."""
         return self._dialect.request(request, limit or request.max_tokens)
 
     def outcome(self, request: ChatRequest, reply: Reply, mode: Mode) -> Completion | Failure:
-        """What a reply comes to that another way than a call has brought, such as a batch; nothing is asked again."""
+        """What a reply comes to that a batch has brought, at the price of one; nothing is asked again."""
         fault = fault_of(reply, f"{request.system}\n{request.user}")
         if fault is None:
-            found = self._read(reply, replace(self.sent(request), mode=mode), _Call(request, request.max_tokens))
+            found = self._read(reply, replace(self.sent(request), mode=mode), _Call(request, request.max_tokens, share=BATCH_SHARE))
             return found.failure if isinstance(found, _Again) else found
         if fault.kind == "refused":
             return _filtered(fault)
@@ -237,7 +244,7 @@ class OpenAIChat:
     def _read(self, reply: Reply, sent: Sent, call: _Call) -> Completion | Failure | _Again:
         """A completion, if it is one, and of the form that was asked for."""
         answer = read_completion(reply.data)
-        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
+        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens, share=call.share)
         call.spent = call.spent + usage
         if answer.refusal:
             self.ledger.trouble["refused"] += 1

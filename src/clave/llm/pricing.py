@@ -13,6 +13,9 @@ from typing import NamedTuple, Protocol
 from clave.errors import InputError
 from clave.text.bounded import load_yaml, read_text
 
+BATCH_SHARE = 0.5
+"""Of a call's price, for one in a batch: as OpenAI, Azure, Groq, Mistral and Together have it."""
+
 
 class Price(Protocol):
     """What a call costs."""

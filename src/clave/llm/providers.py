@@ -52,6 +52,11 @@ class Endpoint:
         port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}.get(parts.scheme) else ""
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path.removesuffix(_PATH)}" + (f"?{parts.query}" if parts.query else "")
 
+    def beside(self, path: str) -> str:
+        """Another address of the same server, e.g. of `/files`."""
+        parts = urlsplit(self.url)
+        return parts._replace(path=parts.path.removesuffix(_PATH) + path).geturl()
+
     @property
     def through_socks(self) -> bool:
         """Whether the proxy is one of SOCKS, which needs a package of its own."""

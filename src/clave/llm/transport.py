@@ -18,9 +18,9 @@ import weakref
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from clave.errors import ModelError, require
+from clave.errors import InputError, ModelError, require
 from clave.llm.providers import Endpoint
 from clave.text.masking import masked
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 32 * 2**20
 """Of an answer; what is longer is no answer of a chat model."""
+_TRANSFER = 3600.0
+"""Seconds for a file on its way."""
 _IDLE = 15.0
 """Seconds after which a connection that nobody uses is closed."""
 
@@ -87,20 +89,44 @@ class Transport:
         await self._session()
 
     async def post(self, body: bytes) -> Reply:
-        """Post JSON.
+        """Post JSON to the chat model.
 
         Raises:
             NoReplyError: No whole answer came within the time.
         """
+        return await self.send("POST", self._endpoint.url, body, self._endpoint.headers)
+
+    async def send(
+        self, method: str, url: str, data: Any = None, headers: Mapping[str, str] | None = None, *, into: IO[bytes] | None = None
+    ) -> Reply:
+        """Send a request, to the same server.
+
+        Args:
+            method: GET or POST.
+            url: See `Endpoint.beside`.
+            data: The body: bytes or an `aiohttp.FormData`.
+            headers: With the key.
+            into: A file that takes the body of a good answer, of any length. Its transfer, and that of a form, may take an hour.
+
+        Raises:
+            NoReplyError: No whole answer came within the time.
+            InputError: The file cannot be written.
+        """
         import aiohttp
 
         session = await self._session()
+        transfers = into is not None or isinstance(data, aiohttp.FormData)
+        seconds = _TRANSFER if transfers else self._timeout
+        more: dict[str, Any] = {"timeout": aiohttp.ClientTimeout(total=seconds)} if transfers else {}
         try:
             # No redirects: a header with a key must not go where the user did not say.
-            async with session.post(self._endpoint.url, data=body, headers=self._endpoint.headers, allow_redirects=False) as answer:
-                return Reply(answer.status, answer.headers, await _all_of(answer))
+            async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **more) as answer:
+                if into is None or answer.status != 200:
+                    return Reply(answer.status, answer.headers, await _all_of(answer))
+                await _copied(answer, into)
+                return Reply(answer.status, answer.headers, b"")
         except TimeoutError:
-            raise NoReplyError("timeout", f"no answer within {self._timeout:g} s") from None
+            raise NoReplyError("timeout", f"no answer within {seconds:g} s") from None
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             raise NoReplyError("hopeless", f"there is no secure connection ({_words(error)})") from None
         except aiohttp.ClientHttpProxyError as error:
@@ -188,6 +214,14 @@ async def _all_of(answer: aiohttp.ClientResponse) -> bytes:
         if size > MOST_BYTES:
             raise NoReplyError("hopeless", f"the answer is longer than {MOST_BYTES // 2**20} MB")
     return b"".join(parts)
+
+
+async def _copied(answer: aiohttp.ClientResponse, into: IO[bytes]) -> None:
+    async for part in answer.content.iter_any():
+        try:
+            into.write(part)
+        except OSError as error:  # of the disk, not of the network
+            raise InputError(f"{into.name} cannot be written ({error.strerror}): make room, and run the same command again") from None
 
 
 def _certificates() -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from clave.llm.cached import CachedChat
 from clave.llm.chat import ChatRequest, Mode
 from clave.llm.openai_chat import OpenAIChat
 from clave.records import Record, Response
-from clave.values import ValueSystem
+from clave.values import Value
 
 
 class Asked(Record):
@@ -27,12 +27,14 @@ def asked_of(request: ChatRequest, mode: Mode) -> Asked:
     return Asked(values=() if request.schema is None or request.schema == SCHEMA else tuple(request.schema["properties"]), mode=mode)
 
 
-def request_like(asked: Asked, system: ValueSystem) -> ChatRequest:
+def request_like(asked: Asked) -> ChatRequest:
     """A request whose answer is read as that to the one that was noted."""
     nothing = Response(id="", response="")
-    if not asked.values:
-        return extraction_request(nothing, system.values[0], None, ())
-    return joint_request(nothing, [system[v] for v in asked.values], {})
+    values = [Value(id=value, name=value, definition=value) for value in asked.values]
+    return joint_request(nothing, values, {}) if values else extraction_request(nothing, _ANY, None, ())
+
+
+_ANY = Value(id="any", name="any", definition="any")
 
 
 def chat_of(judging: Judging) -> tuple[CachedChat, OpenAIChat, AnswerCache]:

@@ -13,7 +13,7 @@ from clave.evaluating.judging import Judging
 from clave.files.batch.asked import Asked, chat_of, request_like
 from clave.io.json_rows import json_rows
 from clave.io.opening import open_bytes
-from clave.io.rows import Row, good_rows
+from clave.io.rows import OnError, Row, good_rows
 from clave.llm.cache import AnswerCache
 from clave.llm.chat import ChatRequest, Completion, Mode
 from clave.llm.error_reply import one_line
@@ -50,31 +50,72 @@ def read_batch(judging: Judging, paths: Sequence[Path]) -> Answered:
     Raises:
         InputError: A row answers no request of the evaluator, or is no result; then nothing is kept.
     """
-    kept, server, cache = chat_of(judging)
-    for row in _rows(paths):
+    cache = chat_of(judging)[2]
+    for row in _rows(paths, "stop"):
         _key(row, cache, judging.name)
-    filled, refused, known, missing, examples = 0, 0, 0, dict[bytes, str](), dict[str, str]()
-    for row in _rows(paths):
-        key, asked = _key(row, cache, judging.name)
-        request = request_like(asked, judging.system)
-        answer, trouble = _answer(row.data, request, asked.mode, server)
-        if trouble:
-            if kept.kept(request, key) is None:
-                missing[key] = trouble
-                examples.setdefault(trouble, answer.reason if isinstance(answer, Failure) else "")
+    found, counts, examples = Counter[str](), Counter[str](), dict[str, str]()
+    missing = dict[bytes, str]()
+    for key, answer, trouble in answers(judging, paths, judging.name):
+        found[trouble] += 1
+        if trouble in (NEW, REFUSED, KNOWN):
+            missing.pop(key, None)
+        elif isinstance(answer, Failure):
+            missing[key] = trouble
+            examples.setdefault(trouble, answer.reason)
+    counts.update(missing.values())
+    return Answered(
+        filled=found[NEW] + found[REFUSED],
+        refused=found[REFUSED],
+        known=found[KNOWN],
+        missing=dict(counts),
+        examples={kind: examples[kind] for kind in counts},
+    )
+
+
+NEW, REFUSED, KNOWN = "new", "refused", "known"
+"""What a row may come to that has an answer: any other word is a kind of trouble."""
+
+
+def answers(
+    judging: Judging, paths: Sequence[Path], evaluator: str, on_error: OnError = "stop"
+) -> Iterator[tuple[bytes, Completion | Failure | None, str]]:
+    """Put results into the cache, row by row.
+
+    Args:
+        judging: With the cache.
+        paths: Result files.
+        evaluator: For whom the requests were written.
+        on_error: What a row does that answers nothing; those that are skipped come to nothing.
+
+    Yields:
+        The key of a request, its answer (None where that was known before), and what the row came to.
+
+    Raises:
+        InputError: A row answers nothing, and is not to be skipped.
+    """
+    kept, server, cache = chat_of(judging)
+    for row in _rows(paths, on_error):
+        try:
+            key, asked = _key(row, cache, evaluator)
+        except InputError:
+            if on_error == "stop":
+                raise
             continue
-        missing.pop(key, None)
-        new = kept.take(key, request, answer)
-        filled, known = filled + new, known + (not new)
-        refused += new and isinstance(answer, Failure)
-    counts = dict(Counter(missing.values()))
-    return Answered(filled=filled, refused=refused, known=known, missing=counts, examples={kind: examples[kind] for kind in counts})
+        request = request_like(asked)
+        if kept.kept(request, key) is not None:
+            if row.data.get("response") is not None:  # a row that expired tells nothing of the answer that is there
+                yield key, None, KNOWN
+            continue
+        answer, trouble = _answer(row.data, request, asked.mode, server)
+        if not trouble:
+            kept.take(key, request, answer)
+        yield key, answer, trouble or (REFUSED if isinstance(answer, Failure) else NEW)
 
 
-def _rows(paths: Iterable[Path]) -> Iterator[Row]:
+def _rows(paths: Iterable[Path], on_error: OnError) -> Iterator[Row]:
     for path in paths:
         with open_bytes(path) as file:
-            yield from good_rows(json_rows(file, str(path)), "stop", None)
+            yield from good_rows(json_rows(file, str(path)), on_error, None)
 
 
 def _key(row: Row, cache: AnswerCache, evaluator: str) -> tuple[bytes, Asked]:
@@ -108,7 +149,8 @@ def _answer(row: dict[str, Any], request: ChatRequest, mode: Mode, server: OpenA
         code = error.get("code") if isinstance(error, dict) else None
         ended = _ENDED.get(code) if isinstance(code, str) else None
         if ended is not None:
-            return Failure(status="failed", kind="server", reason=one_line(str(error.get("message") or ended))), ended
+            reason = one_line(str(error.get("message") or ended))
+            return Failure(status="failed", kind="cancelled" if ended == "cancelled" else "server", reason=reason), ended
         body = error if isinstance(error, dict) and "error" in error else {"error": error}
         status = status if status != 200 else 500
     try:

@@ -53,11 +53,15 @@ class RequestFiles:
     def __enter__(self) -> Self:
         return self
 
+    def close(self) -> None:
+        """The last file is whole."""
+        self._open.close()
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open.__exit__(kind, error, trace)
 
-    def write(self, key: bytes, asked: Asked, row: dict[str, Any]) -> None:
-        """Write a request."""
+    def write(self, key: bytes, asked: Asked, row: dict[str, Any]) -> Path:
+        """Write a request; the file that it went into."""
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if self._file is None or len(self._asked) == self._most_rows or self._bytes + len(line) > self._most_bytes:
             self._file = self._next()
@@ -66,6 +70,7 @@ class RequestFiles:
         self._asked.append((key, asked.model_dump_json()))
         self.counts["joint" if asked.values else "single"] += 1
         self.waiting += self._cache.batched(self._evaluator, key) is not None
+        return self.paths[-1]
 
     def _next(self) -> IO[bytes]:
         path = self._path(len(self.paths) + 1)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 from clave.errors import InputError
 from clave.evaluating.judging import Judging, Unit
 from clave.files.batch.asked import asked_of, chat_of
+from clave.files.batch.chat import WAITING, BatchChat, request_row
 from clave.files.batch.request_files import MOST_BYTES, MOST_ROWS, RequestFiles
 from clave.files.evaluating import Tick
 from clave.files.source import Source
-from clave.llm.cached import CachedChat
-from clave.llm.chat import ChatRequest, Completion
-from clave.llm.openai_chat import OpenAIChat
+from clave.llm.chat import ChatRequest
 from clave.records import Failure, Record
-
-_URL = "/v1/chat/completions"
 
 
 class Written(Record):
@@ -32,47 +28,6 @@ class Written(Record):
     """Answers that the cache holds."""
     waiting: int
     """Of the requests: those that an earlier request file holds, too."""
-
-
-class BatchChat:
-    """A chat model that answers from the cache, and puts what that lacks into request files.
-
-    What is not answered yet comes back as refused: so nothing is concluded from it, and nothing is asked in its place.
-    """
-
-    def __init__(self, kept: CachedChat, server: OpenAIChat, files: RequestFiles, max_tokens: int | None, *, ask_first: bool) -> None:
-        self.model, self.endpoint = kept.model, kept.endpoint
-        self._kept, self._server, self._files, self._max_tokens = kept, server, files, max_tokens
-        self._ask, self._asking = ask_first, asyncio.Lock()
-        self._noted = set[bytes]()
-        self.cached = 0
-
-    @property
-    def width(self) -> int:
-        """See `ChatModel.width`."""
-        return self._kept.width
-
-    async def complete(self, request: ChatRequest) -> Completion | Failure:
-        """See `ChatModel.complete`."""
-        kept = self._kept.kept(request)
-        if kept is not None:
-            self.cached += 1
-            return kept
-        async with self._asking:  # what the first call learns of the server holds for all that are written
-            if self._ask:
-                answer = await self._kept.complete(request)
-                self._ask = False
-                return answer
-        key = request.key(self.model, self.endpoint)
-        if key not in self._noted:
-            self._noted.add(key)
-            sent = self._server.sent(request, self._max_tokens)
-            row = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": sent.body}
-            self._files.write(key, asked_of(request, sent.mode), row)
-        return Failure(status="refused", kind="refused", reason="the request is in a batch file and not answered yet")
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 async def write_batch(
@@ -111,8 +66,17 @@ async def write_batch(
             yield unit
             tick(done, total)
 
+    written = set[bytes]()
     with RequestFiles(output, cache, judging.name, most_rows, most_bytes) as files:
-        chat = BatchChat(kept, server, files, max_tokens, ask_first=ask_first)
+
+        def put(key: bytes, request: ChatRequest) -> Failure:
+            if key not in written:
+                written.add(key)
+                sent = server.sent(request, max_tokens)
+                files.write(key, asked_of(request, sent.mode), request_row(key, sent))
+            return WAITING
+
+        chat = BatchChat(kept, put, ask_first=ask_first)
         async for _ in judging.with_chat(chat).verdicts(units()):
             pass
     return Written(
