@@ -117,15 +117,6 @@ def enter(browser: Any, page: Page, name: str, **options: Any) -> Any:
     return tab
 
 
-def axe_script() -> str:
-    """The source of axe-core, or a skip: from CLAVE_AXE, or node_modules beside the checkout."""
-    places = [os.environ.get("CLAVE_AXE", ""), *(str(p / "node_modules/axe-core/axe.min.js") for p in Path(__file__).resolve().parents)]
-    for place in places:
-        if place and Path(place).is_file():
-            return Path(place).read_text(encoding="utf-8")
-    pytest.skip("axe-core is not there: npm install axe-core, or name its axe.min.js in CLAVE_AXE")
-
-
 def free_port() -> int:
     """A port that nothing listens on."""
     import socket

@@ -103,9 +103,7 @@ def test_audited_models_stand_side_by_side_with_corrected_differences(tmp_path):
     section = next(s for s in page.sections if s.id == "models")
     assert [row[:2] for row in section.tables[0].rows] == [("care", "a > b"), ("fairness", "none")]
     assert section.tables[0].columns == ("Value", "Clear differences", "a", "b")
-    assert page.lead.startswith(
-        "On care, a and b differ most: their net adherence is +0.33 and −1.00. Of 2 differences between 2 models, 1 is clear."
-    )
+    assert page.lead.startswith("a and b differ most on care (net adherence +0.33 and −1.00); 1 of 2 differences is clear.")
     assert "rectified by people's labels" in page.lead
     rows = {row[0]: row for row in section.more[0].rows}
     assert rows["care"][1:3] == ("a", "b")

@@ -178,22 +178,22 @@ def test_numbers_of_verdicts_stand_beside_the_bars(drawn):
 def test_the_page_s_chart_says_what_the_numbers_say(drawn):
     models, page, _ = drawn
     chart, expected, known = page.sections[0].figures[0].chart, shown(models, page), counted(models)
-    assert [row.name for row in chart.rows] == NAMES
+    assert [group.name for group in chart.groups] == NAMES
     assert (chart.low, chart.high, chart.at(-1), chart.at(0), chart.at(1)) == (-1, 1, 0, 50, 100)
-    assert chart.lacks
-    for value, row in zip(VALUES, chart.rows, strict=True):
-        assert [bar.name for bar in row.bars] == (models if len(models) > 1 else [""])
-        for model, bar in zip(models, row.bars, strict=True):
+    assert chart.kinds == ("adhere", "oppose", "unrelated", "no verdict")
+    for value, group in zip(VALUES, chart.groups, strict=True):
+        assert [dot.name for dot in group.dots] == (models if len(models) > 1 else [""])
+        for model, dot in zip(models, group.dots, strict=True):
             key, letters = (model, value), VERDICTS[model][value]
             numbers = expected.get(key)
-            assert bar.net == (numbers and (numbers[1], numbers[0], numbers[2]))
-            assert bar.counted == (pytest.approx(known[key]) if key in known else None)
-            assert bar.without == ("" if numbers else "nothing is claimed" if key in known else "no response bears on it")
-            assert dict(bar.parts) == {name: letters.count(x) for x, name in MEANS.items() if x in letters}
-            assert bar.total == len(letters)
+            assert dot.interval == (numbers and (numbers[1], numbers[0], numbers[2]))
+            assert dot.ring == (pytest.approx(known[key]) if key in known else None)
+            assert numbers or dot.said == ("nothing is claimed" if key in known else "no response bears on it")
+            assert dict(dot.parts) == {name: letters.count(x) for x, name in MEANS.items() if x in letters}
+            assert dot.aside == str(len(letters))
             if len(models) == 1 and numbers:
-                assert bar.colour == ("adhere" if numbers[0] >= 0 else "oppose")
-    colours = {bar.colour for row in chart.rows for bar in row.bars}
+                assert dot.colour == ("adhere" if numbers[0] >= 0 else "oppose")
+    colours = {dot.colour for group in chart.groups for dot in group.dots}
     assert colours == ({"s0", "s1"} if len(models) == 2 else {"adhere", "oppose"})
 
 

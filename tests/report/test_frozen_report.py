@@ -20,7 +20,7 @@ FROZEN = json.loads((DATA / "frozen_report.json").read_text(encoding="utf-8"))
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """The page's numbers, and the axes of every drawing by its name."""
+    """The page's numbers, the axes of every drawing by its name, and the chart at the head."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: reports have tables only")
     axes = {}
 
@@ -31,7 +31,7 @@ def drawn(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clave.report.benchmark_figures.to_svg", keep)
         page = run_page(run_folder(tmp_path_factory.mktemp("frozen") / "run"))
-    return json.loads(to_json(page)), axes
+    return json.loads(to_json(page)), axes, page.sections[0].figures[0].chart
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +158,20 @@ def test_summary_is_that_of_the_rows(data):
         assert said(row["Elsewhere"]) == right(others[judge])
         worst = min((right(v)["value"], value) for (j, value), v in values.items() if j == judge)
         assert (row["Accuracy there"]["value"], row["Weakest value"]) == (pytest.approx(worst[0]), worst[1])
-        tokens = sum(r.prompt_tokens + r.completion_tokens for r in rows[judge])
-        assert row["Tokens / 1,000"] == round(1000 * tokens / row["n"])
         assert row["$ / 1,000"] == pytest.approx(1000 * sum(r.cost or 0 for r in rows[judge]) / row["n"])
-    assert data["lead"].endswith("Of these, guided is the cheapest: $1.00 for 1,000 verdicts.")
+    assert data["lead"].endswith("It cannot be told from guided. The cheapest of these is guided, at $1.00 for 1,000 verdicts.")
+
+
+def test_the_page_s_chart_shows_the_summary(drawn):
+    chart, rows = drawn[2], shown(drawn[0], "summary")
+    assert [(group.name, [dot.name for dot in group.dots]) for group in chart.groups] == [
+        ("Tier 1", ["large", "guided"]), ("Tier 2", ["small"]), ("Tier 3", ["majority"]),
+    ]  # fmt: skip
+    for dot, row in zip((dot for group in chart.groups for dot in group.dots), rows, strict=True):
+        assert dot.interval == tuple(row["Accuracy"][end] for end in ("low", "value", "high"))
+        assert dot.ring == row["Elsewhere"]["value"]
+        assert all(chart.low <= figure <= chart.high for figure in (*dot.interval, dot.ring))
+        assert dot.aside == f"{row['$ / 1,000']:.2f}"
 
 
 def test_heat_map_is_that_of_the_rows(data, axes):
@@ -217,7 +227,7 @@ def test_balance_is_that_of_the_rows(data, axes):
     assert places == [pytest.approx((r["Original"]["value"], r["Elsewhere"]["value"])) for r in rows]
     sizes = [float(c.get_sizes()[0]) for c in axes["balance"].collections]
     assert sizes == [pytest.approx(22 + 260 * r["Tokens / 1,000"] / max(r["Tokens / 1,000"] for r in rows), rel=1e-4) for r in rows]
-    assert [t.get_text() for t in axes["balance"].texts] == ["1", "2", "3", "4"]
+    assert [(t.get_text(), t.xy) for t in axes["balance"].texts] == [(r["Judge"], place) for r, place in zip(rows, places, strict=True)]
 
 
 def test_drops_are_differences_of_the_rows(data):

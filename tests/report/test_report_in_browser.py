@@ -1,10 +1,12 @@
 """The page in a real browser: nothing foreign runs, nothing is loaded, nothing sticks out, everything can be reached by keyboard."""
 
 import itertools
+import json
 import os
 import shutil
 
 import pytest
+from axe import serious
 from benchmark.frozen_run import run_folder
 
 from clave.records import Evidence, MappedConcept, Response, Verdict
@@ -171,11 +173,54 @@ def test_benchmark_page_stays_whole_on_any_screen(browser, benchmark_file, width
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.locator("section").count() == 15
     drawings = page.locator("figure svg").all()
-    assert len(drawings) == page.locator("figure").count() > 10
+    assert len(drawings) + page.locator(".forest").count() == page.locator("figure").count() > 10
+    first = page.locator("#summary table")
+    assert width < 1280 or first.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
     paper = page.evaluate("getComputedStyle(document.querySelector('figure')).backgroundColor")
     for drawing in drawings:
         assert drawing.bounding_box()["width"] > 100
         assert drawing.locator("text").first.evaluate("e => getComputedStyle(e).fill") != paper
     levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5')].map(h => +h.tagName[1])")
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize("which", ["listed_file", "benchmark_file", "many_file"])
+def test_axe_finds_no_serious_violation(browser, request, which, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(request.getfixturevalue(which).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert serious(page) == []
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def many_file(tmp_path_factory):
+    """Three models and ten values, people's labels of all of it."""
+    labels, models = ("adhere", "oppose", "unrelated", "adhere"), ("first/model-with-a-name", "second", "third")
+    responses = [Response(id=f"{m}-{i}", scenario=f"s{i // 2}", response="Yes.", metadata={"model": m}) for m in models for i in range(40)]
+    verdicts = [
+        Verdict(id=r.id, value=f"value_{v}", status="ok", label=labels[(i + v * (1 + i % 3)) % 4])
+        for i, r in enumerate(responses)
+        for v in range(10)
+    ]
+    rows = [{"id": v.id, "response": "Yes.", "value": v.value, "label": v.label, "model": v.id.rpartition("-")[0]} for v in verdicts]
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "labels.jsonl").write_text("\n".join(json.dumps(row | {"inclusion_probability": 1}) for row in rows))
+    return write_report(verdicts, folder / "r.html", responses=responses, audit=folder / "labels.jsonl")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_finding_and_its_figure_stand_in_the_first_screen(browser, many_file, width, height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(many_file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    names = page.locator(".forest .dot").all()
+    assert len(names) == 30
+    tops = [name.bounding_box() for name in names]
+    assert min(box["height"] for box in tops) >= 16
+    assert sum(box["y"] + box["height"] <= height for box in tops) >= (24 if width == 1280 else 12)
+    assert page.locator(".lead").bounding_box()["y"] < tops[0]["y"]
     page.close()

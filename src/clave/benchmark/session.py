@@ -154,6 +154,7 @@ class Session:
             original_split=self.original,
             splits={s: sum(g.split == s for g in self.data.gold.values()) for s in self.data.splits},
             values=list(self.data.values),
+            value_names={identity: value.name for identity, value in self.data.values.items()},
             calibration_rows=len(self.data.calibration),
             rows_with_a_calibration_scenario=self.data.shared_scenarios,
             left_out=dict(self.data.left_out),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def leaderboard_dots(rows: Sequence[LeaderboardRow], name: str) -> str:
         return to_svg(axes.figure, name, "Accuracy of each judge with its 95 % interval")
 
 
-def heat_map(cells: Sequence[ValueAccuracy]) -> str:
+def heat_map(cells: Sequence[ValueAccuracy], names: Mapping[str, str]) -> str:
     """Accuracy of each judge on each value; values of one system stand together, and the longer list goes down the page."""
     if not can_draw() or not cells:
         return ""
@@ -52,8 +52,8 @@ def heat_map(cells: Sequence[ValueAccuracy]) -> str:
     for cell in cells:
         if cell.accuracy.value is not None:
             grid[judges.index(cell.judge), values.index(cell.value)] = cell.accuracy.value
-    down = len(values) > len(judges)
-    with _map(grid.T if down else grid, values if down else judges, judges if down else values, lowest=0.0, highest=1.0) as axes:
+    down, called = len(values) > len(judges), [names.get(value, value) for value in values]
+    with _map(grid.T if down else grid, called if down else judges, judges if down else called, lowest=0.0, highest=1.0) as axes:
         for system in systems if len(systems) > 1 else ():
             first = next(i for i, value in enumerate(values) if system_of[value] == system)
             (axes.axhline if down else axes.axvline)(first, color=INK, linewidth=1.6 if first else 0)
@@ -123,8 +123,7 @@ def balance_scatter(points: Sequence[Balance]) -> str:
     if not can_draw() or not known:
         return ""
     dearest = max((p.price.prompt_tokens + p.price.completion_tokens for p in known), default=0) or 1
-    with canvas(4.9, 4.3 + 0.09 * len(known)) as axes:
-        handles, places = [], []
+    with canvas(5.4, 4.2) as axes:
         for i, p in enumerate(known):
             x, y, colour = p.adaptability, p.generalizability, SERIES[i % len(SERIES)]
             size = 22 + 260 * (p.price.prompt_tokens + p.price.completion_tokens) / dearest
@@ -132,17 +131,12 @@ def balance_scatter(points: Sequence[Balance]) -> str:
                 axes.plot([x.low, x.high], [y.value, y.value], color=colour, alpha=0.5, linewidth=1)
                 axes.plot([x.value, x.value], [y.low, y.high], color=colour, alpha=0.5, linewidth=1)
             # small points over large ones, or they would be hidden
-            handles.append(axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0, zorder=3 - size / 1000))
-            handles[-1].set_label(f"{i + 1}  {short(p.judge, 22)}")
-            places.append((x.value or 0.0, y.value or 0.0, math.sqrt(size / math.pi)))
+            axes.scatter([x.value], [y.value], s=size, color=colour, alpha=0.75, linewidth=0, zorder=3 - size / 1000)
         axes.axline((0.5, 0.5), slope=1, color=_QUIET, linewidth=0.8, linestyle=":")
         axes.set(xlabel="adaptability: accuracy on the original split", ylabel="generalizability: accuracy elsewhere")
         axes.margins(0.12)
         axes.grid()
-        legend = axes.figure.legend(handles=handles, loc="outside lower left", ncols=2, columnspacing=1)
-        for handle in legend.legend_handles:
-            handle.set_sizes([28])
-        _number(axes, places)
+        _name_points(axes, [(p.judge, p.adaptability.value or 0.0, p.generalizability.value or 0.0) for p in known])
         return to_svg(axes.figure, "balance", "Adaptability against generalizability, size is price")
 
 
@@ -196,14 +190,21 @@ def _grouped(rows: Sequence[tuple[str, str, Estimate]], name: str, xlabel: str, 
         return to_svg(axes.figure, name, alt)
 
 
+def _shades() -> Any:
+    """From next to nothing to nearly the colour of what adheres, but for a shade, so that it does not follow the page into the dark."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", ["#f1f5f7", "#1c7e71"])
+
+
 @contextlib.contextmanager
 def _map(grid: Array, down: Sequence[str], across: Sequence[str], *, lowest: float, highest: float) -> Iterator[Any]:
     """Axes with a cell for each number of a grid (rows down, columns across); a number that is not known leaves its cell empty."""
     with canvas(2.4 + 0.46 * len(across), 1.5 + 0.27 * len(down)) as axes:
-        axes.pcolormesh(grid, cmap="viridis", vmin=lowest, vmax=highest, edgecolors="none")
+        axes.pcolormesh(grid, cmap=_shades(), vmin=lowest, vmax=highest, edgecolors="none")
         for (y, x), value in np.ndenumerate(grid):
             if np.isfinite(value):
-                light = value > lowest + 0.45 * (highest - lowest)
+                light = value < lowest + 0.62 * (highest - lowest)
                 axes.text(x + 0.5, y + 0.5, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8.5,
                           color="#101318" if light else "#ffffff")  # fmt: skip
         axes.set_yticks(np.arange(len(down)) + 0.5, [short(text, 28) for text in down])
@@ -234,18 +235,22 @@ def _names(axes: Any, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def _number(axes: Any, places: Sequence[tuple[float, float, float]]) -> None:
-    """Numbers beside points (x, y, radius in points of type), each on the first side that is free."""
-    axes.figure.draw_without_rendering()  # the layout must stand before distances on the page can be known
-    at = axes.transData.transform([place[:2] for place in places]) * 72 / axes.figure.dpi
-    taken = [(x, y, place[2]) for (x, y), place in zip(at, places, strict=True)]
-    angles = math.pi / 4 + np.arange(8) * math.pi / 4
-    for i, (x, y, radius) in enumerate(taken[: len(places)]):
-        others = taken[:i] + taken[i + 1 :]
-        sides = [(r * math.cos(a), r * math.sin(a)) for r in (radius + 8, radius + 15) for a in angles]
-        room = [min((math.dist((x + dx, y + dy), (u, v)) - r for u, v, r in others), default=math.inf) for dx, dy in sides]
-        dx, dy = sides[next((k for k, free in enumerate(room) if free > 5), int(np.argmax(room)))]
-        taken.append((x + dx, y + dy, 4.0))
+def _name_points(axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
+    """The name of each point (name, x, y) at the right of the axes, at its height as far as others leave room, and a thin line to it."""
+    low, high = axes.get_ylim()
+    step = min(0.055, 1 / max(1, len(points) - 1))
+    heights = [0.0] * len(points)
+    free = 1.0
+    for i in sorted(range(len(points)), key=lambda i: -points[i][2]):
+        heights[i] = free = min((points[i][2] - low) / (high - low), free)
+        free -= step
+    floor = 0.0
+    for i in sorted(range(len(points)), key=lambda i: heights[i]):  # what was pushed below the axes comes up again
+        heights[i] = max(heights[i], floor)
+        floor = heights[i] + step
+    for i, (name, x, y) in enumerate(points):
+        colour = SERIES[i % len(SERIES)]
         axes.annotate(
-            str(i + 1), places[i][:2], (dx, dy), textcoords="offset points", fontsize=8, ha="center", va="center", in_layout=False
-        )
+            short(name, 22), (x, y), (1.04, heights[i]), textcoords="axes fraction", va="center", fontsize=8.5, color=INK,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "alpha": 0.8, "shrinkA": 1, "shrinkB": 0},
+        )  # fmt: skip

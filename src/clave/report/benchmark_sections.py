@@ -1,6 +1,6 @@
 """The parts of a benchmark report below its leaderboard, each computed from predictions; None where there is nothing to show.
 
-matrix(value_matrix(table, "original"), "original").figures[0].table.rows
+matrix(value_matrix(table, "original"), "original", {"care": "Care"}).figures[0].table.rows
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ EXCERPT = 500
 """Characters of a text on which judges part; its evidence is within them."""
 
 
-def matrix(cells: Sequence[ValueAccuracy], split: str) -> Section:
+def matrix(cells: Sequence[ValueAccuracy], split: str, names: Mapping[str, str]) -> Section:
     """Accuracy per judge and value."""
     values = list(dict.fromkeys(c.value for c in cells))
     by = {(c.judge, c.value): c.accuracy for c in cells}
     rows = tuple((judge, *(by.get((judge, v)) for v in values)) for judge in dict.fromkeys(c.judge for c in cells))
-    data = Table(f"Accuracy per value, split “{split}”", ("Judge", *values), rows)
+    data = Table(f"Accuracy per value, split “{split}”", ("Judge", *(names.get(v, v) for v in values)), rows)
     text = (
         f"The share of verdicts that is right, per judge and value, on the split “{split}”. A judge that is good on the whole can be poor "
         "on one value. Few rows stand behind a cell: its interval is in the table."
     )
-    return Section("values", "Judge × value", text, figures=(Figure("heat", data.caption, heat_map(cells), data, wide=True),))
+    return Section("values", "Judge × value", text, figures=(Figure("heat", data.caption, heat_map(cells, names), data, wide=True),))
 
 
 def calibration(table: PredictionTable, split: str) -> Section | None:
@@ -239,7 +239,7 @@ def chosen(table: PredictionTable, split: str) -> Section | None:
     return Section("diversity", "Diversity of the labelled samples", text, figures=(figure,))
 
 
-def disagreeing(table: PredictionTable, split: str, texts: Mapping[str, Response]) -> Section | None:
+def disagreeing(table: PredictionTable, split: str, texts: Mapping[str, Response], names: Mapping[str, str]) -> Section | None:
     """Twenty texts on which the judges part."""
     cards = []
     for found in disagreements(table, split):
@@ -250,7 +250,7 @@ def disagreeing(table: PredictionTable, split: str, texts: Mapping[str, Response
             body, cut = tuple(Piece(t, marked=True) for t in found.evidence), 0
         cards.append(
             Card(
-                title=f"{found.id} · {found.value}",
+                title=f"{found.id} · {names.get(found.value, found.value)}",
                 label=found.gold,
                 note="said by people",
                 scenario=response.scenario[:400] if response else "",

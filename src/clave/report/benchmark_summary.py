@@ -5,11 +5,13 @@ summary(board, "original", value_matrix(table, "original"), balance(table, "orig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clave.benchmark.analyses import Balance
 from clave.benchmark.tables import LeaderboardRow, ValueAccuracy
-from clave.report.page import Section, Table
+from clave.report.dot_charts import judges_chart
+from clave.report.drawing import short
+from clave.report.page import Figure, Section, Table
 
 
 def lead(board: Sequence[LeaderboardRow], original: str) -> str:
@@ -17,22 +19,29 @@ def lead(board: Sequence[LeaderboardRow], original: str) -> str:
     first = [r for r in _together(board, original) if r.tier == 1]
     if not first:
         return "No judge gave a verdict."
-    best = f"On the split “{original}” the best accuracy is that of {first[0].judge}: {first[0].accuracy}"
+    best = f"The best judge on the split “{original}” is {first[0].judge}: {first[0].accuracy}"
     if len(first) == 1:
-        return f"{best}; it stands alone."
-    return f"{best}; {len(first) - 1} more cannot be told from it. {_cheapest(first)}"
+        return f"{best}. No other comes close enough to be mistaken for it."
+    others = first[1].judge if len(first) == 2 else f"{len(first) - 1} others"
+    return f"{best}. It cannot be told from {others}. {_cheapest(first)}"
 
 
 def _cheapest(rows: Sequence[LeaderboardRow]) -> str:
     costs = {r.judge: r.price.cost for r in rows if r.price.cost is not None}
     if len(costs) == len(rows):
         name = min(costs, key=lambda judge: costs[judge])
-        return f"Of these, {name} is the cheapest: ${costs[name]:,.2f} for 1,000 verdicts."
+        return f"The cheapest of these is {name}, at ${costs[name]:,.2f} for 1,000 verdicts."
     row = min(rows, key=_tokens)
-    return f"Of these, {row.judge} needs the fewest tokens: {_tokens(row):,} for 1,000 verdicts."
+    return f"Of these, {row.judge} needs the fewest tokens, {_tokens(row):,} for 1,000 verdicts."
 
 
-def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[ValueAccuracy], balanced: Sequence[Balance]) -> Section:
+def summary(
+    board: Sequence[LeaderboardRow],
+    original: str,
+    cells: Sequence[ValueAccuracy],
+    balanced: Sequence[Balance],
+    names: Mapping[str, str],
+) -> Section:
     """One row per judge, best first.
 
     Args:
@@ -40,10 +49,13 @@ def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Valu
         original: The split of the annotators' own kind of data.
         cells: Accuracy per judge and value on that split.
         balanced: Accuracy of every judge on the other splits; empty where there are none.
+        names: Id -> name of the values.
     """
     elsewhere = {b.judge: b.generalizability for b in balanced}
     rows = []
-    for row in _together(board, original):
+    ranked = _together(board, original)
+    priced = any(row.price.cost for row in ranked)
+    for row in ranked:
         known = [c for c in cells if c.judge == row.judge and c.accuracy.value is not None]
         weakest = min(known, key=lambda c: c.accuracy.value or 0.0, default=None)
         rows.append(
@@ -52,10 +64,9 @@ def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Valu
                 row.tier,
                 row.accuracy,
                 *((elsewhere.get(row.judge),) if elsewhere else ()),
-                weakest.value if weakest else "–",
+                short(names.get(weakest.value, weakest.value), 24) if weakest else "–",
                 weakest.accuracy if weakest else None,
-                row.price.cost,
-                _tokens(row),
+                row.price.cost if priced else _tokens(row),
                 row.calibration_error.value,
                 row.coverage.value,
                 row.accuracy.n,
@@ -63,7 +74,7 @@ def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Valu
             )
         )
     columns = ("Judge", "Tier", "Accuracy", *(("Elsewhere",) if elsewhere else ()), "Weakest value", "Accuracy there",
-               "$ / 1,000", "Tokens / 1,000", "Confidence off by", "Sure enough", "n", "Failed")  # fmt: skip
+               "$ / 1,000" if priced else "Tokens / 1,000", "Confidence off by", "Sure enough", "n", "Failed")  # fmt: skip
     reach = "Elsewhere is the accuracy on all other splits together: what remains when scenarios, sources or wording change. "
     text = (
         f"Judges on the split “{original}”, best first. Judges of one tier cannot be told apart by accuracy: choose among them by price. "
@@ -71,7 +82,10 @@ def summary(board: Sequence[LeaderboardRow], original: str, cells: Sequence[Valu
         "confidence lies from the share that is right (ECE; 0 is best). Sure enough: the share of verdicts that can be taken as they are "
         "if at most 10 % of them may be wrong; the rest need a person. Prices are per 1,000 verdicts."
     )
-    return Section("summary", "Which judge, where, at what price", text, tables=(Table("Judges at a glance", columns, tuple(rows)),))
+    caption = f"Accuracy of each judge, split “{original}”. Judges of one tier cannot be told apart"
+    table = Table("Judges at a glance", columns, tuple(rows))
+    figure = Figure("judges", caption, "", table, wide=True, chart=judges_chart(ranked, elsewhere), opened=True)
+    return Section("summary", "Which judge, where, at what price", text, defines=True, figures=(figure,))
 
 
 def _together(board: Sequence[LeaderboardRow], split: str) -> list[LeaderboardRow]:

@@ -37,6 +37,7 @@ def benchmark_page(
     original: str = "original",
     annotators: Sequence[Ceiling] = (),
     texts: Mapping[str, Response] | None = None,
+    names: Mapping[str, str] | None = None,
     skipped: Mapping[str, str] | None = None,
     manifest: Mapping[str, Any] | None = None,
     title: str = "Benchmark of value evaluators",
@@ -54,20 +55,21 @@ def benchmark_page(
         original: The split of the annotators' own kind of data; the first split, where there is none of this name.
         annotators: One annotator against the others, for the splits where it is known.
         texts: Responses by id, to show the texts on which judges part.
+        names: Id -> name of the values; a value without one goes by its id.
         skipped: Judges that were not run, and why.
         manifest: What made the run: versions, seeds, hashes.
         title: The heading.
     """
-    skipped, manifest = skipped or {}, manifest or {}
+    names, skipped, manifest = names or {}, skipped or {}, manifest or {}
     plain = [str(s) for s in table.where(perturbation="").distinct("split")]
     original = original if original in plain else plain[0]
     board = sorted(leaderboard(table) if board is None else board, key=lambda r: (r.system != ALL, r.split != original))
     table = _by_rank(table, [r.judge for r in board])
     cells, balanced = value_matrix(table, original), balance(table, original)
     sections = [
-        summary(board, original, cells, balanced),
+        summary(board, original, cells, balanced, names),
         _leaderboard(board, annotators),
-        parts.matrix(cells, original),
+        parts.matrix(cells, original, names),
         parts.balanced(balanced, original),
         parts.skilled(table, sorted(plain, key=lambda split: split != original)),
         parts.drop(table, plain, original),
@@ -77,7 +79,7 @@ def benchmark_page(
         parts.learning(curves, original) if curves is not None else None,
         parts.ablated(ablations, full, original) if ablations is not None else None,
         parts.chosen(choices, original) if choices is not None else None,
-        parts.disagreeing(table, original, texts or {}),
+        parts.disagreeing(table, original, texts or {}, names),
         _skipped(skipped),
         _manifest(manifest),
     ]
@@ -131,7 +133,8 @@ def run_page(
         annotators=ceilings(folder),
         texts=texts,
         skipped=_all_skipped(manifest),
-        manifest={k: v for k, v in manifest.items() if k != "skipped"},
+        names=manifest.get("value_names", {}),
+        manifest={k: v for k, v in manifest.items() if k not in ("skipped", "value_names")},
         title=title,
     )
 

@@ -26,20 +26,24 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """What is known of one model on one value."""
+class Dot:
+    """A figure with its interval, and what stands beside it."""
 
     name: str
-    """The model; empty where there is only one."""
+    """Empty where the group has only this one."""
     colour: str
     """Its class in the style sheet."""
-    net: tuple[float, float, float] | None
-    """Low end, value and high end of net adherence; None where nothing is claimed."""
-    counted: float | None
-    """Net adherence of the verdicts as they are."""
-    without: str
-    """Why there is no `net`."""
-    parts: tuple[tuple[str, int], ...]
+    interval: tuple[float, float, float] | None
+    """Low end, value and high end; None where nothing is claimed."""
+    ring: float | None
+    """A second figure on the same axis."""
+    said: str
+    """The figure as people read it, or why there is none."""
+    ends: str = ""
+    """The interval as people read it."""
+    aside: str = ""
+    """A number at the right."""
+    parts: tuple[tuple[str, int], ...] = ()
     """Verdicts by label, then by status; only what there is."""
 
     @property
@@ -48,35 +52,40 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class BarRow:
-    """One value, a bar for each model."""
+class DotGroup:
+    """Dots under one heading."""
 
     name: str
-    bars: tuple[Bar, ...]
+    dots: tuple[Dot, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileChart:
-    """Net adherence with intervals on one axis, which the page draws itself."""
+class DotChart:
+    """Figures with intervals on one axis, in groups, which the page draws in its own letters."""
 
     low: float
     high: float
-    ticks: tuple[float, ...]
-    rows: tuple[BarRow, ...]
+    ticks: tuple[tuple[float, str], ...]
+    groups: tuple[DotGroup, ...]
+    heads: tuple[str, str]
+    """Of the figures and of what stands at the right."""
+    keys: tuple[str, str]
+    """What a dot is, and what a ring is; empty where there is none."""
 
-    @property
-    def claims(self) -> bool:
-        """Whether there is an estimate, and not counts alone."""
-        return any(bar.net for row in self.rows for bar in row.bars)
-
-    @property
-    def lacks(self) -> bool:
-        """Whether some verdict has no label."""
-        return any(name not in LABELS for row in self.rows for bar in row.bars for name, _ in bar.parts)
-
-    def at(self, net: float) -> float:
+    def at(self, figure: float) -> float:
         """Where a figure stands, in percent of the axis."""
-        return round(100 * (net - self.low) / (self.high - self.low), 2)
+        return round(100 * (min(max(figure, self.low), self.high) - self.low) / (self.high - self.low), 2)
+
+    @property
+    def named(self) -> bool:
+        """Whether dots have names of their own."""
+        return any(dot.name for group in self.groups for dot in group.dots)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Labels of verdicts that stand beside the dots, and "no verdict" where some have none."""
+        names = {name for group in self.groups for dot in group.dots for name, _ in dot.parts}
+        return (*(label for label in LABELS if names), *(["no verdict"] if names - {*LABELS} else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,10 @@ class Figure:
     wide: bool = False
     folded: bool = False
     """It says what another figure says: folded away until it is opened."""
-    chart: ProfileChart | None = None
+    chart: DotChart | None = None
     """In place of a drawing: what the page draws itself."""
+    opened: bool = False
+    """Its table stands open beneath it."""
 
 
 @dataclass(frozen=True, slots=True)

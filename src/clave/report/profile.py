@@ -13,10 +13,10 @@ from clave.profile.comparing import CLEAR, ModelDifference
 from clave.profile.estimates import Method, Quantity
 from clave.profile.study import Finding
 from clave.records import LABELS
+from clave.report.dot_charts import profile_chart
 from clave.report.drawing import short
 from clave.report.missing import STATUSES
 from clave.report.page import Cell, Figure, Section, Table, signed
-from clave.report.profile_chart import profile_chart
 from clave.report.profile_figures import label_mix, profile_bars
 
 METHOD: dict[Method, str] = {
@@ -70,9 +70,8 @@ def _compared(found: Sequence[Finding], differences: Sequence[ModelDifference], 
     nets = {f.model: f.best.net.value or 0 for f in found if f.value == top.value}
     first, second = sorted((top.first, top.second), key=lambda m: -nets[m])
     return (
-        f"On {_name(top.value, names)}, {short(first, 40)} and {short(second, 40)} differ most: their net adherence is "
-        f"{signed(nets[first])} and {signed(nets[second])}. Of {compared:,} differences between {len(models)} models, "
-        f"{len(clear):,} {'is' if len(clear) == 1 else 'are'} clear."
+        f"{short(first, 40)} and {short(second, 40)} differ most on {_name(top.value, names)} (net adherence {signed(nets[first])} and "
+        f"{signed(nets[second])}); {len(clear):,} of {compared:,} differences {'is' if len(clear) == 1 else 'are'} clear."
     )
 
 

@@ -20,7 +20,7 @@ def to_json(page: Page) -> str:
     return clean_json(json.dumps(data, indent=1, ensure_ascii=False, default=_record)) + "\n"
 
 
-_LOOKS = frozenset({"svg", "wide", "dense", "folded", "chart", "defines", "listing", "link"})
+_LOOKS = frozenset({"svg", "wide", "dense", "folded", "chart", "opened", "defines", "listing", "link"})
 """What only HTML needs."""
 
 
