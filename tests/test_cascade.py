@@ -1,10 +1,13 @@
 """The cascade: its threshold keeps the stated risk, the large model gets the rest, and the summary says what was saved."""
 
 import pytest
+from typer.testing import CliRunner
 
 from clave import Clave, LabelledResponse, Response
-from clave.cascade import SMALL, Cascade
+from clave.cascade import SMALL, Cascade, prevalence_in
+from clave.cli.main import app
 from clave.errors import InputError
+from clave.io import read_verdicts, write_jsonl
 from clave.testing import FakeChat
 
 WORDS = {"adhere": "helped the old lady kindly", "oppose": "hurt and insulted the boy", "unrelated": "the engine needs new oil"}
@@ -107,3 +110,41 @@ def test_what_the_small_model_is_not_sure_enough_of_for_the_user_is_asked_of_the
     assert 0 < len(by_small) <= 6
     assert {v.status for v in by_small} == {"ok"}
     assert chat.calls - before == 12 - len(by_small)
+
+
+def test_at_another_prevalence_the_threshold_is_another_and_so_is_the_name(pair):
+    """What the small model says of a rare label is wrong more often: there its threshold rises."""
+    small, large, _ = pair
+    noise = [
+        r.model_copy(update={"id": f"n{r.id}", "scenario": f"n{r.scenario}", "label": list(WORDS)[(i + 1) % 3]})
+        for i, r in enumerate(labelled(18))
+    ]
+    small = Clave("mft").fit([*labelled(), *noise])
+    at_home, same = Cascade(small, large, risk=0.3), Cascade(small, large, risk=0.3, prevalence={"care": (1 / 3, 1 / 3, 1 / 3)})
+    rare = Cascade(small, large, risk=0.3, prevalence={"care": (0.01, 0.01, 0.98)})
+    plain, shifted = at_home.guarantees_["care"], rare.guarantees_["care"]
+    assert plain.threshold == same.guarantees_["care"].threshold
+    assert (plain.threshold, plain.wrong) != (shifted.threshold, shifted.wrong)
+    assert len({at_home.name, same.name, rare.name}) == 3
+    rows = [Response(id=r.id, scenario=r.scenario, response=r.response, value="care") for r in labelled(12, "n")]
+    estimated = prevalence_in(small, rows)["care"]
+    assert sum(estimated) == pytest.approx(1, abs=1e-3)
+    assert max(estimated) < 0.6
+
+
+def test_a_cascade_of_calibrated_evaluators_runs_at_a_prevalence(pair, tmp_path):
+    small, _, _ = pair
+    small.save(tmp_path / "small")
+    Clave("mft").fit(labelled(60, "o")).save(tmp_path / "large")
+    write_jsonl(tmp_path / "r.jsonl", [Response(id=r.id, scenario=r.scenario, response=r.response) for r in labelled(12, "n")])
+    command = ["evaluate", str(tmp_path / "r.jsonl"), "-e", str(tmp_path / "large"), "--cascade", str(tmp_path / "small"), "--risk", "0.3"]
+    for prevalence in ("auto", "0.1/0.1/0.8"):
+        output = tmp_path / f"{prevalence[:1]}.jsonl"
+        result = CliRunner().invoke(app, [*command, "-o", str(output), "--prevalence", prevalence, "--coverage", "0.5"])
+        assert result.exit_code == 0, result.output
+        assert "these responses" in result.output
+        assert sum(v.status == "abstained" for v in read_verdicts(output)) == 6
+    result = CliRunner().invoke(app, [*command, "-o", str(output), "--prevalence", "auto", "--coverage", "0.5"])
+    assert "this run has prevalence auto" in str(result.exception)
+    result = CliRunner().invoke(app, ["report", str(output), "--markdown"])
+    assert "0.10 / 0.10 / 0.80" in result.output

@@ -12,8 +12,9 @@ some. The guarantee holds for responses that are like the labelled ones, and for
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -23,9 +24,12 @@ from clave.evaluating.judging import Unit
 from clave.evaluating.stream import Stream, SyncStream
 from clave.evaluator import Clave
 from clave.fitting.fitted import Fitted
+from clave.fitting.prevalence import balance_of, estimated, prevalence_text, reweighed, rounded
+from clave.io.manifest import Shares
 from clave.llm.ledger import Ledger
 from clave.records import LABELS, Response, Verdict
 from clave.scoring.selective import CONFIDENCE, Threshold, choose_threshold
+from clave.scoring.statistics import Array
 from clave.settings import Settings
 from clave.values import Value, ValueSystem
 
@@ -42,13 +46,23 @@ class Cascade:
         large: Answers where the small one may not.
         risk: Share of the small one's verdicts on a value that may be wrong.
         confidence: Probability with which that must hold.
+        prevalence: Shares of adhere, oppose and unrelated among the responses, by value: the threshold is chosen for these, and the small
+            one's probabilities are compared with it as they are there. Verdicts keep the probabilities of the calibration's balance.
 
     Raises:
         InputError: The small one is not fitted or makes calls, or the two are for different value systems, or risk or
             confidence is not between 0 and 1.
     """
 
-    def __init__(self, small: Clave, large: Clave, *, risk: float = 0.1, confidence: float = CONFIDENCE) -> None:
+    def __init__(
+        self,
+        small: Clave,
+        large: Clave,
+        *,
+        risk: float = 0.1,
+        confidence: float = CONFIDENCE,
+        prevalence: Mapping[str, Shares] | None = None,
+    ) -> None:
         fitted = small.fitted
         if fitted is None or small.settings.calls:
             raise InputError("the small evaluator of a cascade must be calibrated, and without a large model")
@@ -59,11 +73,13 @@ class Cascade:
         self.large = large
         self._small, self._large = small.judging, large.judging
         self.risk, self.confidence = risk, confidence
-        self.guarantees_ = _guarantees(fitted, risk, confidence)
+        balance = balance_of(fitted)
+        self._weights = {value: np.array(shares) / balance[value] for value, shares in (prevalence or {}).items() if value in balance}
+        self.guarantees_ = _guarantees(fitted, risk, confidence, self._weights)
         """By value, what is promised of the small one's verdicts on it, and what that rests on."""
         self.counts_ = Counter[str]()
         """Verdicts of the last evaluation by who gave them: small, large."""
-        self.name = f"cascade-{small.name}-{large.name}-{risk:g}"
+        self.name = f"cascade-{small.name}-{large.name}-{risk:g}" + (f"-at-{_digest(prevalence)}" if prevalence else "")
 
     @property
     def system(self) -> ValueSystem:
@@ -84,6 +100,10 @@ class Cascade:
     def values(self) -> tuple[str, ...]:
         """The values it evaluates when none is named."""
         return self.large.values
+
+    def balances(self, flags: Sequence[str] = ()) -> Mapping[str, Array]:
+        """See `Judging.balances`: of the one that gave the verdict."""
+        return (self._small if SMALL in flags else self._large).balances()
 
     def values_of(self, response: Response) -> tuple[Value, ...]:
         """See `Judging.values_of`."""
@@ -112,7 +132,7 @@ class Cascade:
             promised = self.guarantees_.get(value.id)
             threshold = promised.threshold if promised is not None else None
             found = (await self._small.judge((response, (value,)), min_confidence))[0] if threshold is not None else None
-            if found is None or found.probabilities is None or found.label is None or max(found.probabilities.values()) < (threshold or 1):
+            if found is None or found.label is None or self._sureness(found) < (threshold or 1):
                 rest.append(value)  # also where it abstains: it is not sure enough for who asks
             else:
                 out.append(found.model_copy(update={"evaluator": self.name, "flags": (*found.flags, SMALL)}))
@@ -122,6 +142,14 @@ class Cascade:
             self.counts_["large"] += len(answers)
             out += [verdict.model_copy(update={"evaluator": self.name}) for verdict in answers]
         return out
+
+    def _sureness(self, verdict: Verdict) -> float:
+        """The highest probability, at the prevalence of the responses; 0 without a verdict."""
+        if verdict.probabilities is None or verdict.label is None:
+            return 0.0
+        p = np.array([verdict.probabilities[label] for label in LABELS])
+        there = reweighed(p, self._weights.get(verdict.value, np.ones(len(LABELS))))
+        return float(there.max())
 
     def summary(self) -> str:
         """Calls saved, and the guarantee, in a few sentences."""
@@ -145,16 +173,31 @@ class Cascade:
         )
 
 
-def _guarantees(fitted: Fitted, risk: float, confidence: float) -> dict[str, Threshold]:
+def prevalence_in(small: Clave, responses: Iterable[Response]) -> dict[str, Shares]:
+    """The shares of labels by value that make a small evaluator's probabilities of these responses likeliest."""
+    fitted, found = small.fitted, defaultdict[str, list[list[float]]](list)
+    for verdict in small.evaluate(responses):
+        if verdict.probabilities is not None:
+            found[verdict.value].append([verdict.probabilities[label] for label in LABELS])
+    balance = balance_of(fitted) if fitted is not None else {}
+    return {value: rounded(estimated(np.array(rows), balance[value])) for value, rows in found.items() if value in balance}
+
+
+def _guarantees(fitted: Fitted, risk: float, confidence: float, weights: Mapping[str, Array]) -> dict[str, Threshold]:
     y = np.array([LABELS.index(s.labelled.label) for s in fitted.samples])
     calibrated = fitted.learnt.calibration.apply(fitted.learnt.out_of_fold())
-    certainty, wrong = calibrated.max(axis=1), calibrated.argmax(axis=1) != y
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for i, sample in enumerate(fitted.samples):
         rows[sample.labelled.value].append(i)
-    return {
-        value: choose_threshold(
-            certainty[own], wrong[own], [fitted.samples[i].labelled.group for i in own], risk=risk, confidence=confidence
-        )
-        for value, own in rows.items()
-    }
+    found = {}
+    for value, own in rows.items():
+        more = weights.get(value, np.ones(len(LABELS)))
+        there, labels = reweighed(calibrated[own], more), y[own]
+        groups = [fitted.samples[i].labelled.group for i in own]
+        wrong = there.argmax(axis=1) != labels
+        found[value] = choose_threshold(there.max(axis=1), wrong, groups, risk=risk, confidence=confidence, weights=more[labels])
+    return found
+
+
+def _digest(prevalence: Mapping[str, Shares]) -> str:
+    return hashlib.sha256(prevalence_text(prevalence).encode()).hexdigest()[:8]

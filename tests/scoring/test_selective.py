@@ -65,3 +65,27 @@ def test_coverage_is_the_share_that_may_be_answered():
     nothing = coverage_at_risk([A, X] * 100, coin + coin)
     assert (nothing.value, nothing.low, nothing.n) == (0.0, None, 200)
     assert coverage_at_risk([A, X], [None, None]).value is None
+
+
+def test_at_another_balance_of_labels_the_risk_holds_there():
+    """Chosen as if labels were balanced here as there, a threshold breaks the risk where the label that is misread is frequent."""
+    rng, share = np.random.default_rng(4), 0.85
+
+    def balanced(n, rare):
+        often = rng.random(n) > rare
+        top = rng.uniform(0.5, 1, n)
+        return top, rng.random(n) > np.where(often, top * 0.75, top), often
+
+    top, wrong, _ = balanced(100_000, 1 - share)
+    broken = {"as here": 0, "as there": 0}
+    for _ in range(200):
+        sure, errors, often = balanced(400, 0.5)
+        weights = {"as here": None, "as there": np.where(often, share / 0.5, (1 - share) / 0.5)}
+        for kind, given in weights.items():
+            found = choose_threshold(sure, errors, np.arange(400), risk=0.3, weights=given)
+            broken[kind] += found.threshold is not None and wrong[top >= found.threshold].mean() > 0.3
+    assert broken["as here"] / 200 > 0.3
+    assert broken["as there"] / 200 <= 0.13
+    assert choose_threshold(sure, errors, np.arange(400), risk=0.3, weights=np.ones(400)) == choose_threshold(
+        sure, errors, np.arange(400), risk=0.3
+    )

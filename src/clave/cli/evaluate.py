@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
     from clave.files.batch import Sending
     from clave.files.evaluating import Summary
     from clave.files.source import Source
+    from clave.fitting.prevalence import Prevalence
     from clave.llm.opening import ChatOptions
-    from clave.profile.prevalence import Prevalence, Shift
     from clave.records import Progress
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
@@ -46,7 +44,8 @@ def evaluate(
     calls: opt.Calls = "auto",
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
     coverage: Annotated[
-        float, typer.Option("--coverage", help="Abstain below the confidence that this share of the labelled samples reaches.")
+        float,
+        typer.Option("--coverage", help="Share of each value's verdicts to keep; the least certain others are abstained."),
     ] = 1.0,
     cascade: Annotated[
         str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
@@ -69,7 +68,7 @@ def evaluate(
     as_json: opt.Json = False,
 ) -> None:
     """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
-    from clave.cascade import Cascade
+    from clave.cascade import Cascade, prevalence_in
     from clave.cli.progress import stages
     from clave.errors import InputError
     from clave.evaluator import Clave
@@ -79,24 +78,30 @@ def evaluate(
         raise InputError("--batch asks the large model for everything: leave --cascade out, or evaluate without --batch")
     clave = opened(evaluator, system, model, calls, chat)
     asked = source(responses)
-    shift = _prevalence(prevalence, clave, cascade, output)
-    plain = output if shift is None else output.with_name(f"{output.stem}.plain.jsonl")
-    both = Cascade(Clave.from_pretrained(cascade), clave, risk=risk) if cascade else None
+    shift = _prevalence(prevalence, clave)
+    small = Clave.from_pretrained(cascade) if cascade else None
+    balance = None if isinstance(shift, str) else shift
+    if small is not None and isinstance(shift, str):  # where the small one may answer must be known beforehand; it takes no calls
+        if asked.once:
+            raise InputError("--prevalence auto reads the responses twice with --cascade: name a file in place of -, or give the shares")
+        balance = prevalence_in(small, asked.responses())
+    both = Cascade(small, clave, risk=risk, prevalence=balance) if small is not None else None
 
     async def run(tick: Progress) -> Summary:
         options: dict[str, Any] = {
-            "min_confidence": min_confidence if shift is None else 0.0,
-            "coverage": coverage if shift is None else 1.0,
+            "min_confidence": min_confidence,
+            "coverage": coverage,
+            "prevalence": shift,
             "retry_failed": retry_failed,
             "tick": lambda done, total: tick("verdicts", done, total),
         }
         async with clave:
             if sending is None:
-                return await evaluate_file(both or clave.judging, asked, plain, **options)
+                return await evaluate_file(both or clave.judging, asked, output, **options)
             from clave.files.batch import evaluate_in_batches
 
             counted = partial(tick, "in batches")
-            return await evaluate_in_batches(clave.judging, asked, plain, sending=sending, batch_tick=counted, tell=_tell, **options)
+            return await evaluate_in_batches(clave.judging, asked, output, sending=sending, batch_tick=counted, tell=_tell, **options)
 
     with stages(clave.ledger) as tick:
         try:
@@ -105,21 +110,15 @@ def evaluate(
             if sending is not None:
                 _tell("What is with the provider goes on there. The same command waits for it again; nothing is sent twice.")
             raise
-    if shift is not None and clave.fitted is not None:
-        from clave.io import read_verdicts
-        from clave.profile.prevalence import shifted_file
-
-        found = shifted_file(plain, output, clave.fitted, shift, min_confidence=min_confidence, coverage=coverage)
-        counts = Counter[tuple[str, str]]((verdict.value, verdict.label or verdict.status) for verdict in read_verdicts(output))
-        summary = replace(summary, counts=dict(counts))
-        _show_prevalence(found, plain, as_json)
+    if summary.plain is not None:
+        _show_finish(summary, as_json)
     printed = str(output) == "-"
     show(clave, summary, output, as_json)
     if not as_json and not printed:
         columns = [part for column, field in asked.mapping.items() for part in ("--map", f"{column}={field}")]
         read = [*columns, *(("--turns", asked.turns) if asked.turns != "last" else ())]
         texts = [] if responses == "-" else ["--responses", responses, *read]
-        corrects = ["--evaluator", evaluator] if evaluator is not None and both is None and shift is None else []
+        corrects = ["--evaluator", evaluator] if evaluator is not None and both is None and summary.plain is None else []
         command = shlex.join(["clave", "report", str(output), *texts, *corrects])
         Terminal().print(Text(f"A page of them with their reasons: {command}"), soft_wrap=True)
     if both is not None:
@@ -137,26 +136,34 @@ def _tell(sentence: str) -> None:
     Terminal(stderr=True).print(Text(sentence), soft_wrap=True)
 
 
-def _prevalence(text: str | None, clave: Clave, cascade: str | None, output: Path) -> Prevalence | None:
+def _prevalence(text: str | None, clave: Clave) -> Prevalence | None:
     from clave.errors import InputError
-    from clave.profile.prevalence import prevalence_of
+    from clave.fitting.prevalence import prevalence_of
 
     if text is None:
         return None
-    if clave.fitted is None or cascade is not None or output.suffix != ".jsonl":
-        raise InputError("--prevalence is for a calibrated evaluator without --cascade, and for an output that ends in .jsonl")
+    if clave.fitted is None:
+        raise InputError("--prevalence is for probabilities of a calibrated evaluator: calibrate on labels first")
     return prevalence_of(text, clave.values)
 
 
-def _show_prevalence(found: dict[str, Shift], plain: Path, as_json: bool) -> None:
-    table = Table(title="Shares of adhere / oppose / unrelated", title_justify="left", **opt.NARROW)
-    for column in ("value", "calibration", "these responses"):
-        table.add_column(column)
-    for value, shift in found.items():
-        table.add_row(value, *(" / ".join(f"{s:.2f}" for s in shares) for shares in (shift.calibration, shift.prevalence)))
+def _show_finish(summary: Summary, as_json: bool) -> None:
+    """At which balance the verdicts are, what share of each value's was kept, and where they stand as they were before."""
+    table = Table(title="What was made of the plain verdicts", title_justify="left", **opt.NARROW)
+    table.add_column("value")
+    table.add_column("kept", justify="right")
+    if summary.shifts:
+        for column in ("labels: adhere / oppose / unrelated", "these responses"):
+            table.add_column(column)
+    for value in sorted({value for value, _ in summary.counts}):
+        own = {outcome: n for (v, outcome), n in summary.counts.items() if v == value and outcome not in ("failed", "refused")}
+        kept = f"{1 - own.get('abstained', 0) / sum(own.values()):.0%}" if own else "–"
+        shift = summary.shifts.get(value)
+        shares = (shift.calibration, shift.prevalence) if shift is not None else ()
+        table.add_row(value, kept, *(" / ".join(f"{s:.2f}" for s in one) for one in shares))
     console = Terminal(stderr=as_json)
     console.print(table)
-    console.print(Text(f"Verdicts before that are in {plain}: audit and correct profiles with those."), soft_wrap=True)
+    console.print(Text(f"The plain verdicts are in {summary.plain}: audit and correct profiles with those."), soft_wrap=True)
 
 
 def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: ChatOptions) -> Clave:

@@ -9,7 +9,7 @@ labels the large model's stance is the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -27,10 +27,12 @@ from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelt
 from clave.fitting.fitted import Fitted
 from clave.fitting.learn import Learnt
 from clave.fitting.naming import zero_shot_name
+from clave.fitting.prevalence import balance_of
 from clave.llm.cached import CachedChat, cached
 from clave.llm.chat import ChatModel
 from clave.recognizers.observation import Observation
 from clave.records import Case, Failure, Response, Verdict
+from clave.scoring.statistics import Array
 from clave.settings import Settings
 from clave.text.content import is_blank
 from clave.values import Value, ValueSystem
@@ -133,6 +135,20 @@ class Judging:
         if coverage < 1 and self.fitted is None:
             raise InputError("coverage is a share of what a calibrated evaluator is sure of: calibrate on labels first, or leave it out")
         return max(min_confidence, self.fitted.learnt.calibration.min_confidence(coverage) if self.fitted else 0.0)
+
+    def balances(self, _flags: Sequence[str] = ()) -> Mapping[str, Array]:
+        """By value, the shares of adhere, oppose and unrelated at which probabilities are calibrated, each of shape (3,).
+
+        Raises:
+            InputError: It is not fitted.
+        """
+        if self.fitted is None:
+            raise InputError("`coverage` and `prevalence` are for probabilities of a calibrated evaluator: calibrate on labels first")
+        return self._balances
+
+    @cached_property
+    def _balances(self) -> dict[str, Array]:
+        return balance_of(self.fitted) if self.fitted is not None else {}
 
     def split(self, units: Iterable[Unit]) -> Iterator[Unit]:
         """One unit per call: all values of a response where they are asked for together, else one by one."""

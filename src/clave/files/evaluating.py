@@ -6,8 +6,8 @@ summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "v
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +16,17 @@ from typing import Protocol
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import INTERRUPTED, Stream, interruptible
+from clave.files.finishing import Finish, Finished, plain_path
 from clave.files.output import STANDARD_OUTPUT, output_of
-from clave.files.resuming import resume
+from clave.files.resuming import may_replace, resume
 from clave.files.source import Source
+from clave.fitting.prevalence import Prevalence
 from clave.io import Skipped, VerdictWriter
-from clave.io.manifest import RunManifest, responses_file, write_manifest
+from clave.io.manifest import RunManifest, Shift, responses_file, write_manifest
 from clave.io.tables import write_table
 from clave.io.verdicts import VerdictStream
 from clave.records import Response, Verdict
+from clave.scoring.statistics import Array
 from clave.values import Value, ValueSystem
 
 Tick = Callable[[int, int], None]
@@ -44,6 +47,8 @@ class Evaluates(Protocol):
 
     def values_of(self, response: Response) -> tuple[Value, ...]: ...
 
+    def balances(self, flags: Sequence[str] = ()) -> Mapping[str, Array]: ...
+
     def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]: ...
 
 
@@ -51,7 +56,7 @@ class Evaluates(Protocol):
 class Summary:
     """What stands in the output file after a run."""
 
-    counts: dict[tuple[str, str], int]
+    counts: Mapping[tuple[str, str], int]
     """(value, label or status) -> verdicts."""
     new: int
     """Verdicts that this run added."""
@@ -60,6 +65,10 @@ class Summary:
     """Why the run ended early; empty where it did not."""
     notes: tuple[str, ...] = ()
     """What the user should know of verdicts that were there before."""
+    plain: Path | None = None
+    """Where the verdicts stand as they were before abstention by coverage and at the calibration's balance, if there was either."""
+    shifts: Mapping[str, Shift] = field(default_factory=dict)
+    """By value, the calibration's balance of labels and that of the run, with a prevalence."""
 
 
 async def evaluate_file(
@@ -69,13 +78,15 @@ async def evaluate_file(
     *,
     min_confidence: float = 0.0,
     coverage: float = 1.0,
+    prevalence: Prevalence | None = None,
     retry_failed: bool = False,
     tick: Tick = lambda done, total: None,
     again: Callable[[], Awaitable[bool]] | None = None,
 ) -> Summary:
     """Evaluate all responses of a file; verdicts that the output holds already are kept where they judge the same text in the same way.
 
-    Beside the output stands a manifest of what made it (`clave.io.manifest`). Standard output has neither.
+    Beside the output stands a manifest of what made it (`clave.io.manifest`). Standard output has neither. With `coverage` or `prevalence`
+    the output is made at the end, of plain verdicts in `NAME.plain.jsonl` (`clave.files.finishing`).
 
     Args:
         judging: The evaluator, as `Clave.judging` gives it, or a cascade.
@@ -83,7 +94,8 @@ async def evaluate_file(
         output: A `.jsonl` file, appended to verdict by verdict, a `.parquet` or `.csv` file, written from such a file at the end, or `-`,
             standard output. With a shard of the source it is a folder, and this run writes a part of it.
         min_confidence: As for `Clave.evaluate`.
-        coverage: As for `Clave.evaluate`.
+        coverage: Share of each value's verdicts that is kept, the most certain of this run; the others are abstained.
+        prevalence: Shares of labels among the responses, see `clave.fitting.prevalence`.
         retry_failed: Evaluate again what failed in an earlier run.
         tick: Called after each verdict.
         again: Called when all responses have been gone through; whether they are to be once more, as answers have come meanwhile.
@@ -93,6 +105,12 @@ async def evaluate_file(
         ModelError: The large model cannot be used at all.
     """
     place = None if str(output) == STANDARD_OUTPUT else output_of(output, source.shard)
+    finish = Finish(min_confidence, coverage, prevalence)
+    judging.verdicts((), min_confidence=min_confidence, coverage=coverage)  # refuses what is out of range
+    if finish:
+        judging.balances()
+        if place is None:
+            raise InputError("`coverage` and `prevalence` can only be told once all verdicts are there: name an output file in place of -")
     total, asked = 0, set[str]()
     if not source.once:
         bad = Skipped()
@@ -107,15 +125,19 @@ async def evaluate_file(
         system=judging.system.id,
         values={value.id: value.name for value in judging.system.values if value.id in (asked or judging.values)},
         responses=responses_file(source.path),
-        options={"min_confidence": min_confidence, "coverage": coverage},
+        options=finish.options,
     )
+    plain = plain_path(place.lines) if finish and place is not None else None
+    if plain is not None and place is not None:
+        may_replace(place.lines, plain, manifest)
     new = 0
     notes: list[str] = []
-    with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(place.lines) as writer:
+    with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(plain or place.lines) as writer:
         if isinstance(writer, VerdictWriter):
             whole = None if source.once else partial(source.whole.units, judging.values_of)
-            notes = resume(writer, manifest, whole, retry_failed=retry_failed)
-            write_manifest(writer.path, manifest)
+            own = manifest if plain is None else manifest.model_copy(update={"options": Finish().options})
+            notes = resume(writer, own, whole, retry_failed=retry_failed)
+            write_manifest(writer.path, own)
         tick(len(writer), total)
 
         def rest(skipped: Skipped) -> Iterator[Unit]:
@@ -127,7 +149,7 @@ async def evaluate_file(
                     yield response, left
 
         while True:
-            verdicts = judging.verdicts(rest(skipped := Skipped()), min_confidence=min_confidence, coverage=coverage)
+            verdicts = judging.verdicts(rest(skipped := Skipped()), min_confidence=0.0 if finish else min_confidence)
             with interruptible(verdicts):
                 async for verdict in verdicts:
                     writer.write(verdict)
@@ -135,7 +157,10 @@ async def evaluate_file(
                     tick(len(writer), total)
             if again is None or verdicts.stopped == INTERRUPTED or not await again():
                 break
-        counts = dict(writer.counts)
+        done = Finished(dict(writer.counts))
+    if plain is not None and place is not None:
+        done = finish.write(plain, place.lines, judging.balances)
+        write_manifest(place.lines, manifest.model_copy(update={"shifts": dict(done.shifts)}))
     if place is not None and place.table is not None:
         write_table(place.lines, place.table)
-    return Summary(counts, new, skipped, verdicts.stopped, tuple(notes))
+    return Summary(done.counts, new, skipped, verdicts.stopped, tuple(notes), plain, done.shifts)

@@ -10,12 +10,15 @@ the notes say so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.io.manifest import RunManifest, manifest_path, read_manifest
 from clave.io.verdicts import Entry, VerdictWriter, read_verdicts
 
+Options = Mapping[str, float | str]
+_OPTIONS = ("min_confidence", "coverage", "prevalence")
 Units = Callable[[], Iterable[Unit]]
 """The responses of a run with the values they are asked for, from the beginning at each call."""
 
@@ -42,7 +45,7 @@ def resume(writer: VerdictWriter, manifest: RunManifest, units: Units | None, *,
         raise InputError(f"{writer.path} holds verdicts of {min(others)}, and this is {manifest.evaluator}: name another output")
     before = read_manifest(writer.path)
     if before is not None:
-        _same_options(writer, before.options, manifest.options)
+        _same_options(writer.path, before.options, manifest.options)
     notes = []
     if before is None or writer.undated:
         missing = "which texts they judge" if writer.undated else "which options shaped them"
@@ -59,19 +62,40 @@ def resume(writer: VerdictWriter, manifest: RunManifest, units: Units | None, *,
     return notes
 
 
-def _same_options(writer: VerdictWriter, before: Mapping[str, float], now: Mapping[str, float]) -> None:
-    for name, then in before.items():
-        if name not in now:
-            raise InputError(f"{manifest_path(writer.path)} names the option {name!r}, which this version does not know")
-        if then != now[name]:
-            raise InputError(
-                f"{writer.path} was made with {_said(name)} {then:g}, and this run has {_said(name)} {now[name]:g}: "
-                f"name another output, or keep to {then:g}"
-            )
+def may_replace(output: Path, plain: Path, manifest: RunManifest) -> None:
+    """Check that an output may be made anew of plain verdicts, before anything is spent.
+
+    Raises:
+        InputError: It holds verdicts that were made otherwise.
+    """
+    if not output.is_file() or not output.stat().st_size:
+        return
+    if not plain.is_file():
+        raise InputError(f"{output} holds verdicts that no coverage and no prevalence made ({plain} is not there): name another output")
+    before = read_manifest(output)
+    if before is not None:
+        _same_options(output, before.options, manifest.options)
+
+
+def _same_options(path: Path, before: Options, now: Options) -> None:
+    for name in before:
+        if name not in _OPTIONS:
+            raise InputError(f"{manifest_path(path)} names the option {name!r}, which this version does not know")
+    for name in dict.fromkeys([*before, *now]):
+        then, this = (_text(options[name]) if name in options else "" for options in (before, now))
+        if then != this:
+            made = f"with {_said(name)} {then}" if then else f"without {_said(name)}"
+            has = f"has {_said(name)} {this}" if this else "has none"
+            keep = f"keep to {then}" if then else "leave it out"
+            raise InputError(f"{path} was made {made}, and this run {has}: name another output, or {keep}")
 
 
 def _said(option: str) -> str:
     return option.replace("_", "-")
+
+
+def _text(option: float | str) -> str:
+    return option if isinstance(option, str) else f"{option:g}"
 
 
 def _changed(writer: VerdictWriter, units: Units) -> set[tuple[str, str]]:

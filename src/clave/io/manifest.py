@@ -17,6 +17,9 @@ from pydantic import Field, ValidationError
 from clave.errors import InputError
 from clave.records import Record
 
+Shares = tuple[float, float, float]
+"""Of adhere, oppose and unrelated."""
+
 
 class ResponsesFile(Record):
     """The responses that were judged."""
@@ -24,6 +27,15 @@ class ResponsesFile(Record):
     name: str
     sha256: str | None = None
     """Of the file; None for standard input and the Hub."""
+
+
+class Shift(Record):
+    """Shares of adhere, oppose and unrelated on one value."""
+
+    calibration: Shares
+    """Among the labels that probabilities were calibrated on."""
+    prevalence: Shares
+    """In the run, given or estimated."""
 
 
 class RunManifest(Record):
@@ -38,8 +50,10 @@ class RunManifest(Record):
     values: dict[str, str]
     """Id -> name of those that were asked for, in the system's order."""
     responses: ResponsesFile | None = None
-    options: dict[str, float] = Field(default_factory=dict)
-    """What else shapes the verdicts: `coverage`, `min_confidence`."""
+    options: dict[str, float | str] = Field(default_factory=dict)
+    """What else shapes the verdicts: `coverage`, `min_confidence`, and `prevalence` where there is one."""
+    shifts: dict[str, Shift] = Field(default_factory=dict)
+    """By value, where the verdicts are at another prevalence than the calibration's."""
 
 
 def manifest_path(verdicts: str | Path) -> Path:

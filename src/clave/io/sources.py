@@ -25,6 +25,9 @@ from clave.io.parquet import parquet_rows
 from clave.io.rows import PROBLEM, Row
 from clave.registry import Registry
 
+PLAIN = ".plain.jsonl"
+"""Ends the name of a file of verdicts from which another was made: not a part of the folder that it lies in."""
+
 
 def read_rows(source: Any) -> Iterator[Row]:
     """Rows of any supported source as plain mappings, with their place (`file, line 7`); what is no path is a table in memory.
@@ -72,7 +75,7 @@ def _offered_rows(path: Path, name: str) -> Iterator[Row]:
 def _parts(folder: Path) -> list[Path]:
     """The files of a folder that hold its rows, in the order of their names; of one part in several formats the lines alone."""
     parts = [p for p in sorted(folder.iterdir()) if p.is_file() and plain_suffix(p) in _READERS and p.name[0] not in "._"]
-    parts = [p for p in parts if not p.name.endswith("manifest.json")]
+    parts = [p for p in parts if not p.name.endswith(("manifest.json", PLAIN))]
     lines = {p.stem for p in parts if p.suffix == ".jsonl"}
     parts = [p for p in parts if p.suffix == ".jsonl" or p.stem not in lines]
     if not parts:

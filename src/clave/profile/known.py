@@ -12,6 +12,7 @@ import numpy as np
 
 from clave.errors import InputError
 from clave.evaluating.verdicts import novelty_of
+from clave.files.finishing import SUFFIX
 from clave.fitting.fitted import Fitted
 from clave.profile.rates import Known
 from clave.records import LABELS
@@ -30,6 +31,8 @@ def known_of(fitted: Fitted, evaluators: Sequence[str] = ()) -> Known:
         EvaluatorError: It was saved before out-of-fold probabilities were kept.
     """
     others = [name for name in evaluators if name != fitted.name]
+    if fitted.name + SUFFIX in others:
+        raise InputError("these verdicts are at another prevalence, and error rates are of the plain ones: name the file NAME.plain.jsonl")
     if others:
         raise InputError(f"the verdicts are by {others[0]}, and the evaluator is {fitted.name}: its error rates say nothing of another's")
     labelled = [sample.labelled for sample in fitted.samples]

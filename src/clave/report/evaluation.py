@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clave.errors import InputError
 from clave.fitting.fitted import Fitted
+from clave.io.manifest import Shift
 from clave.profile.auditing import Audits, read_audits
 from clave.profile.comparing import differences
 from clave.profile.known import known_of
@@ -22,7 +23,7 @@ from clave.report.examples import Examples
 from clave.report.listing import Listed
 from clave.report.missing import STATUSES, Missing
 from clave.report.page import CardGroup, Fact, Page, Section
-from clave.report.profile import lead_of, models_section, profile_section
+from clave.report.profile import balance_section, lead_of, models_section, profile_section
 from clave.report.runs import Responses, Run, Verdicts, model_names, model_of
 from clave.report.writing import write_page
 from clave.values import ValueSystem
@@ -106,6 +107,7 @@ def runs_page(
     sections = [
         profile_section(found, names, these=these),
         models_section(found, apart, names) if several else None,
+        balance_section(shifts, names) if (shifts := _shifts_in(runs)) else None,
         _examples_section(run, found, names),
         run.listed.section(names),
         run.missing.section(names),
@@ -116,6 +118,11 @@ def runs_page(
 def _names_in(runs: Sequence[Run]) -> dict[str, str]:
     """The values' names as the runs' manifests have them."""
     return {value: name for run in runs if (manifest := run.manifest) is not None for value, name in manifest.values.items()}
+
+
+def _shifts_in(runs: Sequence[Run]) -> dict[str, Shift]:
+    """Of the first run that is at another prevalence."""
+    return next((manifest.shifts for run in runs if (manifest := run.manifest) is not None and manifest.shifts), {})
 
 
 class _Seen:

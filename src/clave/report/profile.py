@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from clave.io.manifest import Shift
 from clave.profile.comparing import CLEAR, ModelDifference
 from clave.profile.estimates import Method, Quantity
 from clave.profile.study import Finding
@@ -119,6 +120,20 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
         "0, neither side is clear. Counted verdicts claim nothing."
     )
     return Section("profile", "Value profile", text, defines=True, figures=figures, more=(shares,))
+
+
+def balance_section(shifts: Mapping[str, Shift], names: Mapping[str, str]) -> Section:
+    """At which balance of labels the verdicts are, beside that of the calibration."""
+    rows = tuple(
+        (names.get(value, value), *(" / ".join(f"{share:.2f}" for share in shares) for shares in (shift.calibration, shift.prevalence)))
+        for value, shift in shifts.items()
+    )
+    text = (
+        "Probabilities of an evaluator hold at the balance of the labels that it was calibrated on. Here they were put right for the "
+        "shares that labels have among these responses, as given or as estimated from the run. That holds where responses of one label "
+        "look as the labelled ones do. Shares are those of adhere / oppose / unrelated."
+    )
+    return Section("balance", "Balance of labels", text, tables=(Table("Shares", ("Value", "Calibration", "These responses"), rows),))
 
 
 def models_section(found: Sequence[Finding], differences: Sequence[ModelDifference], names: Mapping[str, str]) -> Section:

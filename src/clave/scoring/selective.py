@@ -56,6 +56,7 @@ def choose_threshold(
     *,
     risk: float,
     confidence: float = CONFIDENCE,
+    weights: Array | None = None,
 ) -> Threshold:
     """Find the lowest threshold of `GRID` at which the share of errors among the answers is at most `risk`.
 
@@ -65,6 +66,7 @@ def choose_threshold(
         groups: Scenario of each row.
         risk: Share of answers that may be wrong, above 0 and below 1.
         confidence: Probability with which that must hold.
+        weights: How many times as frequent rows like each are where answers will be given, shape (n,); None: as here.
 
     Raises:
         InputError: Risk or confidence is out of range.
@@ -72,12 +74,13 @@ def choose_threshold(
     if not 0 < risk < 1 or not 0 < confidence < 1:
         raise InputError("risk and confidence must lie between 0 and 1")
     index = groups if isinstance(groups, np.ndarray) else group_index(groups, len(wrong))
+    counts = np.ones(len(wrong)) if weights is None else weights
     best = Threshold(risk=risk, confidence=confidence, threshold=None, rows=len(wrong), scenarios=len(np.unique(index)))
     for threshold in GRID:
         answered = certainty >= threshold
         if not answered.any():
             continue
-        errors, trials = _errors_of(wrong[answered], index[answered])
+        errors, trials = _errors_of(wrong[answered], index[answered], counts[answered])
         if _most(np.ceil(trials * risk / 2), trials, confidence) > risk:
             continue  # so few would not pass with half the errors allowed: the sequence of tests must not end on them
         if _most(errors, trials, confidence) > risk:
@@ -102,12 +105,19 @@ def coverage_at_risk(gold: Labels, probabilities: Probabilities, groups: Groups 
     return estimate(answered, index, lambda total: np.asarray(total[..., 0] / total[..., 1]), failed=failed)
 
 
-def _errors_of(wrong: NDArray[np.bool_], index: NDArray[np.intp]) -> tuple[float, float]:
+def _errors_of(wrong: NDArray[np.bool_], index: NDArray[np.intp], weights: Array) -> tuple[float, float]:
     """How many errors of how many independent trials tell as much as these rows: never more than there are rows."""
-    of = Sums.of(np.column_stack([wrong, np.ones(len(wrong))]), index)
+    of = Sums.of(np.column_stack([weights * wrong, weights]), index)
     share, variance = jackknife(of.per_group, lambda total: total[..., 0] / total[..., 1])
-    trials = min(share * (1 - share) / variance, of.rows) if variance > 0 and len(of.per_group) > 1 else of.effective
+    if not variance > 0 or len(of.per_group) < 2:
+        return share * (alike := _kish(of.per_group[:, 1])), alike
+    trials = min(share * (1 - share) / variance, _kish(weights))
     return share * trials, trials
+
+
+def _kish(weights: Array) -> float:
+    """How many of one weight tell as much (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def _most(errors: float, trials: float, confidence: float) -> float:

@@ -17,6 +17,7 @@ from clave.files.batch.sending import POLL, Batches, Sending
 from clave.files.evaluating import Summary, Tick, evaluate_file
 from clave.files.output import STANDARD_OUTPUT
 from clave.files.source import Source
+from clave.fitting.prevalence import Prevalence
 
 
 async def evaluate_in_batches(
@@ -26,6 +27,7 @@ async def evaluate_in_batches(
     *,
     min_confidence: float = 0.0,
     coverage: float = 1.0,
+    prevalence: Prevalence | None = None,
     retry_failed: bool = False,
     sending: Sending | None = None,
     tick: Tick = lambda done, total: None,
@@ -39,8 +41,9 @@ async def evaluate_in_batches(
         judging: With a large model behind a server that has a batch API, and a cache.
         source: A file: it is read several times.
         output: A file.
-        min_confidence: As for `Clave.evaluate`.
-        coverage: As for `Clave.evaluate`.
+        min_confidence: As for `evaluate_file`.
+        coverage: As for `evaluate_file`.
+        prevalence: As for `evaluate_file`.
         retry_failed: Evaluate again what failed in an earlier run.
         sending: How requests go out.
         tick: Called with verdicts in the file, and all of them.
@@ -64,6 +67,7 @@ async def evaluate_in_batches(
             output,
             min_confidence=min_confidence,
             coverage=coverage,
+            prevalence=prevalence,
             retry_failed=retry_failed,
             tick=tick,
             again=batches.answered,
