@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.profile.drawn import RATES, audited, draw
 
-from clave.profile.estimates import QUANTITIES, quantities
+from clave.profile.design import Design
+from clave.profile.estimates import QUANTITIES, least_mid_p, quantities
 from clave.profile.rectified import Audit, rectified
 
 
@@ -79,6 +80,43 @@ def test_for_just_these_the_drawing_alone_counts():
         audit = audited(rng, labels, rows, 80)
         hits.append(covered(rectified(rows, audit, these=True), truth))
     assert np.all(np.mean(hits, axis=0) > 0.9)
+
+
+def test_for_just_these_a_poor_evaluator_does_not_look_better_than_none():
+    """By slopes that each response had a part in, the interval held the truth in .89 of such audits."""
+    rng, hits = np.random.default_rng(8), []
+    labels = rng.choice(3, 900, p=[0.12, 0.88, 0.0])
+    noise = rng.dirichlet([1, 1, 1], 900)
+    rows = replace(draw(rng, 900, [1, 0, 0])[1], probabilities=noise, codes=noise.argmax(axis=1))
+    truth = quantities(np.bincount(labels, minlength=3) / 900)
+    for i in range(300):
+        design = Design(rows)
+        chosen = design.draw(40, seed=i)
+        weights = design.sizes / np.bincount(design.strata[chosen], minlength=len(design.sizes))
+        audit = Audit(chosen, np.eye(3)[labels[chosen]], weights[design.strata[chosen]], design.strata)
+        hits.append(covered(rectified(rows, audit, these=True), truth)[4])
+    assert np.mean(hits) > 0.93
+
+
+def test_one_rare_label_among_fifty_does_not_make_it_frequent():
+    """Two of 882 were harmful; where an audit of fifty saw one of them, its interval left the truth out, in a tenth of the audits."""
+    labels = np.zeros(882, int)
+    labels[[5, 400]] = 1
+    rows = replace(draw(np.random.default_rng(9), 882, [1, 0, 0], per_scenario=1)[1], probabilities=np.tile([0.9, 0.05, 0.05], (882, 1)))
+    chosen = np.arange(5, 55)
+    audit = Audit(chosen, np.eye(3)[labels[chosen]], np.full(50, 882 / 50), np.zeros(882, int))
+    found = rectified(rows, audit, these=True)
+    assert found.labels == 50
+    assert found.net.low < found.net.value < 1 - 2 * 2 / 882 < found.net.high
+
+
+@pytest.mark.parametrize(("events", "n"), [(1, 50), (3, 20), (10, 40), (20, 20)])
+def test_the_mid_p_end_is_where_so_many_events_become_a_surprise(events, n):
+    from scipy.stats import binom
+
+    end = least_mid_p(events / n, n)
+    assert binom.sf(events, n, end) + binom.pmf(events, n, end) / 2 == pytest.approx(0.025, abs=1e-6)
+    assert least_mid_p(0.0, n) == 0.0
 
 
 def test_too_little_is_said():

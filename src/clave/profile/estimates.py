@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.scoring.statistics import Array, Estimate, wilson
+from clave.scoring.statistics import LEVEL, Array, Estimate, wilson
 
 Method = Literal["counted", "corrected", "rectified"]
 Quantity = Literal["adhere", "oppose", "unrelated", "relevance", "net"]
@@ -27,6 +27,8 @@ QUANTITIES: tuple[Quantity, ...] = ("adhere", "oppose", "unrelated", "relevance"
 """The columns of deviations, in this order."""
 Keys = NDArray[np.intp]
 Z = 1.959964
+_PLAIN = 0.5
+"""How many events the variance of plain trials counts as, beside the estimated one."""
 
 
 @dataclass(frozen=True)
@@ -140,25 +142,54 @@ def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
     return len(outcomes) / max(1.0, float((sums**2).sum()) / alone if alone else 1.0)
 
 
-def share_interval(share: float, variance: float, trials: float, events: float) -> tuple[float, float]:
+def share_interval(share: float, variance: float, trials: float, events: float, freedom: float = math.inf) -> tuple[float, float]:
     """A 95 % interval of a share that holds near 0 and 1 and with few events.
 
-    The score interval of as many trials as the variance is worth. With few events the estimated variance says little, and with none that
-    nothing varies: so it counts as much as there are events, beside that of `trials` independent trials, which counts as one.
+    The score interval of as many trials as the variance is worth, fewer where Student's t is wider (Korn and Graubard 1998). With few
+    events the estimated variance says little, and with none that nothing varies: so it counts as much as there are events, beside that of
+    `trials` independent trials, which counts as half of one. Where one or two events were seen, a score interval is too sure that they are
+    not rarer still (Brown, Cai and DasGupta 2001), so an end is that of the mid-P interval (Berry and Armitage 1995) where this lies
+    further out.
 
     Args:
         share: Estimated, 0 to 1.
         variance: Its estimated variance.
         trials: Independent trials that the sample is worth without help of the evaluator.
         events: Rows of the rarer of the two outcomes.
+        freedom: Degrees of freedom of the variance.
     """
     inner = (share * trials + 1) / (trials + 2)
     of_trials = inner * (1 - inner) / trials
-    mixed = (variance * events + of_trials) / (events + 1)
-    return wilson(share, inner * (1 - inner) / mixed)
+    mixed = (variance * events + _PLAIN * of_trials) / (events + _PLAIN)
+    n = inner * (1 - inner) / mixed * (Z / _student(freedom)) ** 2
+    low, high = wilson(share, n)
+    return min(low, least_mid_p(share, n)), max(high, 1 - least_mid_p(1 - share, n))
 
 
-def interval_of(name: Quantity, value: float, variance: float, trials: float, events: float, n: int) -> Estimate:
+def least_mid_p(share: float, n: float) -> float:
+    """Lower end of the exact 95 % interval of a share of n trials, what was seen itself counted half; trials need not be whole."""
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    events = share * n
+    if events <= 0:
+        return 0.0
+
+    def more(true: float) -> float:
+        """How likely as many events or more are."""
+        above = betainc(events + 1, n - events, true) if n - events > 1e-9 else 0.0
+        return float(betainc(events, n - events + 1, true) + above) / 2 - (1 - LEVEL) / 2
+
+    return float(brentq(more, 0.0, share, xtol=1e-9))
+
+
+def _student(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return Z if math.isinf(freedom) else float(stdtrit(freedom, (1 + LEVEL) / 2))
+
+
+def interval_of(name: Quantity, value: float, variance: float, trials: float, events: float, n: int, freedom: float = math.inf) -> Estimate:
     """A quantity with its interval; see `share_interval`. Without a value, or with nothing it rests on, there is none.
 
     Args:
@@ -168,11 +199,12 @@ def interval_of(name: Quantity, value: float, variance: float, trials: float, ev
         trials: As for `share_interval`.
         events: As for `share_interval`.
         n: Verdicts, to be told beside it.
+        freedom: As for `share_interval`.
     """
     if not math.isfinite(value) or not trials:
         return Estimate(value=None, low=None, high=None, n=n)
     length = 2.0 if name == "net" else 1.0
     start = 1 - length
     share = min(max((value - start) / length, 0.0), 1.0)
-    low, high = share_interval(share, variance / length**2, trials, events)
+    low, high = share_interval(share, variance / length**2, trials, events, freedom)
     return Estimate(value=start + length * share, low=start + length * low, high=start + length * high, n=n)

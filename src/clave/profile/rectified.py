@@ -154,7 +154,7 @@ def _profile(rows: Rows, audit: Audit, scenarios: Scenarios, these: bool, *, pre
     shares, slopes, deviations = _jackknifed(scenarios, predict)
     keys = scenarios.keys
     if these:
-        keys, deviations = _drawing(rows, audit, shares, slopes)
+        keys, deviations = _drawing(rows, audit, scenarios, shares, slopes)
     return Profile(
         model=rows.model,
         value=rows.value,
@@ -162,7 +162,7 @@ def _profile(rows: Rows, audit: Audit, scenarios: Scenarios, these: bool, *, pre
         shares=on_simplex(shares),
         keys=keys,
         deviations=deviations,
-        estimates=_estimates(rows, audit, shares, deviations, left=1 - audit.n / rows.n if these else 1.0),
+        estimates=_estimates(rows, audit, shares, deviations, _freedom(audit, scenarios, predict), 1 - audit.n / rows.n if these else 1.0),
         verdicts=rows.n,
         labels=audit.n,
         scenarios=len(scenarios.keys),
@@ -204,8 +204,14 @@ def _sums(predicted: Array, verdicts: Array, slopes: Array, errors: Array) -> Ar
     return np.asarray((predicted @ slopes + verdicts[..., None] * errors).sum(axis=-2))
 
 
+def _freedom(audit: Audit, scenarios: Scenarios, predict: bool) -> float:
+    """Degrees of freedom of the variance: a mean of each stratum and, of predictions, two slopes are taken off the audited scenarios."""
+    strata = len(np.unique(audit.strata[audit.rows]))
+    return max(1.0, float(len(scenarios.drawn) - strata - 2 * predict))
+
+
 def _jackknifed(scenarios: Scenarios, predict: bool) -> tuple[Array, Array, Array]:
-    """Shares, slopes, and how far leaving out each scenario moves the quantities."""
+    """Shares, the slopes without each audited scenario, shape (a, 2, 2), and how far leaving out each scenario moves the quantities."""
     total, drawn, many = scenarios.total(), scenarios.drawn, len(scenarios.keys)
     slopes = slopes_of(total) if predict else np.zeros((2, 2))
     errors = errors_of(total, slopes)
@@ -213,7 +219,7 @@ def _jackknifed(scenarios: Scenarios, predict: bool) -> tuple[Array, Array, Arra
     each = _sums(scenarios.predicted, scenarios.verdicts, slopes, errors)
     left = _shares(sums - each, np.maximum(n - scenarios.verdicts.sum(axis=1), 1e-12))  # without labels only the verdicts change
     rest = total.less(scenarios.audited)
-    slopes_left = slopes_of(rest) if predict else slopes
+    slopes_left = slopes_of(rest) if predict else np.zeros((len(drawn), 2, 2))
     put_right = _sums(rest.predicted, rest.verdicts, slopes_left, errors_of(rest, slopes_left))
     left[drawn] = _shares(put_right, np.maximum(rest.verdicts.sum(axis=-1), 1e-12))
     # leaving one of n labels out moves the mean of a stratum by 1 / (n - 1) of its distance, where it weighs 1 / n
@@ -222,12 +228,17 @@ def _jackknifed(scenarios: Scenarios, predict: bool) -> tuple[Array, Array, Arra
     shrink[drawn] = (own * np.sqrt(1 - 1 / np.maximum(total.audited, 2))).sum(axis=1) / own.sum(axis=1)
     shares = _shares(sums, n)
     moved = (quantities(shares) - quantities(left)) * (shrink * math.sqrt(1 - 1 / many))[:, None]
-    return shares, slopes, np.where(np.isfinite(moved), moved, 0.0)
+    return shares, slopes_left, np.where(np.isfinite(moved), moved, 0.0)
 
 
-def _drawing(rows: Rows, audit: Audit, shares: Array, slopes: Array) -> tuple[Keys, Array]:
-    """Deviations by the drawing of the audit alone, among just these responses."""
-    error = audit.labels[:, :2] - rows.probabilities[audit.rows, :2] @ slopes
+def _drawing(rows: Rows, audit: Audit, scenarios: Scenarios, shares: Array, slopes: Array) -> tuple[Keys, Array]:
+    """Deviations by the drawing of the audit alone, among just these responses.
+
+    What a response's prediction misses is taken with the slopes that were learnt without its scenario: by those that it had a part in,
+    predictions of a poor evaluator look better than none, and are not.
+    """
+    own = slopes[np.searchsorted(scenarios.keys[scenarios.drawn], rows.scenarios[audit.rows])]
+    error = audit.labels[:, :2] - np.einsum("nx,nxy->ny", rows.probabilities[audit.rows, :2], own)
     strata, w = audit.strata[audit.rows], audit.weights
     n, weight = np.bincount(strata), np.maximum(np.bincount(strata, w), 1e-12)
     mean = np.stack([np.bincount(strata, w * column) / weight for column in error.T], axis=1)
@@ -241,7 +252,7 @@ def _drawing(rows: Rows, audit: Audit, shares: Array, slopes: Array) -> tuple[Ke
     return keys, moved
 
 
-def _estimates(rows: Rows, audit: Audit, shares: Array, deviations: Array, left: float) -> dict[Quantity, Estimate]:
+def _estimates(rows: Rows, audit: Audit, shares: Array, deviations: Array, freedom: float, left: float) -> dict[Quantity, Estimate]:
     """Each quantity with its interval; `left` is the share of what varies that was not audited."""
     if left <= 0:
         return {name: Estimate(value=v, low=v, high=v, n=rows.n) for name, v in zip(QUANTITIES, quantities(shares).tolist(), strict=True)}
@@ -252,6 +263,6 @@ def _estimates(rows: Rows, audit: Audit, shares: Array, deviations: Array, left:
     events = [*(min(float(t), audit.n - float(t)) for t in (*told, bears)), float(min(told[:2]))]
     variances = (deviations**2).sum(axis=0)
     return {
-        name: interval_of(name, float(value), float(variances[i]), sizes[i], events[i], rows.n)
+        name: interval_of(name, float(value), float(variances[i]), sizes[i], events[i], rows.n, freedom)
         for i, (name, value) in enumerate(zip(QUANTITIES, quantities(shares), strict=True))
     }
