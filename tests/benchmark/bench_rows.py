@@ -48,7 +48,7 @@ def session(folder, plan, chat=None):
     more = {"model": chat.model, "base_url": "http://127.0.0.1:9"} if chat else {}  # nothing answers there: the fake stands in
     made = Session.create(folder, plan.model_copy(update=more), cache="")
     if chat is not None:
-        made.chat = CachedChat(chat, None)
+        made.chats = {chat.model: CachedChat(chat, None)}
         made.__dict__.pop("asked", None)
     return made
 

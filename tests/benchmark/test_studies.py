@@ -144,6 +144,20 @@ def test_the_order_of_values_is_probed_in_the_joint_judge(tmp_path):
     assert (found.probe, found.moved.value) == ("value-order", 1.0)
 
 
+def test_the_order_of_values_is_probed_in_clave_that_asks_for_all_at_once(tmp_path):
+    def first_value(request):
+        named = [name for name, part in request.schema["properties"].items() if "properties" in part]
+        if not named:
+            return {"guideline": "Rules."}
+        answer = {"concepts": ["Doing something"], "confidence": 0.9, "evidence": []}
+        return {name: {**answer, "stance": "adhere" if name == named[0] else "oppose"} for name in named}
+
+    session = judged(tmp_path, write(tmp_path).model_copy(update={"judges": ("clave-joint",)}), FakeChat(first_value))
+    asyncio.run(probe(session, ["clave-joint"], probes=("value-order",), limit=3))
+    (found,) = probes(table(session, "probes"))
+    assert (found.probe, found.moved.n) == ("value-order", 6)
+
+
 def test_translation_is_asked_of_the_large_model(tmp_path):
     def answer(request):
         return {"text": "Jemand half dem Fremden in der Straße."} if "Translate" in request.system else "adhere"

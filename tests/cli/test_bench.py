@@ -68,7 +68,7 @@ def test_an_analysis_prints_its_table_and_stands_on_the_page(place, command, sec
 
 def test_mistakes_are_sentences(place, tmp_path):
     for arguments, sentence in [
-        (("run", "-o", tmp_path / "r"), "name the data either with --valeval or with --labels"),
+        (("run", "-o", tmp_path / "r"), "name the data either with `valeval` or with `labels`"),
         (("run", place / "plan.yaml", "--judges", "best", "-o", tmp_path / "r"), "there is no judge 'best': clave bench run --judges list"),
         (("run", place / "plan.yaml", "--judges", "majorty", "-o", tmp_path / "r"), "'majorty' (did you mean majority?)"),
         (("run", place / "plan.yaml", "--splits", "dev", "-o", tmp_path / "r"), "there is no split 'dev': there are test, elsewhere"),
@@ -84,3 +84,31 @@ def test_mistakes_are_sentences(place, tmp_path):
 
 def test_judges_can_be_listed_without_naming_anything_else():
     assert {"majority", "zero-shot", "clave", "kaleido", "nearest-<k>"} <= set(run("run", "--judges", "list").stdout.split())
+
+
+def test_several_models_are_priced_and_run_in_one_table(place, chat_server, tmp_path):
+    chat_server.script = lambda body: chat_server.says(json.dumps({"label": "adhere" if body["model"] == "test/a" else "oppose"}))
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("test/a: {input: 1, output: 1}\ntest/b: {input: 2, output: 2}\n")
+    told = ("run", place / "plan.yaml", "--judges", "majority,zero-shot", "--models", "test/a,test/b", "--base-url", chat_server.url,
+            "--prices", prices, "-o", tmp_path / "run")  # fmt: skip
+    dry = run(*told, "--dry-run", "--json")
+    quotes = {(q["judge"], q["estimate"]["calls"]) for q in json.loads(dry.stdout)["quotes"]}
+    assert quotes == {("zero-shot@test/a", 30), ("zero-shot@test/b", 30)}
+    assert (chat_server.requests, (tmp_path / "run").exists()) == ([], False)
+    done = run(*told)
+    assert done.exit_code == 0, done.output
+    assert done.output.index("Cost of the run: $") < done.output.index("Accuracy, all systems")
+    assert sorted(body["model"] for body in chat_server.requests) == ["test/a"] * 30 + ["test/b"] * 30
+    assert 'id="models"' in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_one_budget_holds_for_all_models(place, chat_server, tmp_path):
+    chat_server.script = lambda body: chat_server.says(json.dumps({"label": "adhere"}))
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("test/a: {input: 1000, output: 1000}\ntest/b: {input: 1000, output: 1000}\n")  # $.015 a call
+    done = run("run", place / "plan.yaml", "--judges", "zero-shot", "--models", "test/a,test/b", "--base-url", chat_server.url,
+               "--prices", prices, "--budget", "0.8", "--concurrency", "1", "-o", tmp_path / "run", "--cache", "")  # fmt: skip
+    assert done.exit_code == 3, done.output
+    assert "The budget of $0.8 will end it before that" in done.output
+    assert 0 < len(chat_server.requests) <= 30  # as many again could be paid if each model had it to itself

@@ -15,6 +15,7 @@ import pytest
 from clave.errors import InputError, ModelError
 from clave.llm import AnswerCache, CachedChat, ChatRequest, Completion, Ledger, OpenAIChat, read_object
 from clave.llm.cache import CLAIM_SECONDS
+from clave.llm.ledger import Budget
 from clave.records import Failure, Usage
 from clave.testing import FakeChat
 
@@ -309,7 +310,7 @@ def test_a_cache_is_its_users_alone(tmp_path, umask):
 
 @pytest.mark.parametrize("tokens", [-3_000_000, 10**30, 0])
 def test_no_usage_makes_what_was_spent_less(tokens):
-    ledger = Ledger(lambda prompt, completion, cached=0: (prompt + completion) / 1e6, budget=1.0)
+    ledger = Ledger(lambda prompt, completion, cached=0: (prompt + completion) / 1e6, budget=Budget(1.0))
     for _ in range(3):
         before = ledger.cost
         assert (ledger.add(tokens, tokens).cost or 0) >= 0

@@ -3,7 +3,7 @@
 import pytest
 
 from clave.errors import InputError, ModelError
-from clave.llm.ledger import Ledger
+from clave.llm.ledger import Budget, Ledger
 from clave.llm.pricing import price_of
 from clave.llm.providers import PROVIDERS, resolve
 
@@ -66,7 +66,7 @@ def test_the_ledger_counts():
 
 
 def test_the_budget_counts_what_is_under_way():
-    ledger = Ledger(lambda prompt, completion, cached=0: completion / 1000, budget=0.5)
+    ledger = Ledger(lambda prompt, completion, cached=0: completion / 1000, budget=Budget(0.5))
     first, second = ledger.reserve(400), ledger.reserve(400)
     assert (first, second) == (0.2, 0.2)
     assert ledger.reserve(400) is None
@@ -74,6 +74,17 @@ def test_the_budget_counts_what_is_under_way():
     ledger.free(first)
     assert ledger.reserve(400) == 0.2
     assert ledger.reserve(400) is None
+
+
+def test_models_that_share_a_budget_stay_within_it_together():
+    shared = Budget(0.5)
+    cheap, dear = (Ledger(lambda prompt, completion, cached=0, rate=rate: rate * completion, budget=shared) for rate in (0.001, 0.002))
+    held = dear.reserve(400)
+    assert (held, cheap.reserve(400)) == (0.4, None)
+    dear.add(100, 50)
+    dear.free(held)
+    assert cheap.reserve(400) == 0.2
+    assert dear.reserve(400) is None
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ plan.write("run/config.yaml")
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from clave.errors import InputError
 from clave.records import Record
@@ -43,9 +43,24 @@ class Plan(Record):
     seed: int = 0
     model: str | None = None
     """The large model of prompted judges and of Clave."""
+    models: tuple[str, ...] = ()
+    """Or several: prompted judges and Clave run on each, under names like `zero-shot@openai/gpt-4o-mini`."""
     base_url: str | None = None
     jury: tuple[str, ...] = ()
-    """Further models of the judge `jury`, at the same address."""
+    """Further models of the judge `jury`, at the same address. With several `models` the jury is all of these together."""
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if self.model is not None and self.models:
+            raise ValueError("name one model, or several, and not both")
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("a model is named twice")
+        return self
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The large models that judges run on, whether one was named or several."""
+        return self.models or ((self.model,) if self.model is not None else ())
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:

@@ -133,6 +133,11 @@ def _lines(path: Path) -> Iterator[tuple[Prediction, int]]:
                 raise InputError(f"{path}, line {number}: not a prediction: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
+def keys_of(path: str | Path, *, failed: bool = True) -> set[Key]:
+    """What is judged in a JSONL file already, failed rows only where they are asked for too; nothing where there is no file."""
+    return {p.key for p, _ in _lines(Path(path)) if failed or p.status != "failed"} if Path(path).is_file() else set()
+
+
 def drop_failed(path: str | Path) -> int:
     """Take the failed rows out of a JSONL file, so that the next run tries them again; how many. Refused and abstained rows stay."""
     path = Path(path)

@@ -19,6 +19,7 @@ from clave.benchmark.data import gold_of, limited, unlabelled
 from clave.benchmark.running import BudgetSpentError, Gold, Outcome, run_judges
 from clave.benchmark.session import Session, no_tick
 from clave.errors import InputError
+from clave.judges.clave_judge import VARIANTS
 from clave.judges.protocol import Task
 from clave.records import LABELS, Label, LabelledResponse
 from clave.valeval.build import embed
@@ -75,6 +76,8 @@ EDITS: Mapping[str, Edit] = {
 }
 LANGUAGE, ORDER = "language", "value-order"
 PROBES = (*EDITS, LANGUAGE, ORDER)
+TOGETHER = ("joint", *(name for name, settings in VARIANTS.items() if settings["ask"] != "single"))
+"""Judges that name all values in one call."""
 
 
 async def probe(
@@ -85,7 +88,7 @@ async def probe(
     Args:
         session: The run.
         judges: By name.
-        probes: Of `PROBES`. The language is changed by the run's large model; the order of values bears only on the judge `joint`.
+        probes: Of `PROBES`. The language is changed by the run's large model; the order of values bears only on those `TOGETHER`.
         limit: Rows of each value.
         tick: See `run_judges`.
 
@@ -99,7 +102,7 @@ async def probe(
     base = limited(plain, limit, session.plan.seed)
     gold = {(r.id, r.value): session.data.gold[r.id, r.value] for r in base}
     rows = list(base)
-    model = (session.plan.model or "this judge").rpartition("/")[2]
+    model = " and ".join(name.rpartition("/")[2] for name in session.plan.asked) or "this judge"
     for name in (p for p in probes if p in EDITS):
         for row in base:
             _add(rows, gold, row, name, EDITS[name].apply(row, model), flips=EDITS[name].flips)
@@ -115,13 +118,15 @@ async def probe(
         task = Task(session.data.values, session.data.calibration, [unlabelled(r) for r in rows])
         found = await run_judges(session.judges(judges), task, gold, path, tick=tick)
         outcome.skipped, outcome.stopped = outcome.skipped | found.skipped, found.stopped
-        if ORDER in probes and "joint" in judges and not found.stopped:
+        together = [name for name in judges if name in TOGETHER]
+        if ORDER in probes and together and not found.stopped:
             turned: list[LabelledResponse] = []
             for row in base:
                 _add(turned, gold, row, ORDER, row.response)
             backwards = dict(reversed(list(session.data.values.items())))
             task = replace(task, values=backwards, responses=[unlabelled(r) for r in turned])
-            outcome.stopped = (await run_judges(session.judges(["joint"]), task, gold, path, tick=tick)).stopped
+            turned_round = await run_judges(session.judges(together), task, gold, path, tick=tick)
+            outcome.skipped, outcome.stopped = outcome.skipped | turned_round.skipped, turned_round.stopped
 
     await session.closing(all_probes())
     session.finish("probes")

@@ -11,27 +11,30 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from clave.benchmark import plan as plans
 from clave.benchmark.annotators import write_annotations
+from clave.benchmark.crossing import crossed, split_name
 from clave.benchmark.data import BenchData, load
 from clave.benchmark.plan import Plan
 from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
 from clave.benchmark.running import Outcome, WithinBudget, run_judges
 from clave.errors import InputError
 from clave.judges.protocol import Judge
-from clave.judges.registry import Material, open_judges
+from clave.judges.registry import Material, asks_model, open_judges
 from clave.llm.cached import CachedChat
+from clave.llm.chat import ChatModel
+from clave.llm.ledger import Budget
 from clave.llm.opening import ChatOptions, open_chat
 from clave.records import Progress
 from clave.text.bounded import read_object
 
 MANIFEST = "manifest.json"
-_FREE = {"judges", "jury", "base_url"}
+_FREE = {"judges", "models", "jury", "base_url"}
 """What a later call on the same folder may change: rows that stand there stay right."""
 
 
@@ -51,6 +54,7 @@ class Session:
     def __init__(self, folder: str | Path, plan: Plan, **options: Unpack[ChatOptions]) -> None:
         self.folder, self.plan = Path(folder), plan
         self._options: ChatOptions = {**options, "base_url": options.get("base_url") or plan.base_url}
+        self._options["budget"] = Budget.of(options.get("budget"))  # one for all models of the run
         self._began = time.perf_counter()
 
     @classmethod
@@ -64,6 +68,8 @@ class Session:
         if (folder / plans.FILE).is_file():
             before = Plan.read(folder / plans.FILE)
             known, now = before.model_dump(exclude=_FREE), plan.model_dump(exclude=_FREE)
+            if (before.model and plan.models) or (before.models and plan.model):
+                raise InputError(f"{folder} holds a run with {_named(before)}: go on with such, or name another folder with -o")
             if before.model is None:
                 known["model"] = now["model"]
             changed = [key for key in now if now[key] != known[key]]
@@ -74,7 +80,8 @@ class Session:
         session.judges(plan.judges)
         judges = tuple(dict.fromkeys((*(before.judges if before else ()), *plan.judges)))
         folder.mkdir(parents=True, exist_ok=True)
-        plan.model_copy(update={"judges": judges}).write(folder / plans.FILE)
+        models = tuple(dict.fromkeys((*(before.models if before else ()), *plan.models)))
+        plan.model_copy(update={"judges": judges, "models": models}).write(folder / plans.FILE)
         return session
 
     @classmethod
@@ -111,9 +118,9 @@ class Session:
         return self.data.splits[0]
 
     @cached_property
-    def chat(self) -> CachedChat | None:
-        """The large model, where the plan names one."""
-        return self._opened(self.plan.model) if self.plan.model else None
+    def chats(self) -> dict[str, CachedChat]:
+        """The large models that judges run on, by name."""
+        return {model: self._opened(model) for model in self.plan.asked}
 
     @cached_property
     def _jury(self) -> list[CachedChat]:
@@ -126,14 +133,32 @@ class Session:
 
     @cached_property
     def asked(self) -> WithinBudget | None:
-        """The large model as judges ask it: the end of the budget ends the run."""
-        return None if self.chat is None else WithinBudget(self.chat)
+        """The large model as judges ask it, the first of several: the end of the budget ends the run."""
+        return next((WithinBudget(chat) for chat in self.chats.values()), None)
 
-    def judges(self, names: Iterable[str]) -> list[Judge]:
-        """Judges by name."""
-        jury = [WithinBudget(chat) for chat in self._jury] if "jury" in (names := list(names)) else []
-        given = self.plan.fold_column is not None
-        return open_judges(names, Material(self.asked, jury, self.data.system_of, given))
+    def judges(self, names: Iterable[str], wrapped: Callable[[CachedChat], ChatModel] = WithinBudget) -> list[Judge]:
+        """Judges by name; of several models each has its own, see `crossed`.
+
+        Args:
+            names: Of judges.
+            wrapped: What judges are given in place of a large model.
+        """
+        names = list(dict.fromkeys(names))
+        chats = {model: wrapped(chat) for model, chat in self.chats.items()}
+        material = self._material(names, chats, wrapped)
+        if not self.plan.models:
+            return open_judges(names, material)
+        return [judge for name in names for judge in crossed(name, material, chats)]
+
+    def asks(self, name: str) -> bool:
+        """Whether a judge asks a large model."""
+        return asks_model(split_name(name, self.plan.models)[0], self._material([name], dict(self.chats), lambda chat: chat))
+
+    def _material(self, names: Iterable[str], chats: Mapping[str, ChatModel], wrapped: Callable[[CachedChat], ChatModel]) -> Material:
+        """What judges are made of: the first large model, and with a jury the others."""
+        first, *others = chats.values() or [None]
+        jury = [*filter(None, others), *map(wrapped, self._jury)] if "jury" in names else []
+        return Material(first, jury, self.data.system_of, self.plan.fold_column is not None)
 
     async def run(self, *, retry_failed: bool = False, tick: Progress = no_tick) -> Outcome:
         """Run the plan's judges over the rows that they have not judged yet; their predictions and the manifest are in the folder."""
@@ -178,8 +203,12 @@ class Session:
         try:
             return await work
         finally:
-            for chat in ([self.chat] if self.chat else []) + (self._jury if "_jury" in self.__dict__ else []):
+            for chat in self._open():
                 await chat.close()
+
+    def _open(self) -> list[CachedChat]:
+        """The models that were opened by now."""
+        return [*self.__dict__.get("chats", {}).values(), *self.__dict__.get("_jury", ())]
 
     def manifest(self) -> dict[str, Any]:
         """What the manifest says by now; empty before the first run.
@@ -206,7 +235,7 @@ class Session:
     def spent(self) -> dict[str, Any]:
         """Calls, tokens, money and seconds of this session."""
         found: dict[str, Any] = {"seconds": round(time.perf_counter() - self._began, 1)}
-        ledgers = [c.ledger for c in ([self.chat] if self.chat else []) + (self._jury if "_jury" in self.__dict__ else [])]
+        ledgers = [chat.ledger for chat in self._open()]
         if ledgers:
             found |= {key: sum(getattr(x, key) for x in ledgers) for key in ("calls", "cache_hits", "prompt_tokens", "completion_tokens")}
             found["dollars"] = None if any(x.unpriced for x in ledgers) else round(sum(x.cost for x in ledgers), 6)
@@ -224,6 +253,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         return read_object(path) if path.is_file() else {}
     except ValueError as error:
         raise InputError(f"{path}: not the manifest of a benchmark run: {error}: run the benchmark into another folder") from None
+
+
+def _named(plan: Plan) -> str:
+    """How a plan names its models."""
+    return f"one model, {plan.model}" if plan.model else f"several models, {', '.join(plan.models)}"
 
 
 def _digests(data: BenchData) -> dict[str, str]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clave.benchmark.analyses import BETWEEN
+from clave.benchmark.crossing import AT, split_name
 from clave.benchmark.data import limited, unlabelled
 from clave.benchmark.predictions import PredictionTable, PredictionWriter
-from clave.benchmark.running import Outcome, run_judges
+from clave.benchmark.running import Outcome, WithinBudget, run_judges
 from clave.benchmark.session import Session, no_tick
 from clave.benchmark.subsets import CHOICES, fewest, nested, per_value
 from clave.errors import InputError
@@ -121,16 +122,18 @@ async def ablation(session: Session, full: str = "clave", *, without: Sequence[s
     Raises:
         InputError: There is no such variant or part, or no large model.
     """
-    if full not in VARIANTS:
-        raise InputError(f"there is no variant {full!r} of Clave: there are {', '.join(VARIANTS)}")
+    variant, model = split_name(full, session.plan.models)
+    if variant not in VARIANTS:
+        raise InputError(f"there is no variant {variant!r} of Clave: there are {', '.join(VARIANTS)}")
     unknown = [part for part in without if part not in LEFT_OUT]
     if unknown:
         raise InputError(f"{unknown[0]!r} cannot be left out: what can is {', '.join(LEFT_OUT)}")
-    if session.asked is None:
+    asked = WithinBudget(session.chats[model]) if model else session.asked
+    if asked is None:
         raise InputError("an ablation needs the large model: run the benchmark with a `model` first")
-    base = Settings.model_validate(VARIANTS[full])
+    base = Settings.model_validate(VARIANTS[variant])
     common: dict[str, Any] = {"systems": session.data.system_of, "given_folds": session.plan.fold_column is not None}
-    judges: list[Judge] = [ClaveJudge(full, session.asked, base, **common)]
+    judges = [ClaveJudge(full, asked, base, **common)]
     outcome_of: dict[str, str] = {}
     for part in without:
         changes = dict(LEFT_OUT[part])
@@ -139,17 +142,18 @@ async def ablation(session: Session, full: str = "clave", *, without: Sequence[s
         if (settings == base and not changes) or (part == "cross-fitting" and not base.guideline):
             outcome_of[name] = f"{full} has none"
         else:
-            judges.append(ClaveJudge(name, session.asked, settings, **common, **changes))
-    _known(session, {judge.name: _variant(judge) for judge in judges if isinstance(judge, ClaveJudge)})
-    outcome = await _run(session, "ablation", iter([_Fit(judges, list(session.data.calibration), None, None)]), tick, session.data.rows)
+            judges.append(ClaveJudge(name, asked, settings, **common, **changes))
+    _known(session, {judge.name: _row_of(judge, asked.model if session.plan.models else "") for judge in judges})
+    outcome = await _run(session, "ablation", iter([_Fit([*judges], list(session.data.calibration), None, None)]), tick, session.data.rows)
     outcome.skipped |= outcome_of
     session.note("ablate", ablation_full=full, ablation={"without": list(without), "skipped": outcome.skipped})
     return outcome
 
 
-def _variant(judge: ClaveJudge) -> str | None:
-    """The judge of a leaderboard that is made in the same way."""
-    return next((name for name, changes in VARIANTS.items() if judge.same_as(Settings.model_validate(changes))), None)
+def _row_of(judge: ClaveJudge, model: str) -> str | None:
+    """The judge of a leaderboard that is made in the same way, and asks the same of several models."""
+    variant = next((name for name, changes in VARIANTS.items() if judge.same_as(Settings.model_validate(changes))), None)
+    return f"{variant}{AT}{model}" if variant and model else variant
 
 
 def _known(session: Session, names: Mapping[str, str | None]) -> None:

@@ -97,6 +97,7 @@ def assess(
     from clave.files.evaluating import evaluate_file
     from clave.files.source import Source
     from clave.io import read_responses, read_verdicts
+    from clave.llm.ledger import Budget
     from clave.llm.opening import open_chat
     from clave.report.writing import write_page
     from clave.saving import fetch, load
@@ -106,18 +107,17 @@ def assess(
         raise InputError("two of the models would share a file name: assess them into two folders")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
     fitted = load(fetch(evaluator))
-    its_own: ChatOptions = {**chat, "base_url": evaluator_base_url}
+    shared: ChatOptions = {**chat, "budget": Budget.of(chat["budget"])}
+    its_own: ChatOptions = {**shared, "base_url": evaluator_base_url}
     try:
         Clave.of(fitted, **its_own)
     except ModelError as error:  # told before answers are paid for
         raise ModelError(f"the evaluator's own model ({fitted.settings.model}, its server: --evaluator-base-url): {error}") from None
 
-    left = chat["budget"]
     made: list[Generated] = []
     spent: list[dict[str, Any]] = []
     for name in models:
-        rest: ChatOptions = {**chat, "budget": left}
-        assessed = open_chat(name, **rest)
+        assessed = open_chat(name, **shared)
         path = output / f"responses-{_file_name(name)}.jsonl"
         made.append(_generated(asked, assessed, path, samples, system_prompt, temperature, seed, max_tokens))
         spent.append(_figures(made[-1], assessed))
@@ -125,8 +125,6 @@ def assess(
             _tell(made[-1], assessed)
         if made[-1].stopped == INTERRUPTED:
             raise KeyboardInterrupt
-        left = None if left is None else max(0.0, left - assessed.ledger.cost)
-    its_own["budget"] = left
     clave = Clave.of(fitted, **its_own)
 
     async def evaluate_all() -> list[Summary]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clave.cli import options as opt
-from clave.cli.bench_tables import difference_cell, dollars_cell, finished, predictions_of, show_run
+from clave.cli.bench_results import board, submit
+from clave.cli.bench_tables import difference_cell, dollars_cell, finished, predictions_of, show_quotes, show_run
 from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import say
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from clave.benchmark.session import Session
     from clave.llm.opening import ChatOptions
 
-app = typer.Typer(no_args_is_help=True, help="Compare evaluators on labelled rows: run, curve, ablate, diversity, balance, probes.")
+app = typer.Typer(
+    no_args_is_help=True, help="Compare evaluators on labelled rows: run, curve, ablate, diversity, balance, probes, submit, board."
+)
+app.command()(submit)
+app.command()(board)
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
 Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.", show_default="those of the run")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
@@ -64,14 +69,22 @@ def run(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value and split.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the rows that --limit draws.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Large model of prompted judges and Clave, provider/model.")] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="Or several, by comma: prompted judges and Clave run on each, in one table.")
+    ] = None,
     jury: Annotated[str | None, typer.Option("--jury", help="Further models of the judge `jury`, by comma.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge again what failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to pay, and stop there.")] = False,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Run judges over labelled rows; raw predictions, a manifest and the report page are in the folder. Run it again to go on."""
+    """Run judges over labelled rows; raw predictions, a manifest and the report page are in the folder. Run it again to go on.
+
+    What the calls will cost is said before the first is made.
+    """
     from clave.benchmark.plan import Plan
+    from clave.benchmark.pricing import quotes
     from clave.benchmark.session import Session
 
     given: dict[str, Any] = {
@@ -86,12 +99,18 @@ def run(
         "limit": limit,
         "seed": seed,
         "model": model,
+        "models": _names(models),
         "base_url": chat["base_url"],
         "jury": _names(jury),
     }
     read = Plan.read(plan).model_dump(exclude_unset=True) if plan else {}
+    read = {key: value for key, value in read.items() if key not in ("model", "models") or not (model or models)}
     made = Plan.of(read | {key: value for key, value in given.items() if value is not None})
-    session = Session.create(output, made, **chat)
+    session = Session(output, made, **chat) if dry_run else Session.create(output, made, **chat)
+    if made.asked or dry_run:
+        show_quotes(asyncio.run(quotes(session, retry_failed=retry_failed)), chat["budget"], as_json and dry_run)
+    if dry_run:
+        return
     outcome = _followed(lambda tick: session.run(retry_failed=retry_failed, tick=tick))
     show_run(session, outcome, as_json)
 

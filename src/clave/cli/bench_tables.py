@@ -21,9 +21,11 @@ from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
     from clave.benchmark.predictions import PredictionTable
+    from clave.benchmark.pricing import Quote
     from clave.benchmark.running import Outcome
     from clave.benchmark.session import Session
     from clave.benchmark.tables import LeaderboardRow
+    from clave.llm.ledger import Budget
     from clave.records import Record
     from clave.scoring.statistics import Difference
 
@@ -54,6 +56,28 @@ def difference_cell(difference: Difference | None, p: float | None) -> str:
 def dollars_cell(cost: float | None) -> str:
     """Money, or that it is not known."""
     return "not known" if cost is None else f"{cost:,.4f}"
+
+
+def show_quotes(quotes: Sequence[Quote], budget: float | Budget | None, as_json: bool = False) -> None:
+    """What the calls of a run will cost, of each judge and model, on standard error; or as JSON on standard output."""
+    costs = [quote.estimate.cost for quote in quotes]
+    total = None if None in costs else sum(filter(None, costs))
+    if as_json:
+        say_json({"quotes": [quote.model_dump() for quote in quotes], "cost": total})
+        return
+    table = Table(title="Calls to make", title_justify="left", **opt.NARROW)
+    for column in ("judge", "model", "calls", "in the cache", "prompt tokens", "answer tokens", "$"):
+        table.add_column(column, overflow="fold")
+    for quote in quotes:
+        e = quote.estimate
+        counts = (f"{n:,}" for n in (e.calls, e.cached, e.prompt_tokens, e.completion_tokens))
+        table.add_row(*map(Text, (quote.judge.partition("@")[0], quote.model, *counts, dollars_cell(e.cost))))
+    console = Terminal(stderr=True)
+    console.print(table)
+    whole = "not known: give the prices in a file with --prices" if total is None else f"${total:,.4f}, about"
+    console.print(Text(f"Cost of the run: {whole}"))
+    if isinstance(budget, int | float) and total is not None and total > budget:
+        console.print(Text(f"The budget of ${budget:g} will end it before that; run it again with a larger one to go on."))
 
 
 def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:

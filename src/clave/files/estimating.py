@@ -48,7 +48,7 @@ async def estimate_calibration(
     counting = EstimatingChat(chat)
     vectors = await asyncio.to_thread(load_encoder(settings.encoder).encode, [encoded_text(s.labelled) for s in samples])
     await cross_fit(counting, system, samples, vectors, settings, lambda stage, done, total: None)
-    return _estimate([(counting, 1.0)], chat, len(samples), len(samples))
+    return estimate([(counting, 1.0)], len(samples), len(samples))
 
 
 async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None, *, batch: bool = False) -> CostEstimate:
@@ -70,13 +70,13 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
             looked_at += len(picked)
     fitted = clave.fitted
     if fitted is None or fitted.closer_look is None:
-        return _estimate([(await _counted(clave.judging, chat, chosen), 1.0)], chat, looked_at, total, price)
+        return estimate([(await _counted(clave.judging, chat, chosen), 1.0)], looked_at, total, price)
     # What a joint answer is unsure of is known only when it is there: the share of the labelled samples stands in for it.
     look = fitted.closer_look
     together = replace(fitted, closer_look=look.model_copy(update={"below": 0.0}))
     joint = await _counted(replace(clave.judging, fitted=together), chat, chosen)
     alone = await _counted(replace(clave.judging, fitted=replace(fitted, closer_look=None)), chat, chosen)
-    return _estimate([(joint, 1.0), (alone, look.share)], chat, looked_at, total, price)
+    return estimate([(joint, 1.0), (alone, look.share)], looked_at, total, price)
 
 
 async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) -> EstimatingChat:
@@ -86,27 +86,26 @@ async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) ->
     return counting
 
 
-def _estimate(
-    counted: Sequence[tuple[EstimatingChat, float]], chat: CachedChat, looked_at: int, total: int, price: float = 1.0
-) -> CostEstimate:
-    """Sum up what was counted, each with the share of it that will be asked, at a share of the price."""
+def estimate(counted: Sequence[tuple[EstimatingChat, float]], looked_at: int, total: int, share: float = 1.0) -> CostEstimate:
+    """Sum up what was counted on one model, each with the part of it that will be asked, at a share of the price."""
     factor = total / looked_at if looked_at else 1
 
     def all_of(name: str) -> int:
-        total: float = sum(share * getattr(counting, name) for counting, share in counted)
+        total: float = sum(part * getattr(counting, name) for counting, part in counted)
         return round(factor * total)
 
     prompt, completion, calls = all_of("prompt_tokens"), all_of("completion_tokens"), all_of("calls")
     longest = all_of("most_completion_tokens")
-    each = chat.ledger.price(prompt // calls, completion // calls) if calls else 0.0
-    most = chat.ledger.price(2 * prompt // calls, longest // calls) if calls else 0.0
+    price = counted[0][0].price
+    each = price(prompt // calls, completion // calls) if calls else 0.0
+    most = price(2 * prompt // calls, longest // calls) if calls else 0.0
     return CostEstimate(
         calls=calls,
         cached=all_of("cached"),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cost=None if each is None else round(price * each * calls, 6),
-        most=None if most is None else round(price * most * calls, 6),
+        cost=None if each is None else round(share * each * calls, 6),
+        most=None if most is None else round(share * most * calls, 6),
         looked_at=looked_at,
         total=total,
     )

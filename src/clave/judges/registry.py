@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from clave.errors import InputError
@@ -131,6 +131,12 @@ def open_judges(names: Iterable[str], material: Material | None = None) -> list[
     """
     material = material or Material()
     return [_open(name, material) for name in dict.fromkeys(names)]
+
+
+def asks_model(name: str, material: Material) -> bool:
+    """Whether a judge asks the large model of a material: with it the judge can run, and without it not."""
+    alone = replace(material, chat=None, jury=())
+    return material.chat is not None and _open(name, alone).missing() is not None and _open(name, material).missing() is None
 
 
 def _open(name: str, material: Material) -> Judge:

@@ -8,6 +8,7 @@ chat.calls, chat.prompt_tokens    # what the cache does not hold
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 from clave.llm.cached import CachedChat
@@ -21,11 +22,19 @@ _GUIDELINE = "word " * 180
 
 
 class EstimatingChat:
-    """Answers from the cache, and with a stand-in of the usual length where that holds nothing."""
+    """Answers from the cache, and with a stand-in of the usual length where that holds nothing.
 
-    def __init__(self, chat: CachedChat) -> None:
+    Args:
+        chat: Whose cache it is.
+        before: Keys of requests that will have been made by then: where answers are kept, they cost nothing again.
+    """
+
+    def __init__(self, chat: CachedChat, before: Set[bytes] = frozenset()) -> None:
         self.model, self.endpoint = chat.model, chat.endpoint
-        self._chat = chat
+        self.price = chat.ledger.price
+        self._chat, self._before = chat, before
+        self.keys: set[bytes] = set()
+        """Of the requests that were counted."""
         self.calls = 0
         self.cached = 0
         self.prompt_tokens = 0
@@ -44,7 +53,12 @@ class EstimatingChat:
         if kept is not None:
             self.cached += 1
             return kept
+        key = request.key(self.model, self.endpoint)
         text = _GUIDELINE if request.schema is None else json.dumps(_stand_in("", request.schema))
+        if self._chat.cache is not None and (key in self._before or key in self.keys):
+            self.cached += 1
+            return Completion(text, self.model, "json_schema", Usage(), cached=True)
+        self.keys.add(key)
         self.calls += 1
         self.prompt_tokens += (len(request.system) + len(request.user)) // CHARACTERS_PER_TOKEN
         self.completion_tokens += len(text) // CHARACTERS_PER_TOKEN
@@ -63,6 +77,8 @@ def _stand_in(name: str, schema: dict[str, Any]) -> Any:
             return ["Doing something that bears on the value in a general way"] * 2
         case "number":
             return 0.5
+        case "integer":
+            return schema.get("minimum", 0)
         case _ if "enum" in schema:
             return schema["enum"][-1]
         case _:

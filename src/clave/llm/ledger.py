@@ -14,16 +14,43 @@ _MOST_TOKENS = 100_000_000
 
 
 @dataclass
+class Budget:
+    """Dollars that the calls of one model, or of several together, must stay within."""
+
+    dollars: float
+    _committed: float = 0.0
+    """Spent, or set aside for calls that are under way."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, budget: float | Budget | None) -> Budget | None:
+        """A budget of so many dollars; one that is there already stays the same, and shared."""
+        return cls(budget) if isinstance(budget, int | float) else budget
+
+    def reserve(self, expected: float) -> bool:
+        """Set dollars aside; whether that is still within the budget."""
+        with self._lock:
+            fits = self._committed + expected <= self.dollars
+            self._committed += expected if fits else 0.0
+        return fits
+
+    def enter(self, dollars: float) -> None:
+        """Add what was spent; less than nothing gives back what was set aside."""
+        with self._lock:
+            self._committed += dollars
+
+
+@dataclass
 class Ledger:
     """Running totals of one model's calls, and the budget that they must stay within.
 
     Args:
         price: Dollars of a call; None where the price is not known.
-        budget: Dollars; calls stop being started once what is spent and what is under way would pass it.
+        budget: Calls stop being started once what is spent and what is under way would pass it.
     """
 
     price: Price
-    budget: float | None = None
+    budget: Budget | None = None
     calls: int = 0
     """Requests that got an answer, good or bad."""
     cache_hits: int = 0
@@ -36,7 +63,6 @@ class Ledger:
     """Kind -> count: 429, server, timeout, connection, cut_off, bad_answer, refused, rejected."""
     stopped: str = ""
     """Why no call is to be started any more, whatever the budget; empty while calls may start."""
-    _reserved: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     """Threads share a ledger as they share a chat."""
 
@@ -58,6 +84,8 @@ class Ledger:
             self.completion_tokens += completion_tokens
             self.cost += cost or 0.0
             self.unpriced += cost is None
+        if self.budget is not None:
+            self.budget.enter(cost or 0.0)
         return Usage(calls=1, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, cost=cost)
 
     def stop(self, why: str) -> None:
@@ -67,7 +95,7 @@ class Ledger:
     @property
     def closed(self) -> str:
         """Why `reserve` gave nothing."""
-        return self.stopped or f"the budget of ${self.budget or 0.0:g} is used up"
+        return self.stopped or f"the budget of ${self.budget.dollars if self.budget else 0.0:g} is used up"
 
     def reserve(self, characters: int, completion_tokens: int = 200, *, share: float = 1.0) -> float | None:
         """Set dollars aside for a call that is about to start; None where none may start. Give them to `free` afterwards.
@@ -82,13 +110,9 @@ class Ledger:
         if self.budget is None:
             return 0.0
         expected = share * (self.price(characters // 4, completion_tokens) or 0.0)
-        with self._lock:
-            if self.cost + self._reserved + expected > self.budget:
-                return None
-            self._reserved += expected
-        return expected
+        return expected if self.budget.reserve(expected) else None
 
     def free(self, reserved: float) -> None:
         """Give back what `reserve` set aside."""
-        with self._lock:
-            self._reserved -= reserved
+        if self.budget is not None:
+            self.budget.enter(-reserved)

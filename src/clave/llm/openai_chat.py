@@ -25,7 +25,7 @@ from clave.llm.completions import read_completion
 from clave.llm.dialect import Dialect, Sent
 from clave.llm.error_reply import one_line
 from clave.llm.faults import STOPS, Fault, fault_of, stop_sentence
-from clave.llm.ledger import Ledger
+from clave.llm.ledger import Budget, Ledger
 from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import BATCH_SHARE, price_of
 from clave.llm.providers import resolve
@@ -80,7 +80,7 @@ class OpenAIChat:
         max_retries: Further attempts after a 429, a server error, a timeout, a cut-off or unreadable answer.
         timeout: Seconds for one attempt, to its last byte.
         max_tokens: Of an answer, thinking included, when it is asked for once more because it was cut off.
-        budget: Dollars; see `Ledger`.
+        budget: Dollars, or a budget that other models share; see `Ledger`.
         prices: A price file; see `price_of`.
 
     Raises:
@@ -97,10 +97,10 @@ class OpenAIChat:
         max_retries: int = 6,
         timeout: float = 120.0,
         max_tokens: int = MAX_TOKENS,
-        budget: float | None = None,
+        budget: float | Budget | None = None,
         prices: str | None = None,
     ) -> None:
-        for name, value in (("timeout", timeout), ("budget", 0.0 if budget is None else budget)):
+        for name, value in (("timeout", timeout), ("budget", budget if isinstance(budget, int | float) else 0.0)):
             if not math.isfinite(value):
                 raise ModelError(f"{name} {value} is no number: name one, or leave it out")
         self.model = model
@@ -108,7 +108,7 @@ class OpenAIChat:
         self._transport = Transport(self._endpoint, timeout)
         self._dialect = Dialect(self._endpoint.model)
         self._max_retries, self._max_tokens = max_retries, max_tokens
-        self.ledger = Ledger(price_of(model, prices), budget)
+        self.ledger = Ledger(price_of(model, prices), Budget.of(budget))
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so `budget` cannot hold: give it in a file with `prices`")
         self.pace = Pace(concurrency)

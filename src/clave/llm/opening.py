@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from clave.llm.cache import AnswerCache, default_cache
 from clave.llm.cached import CachedChat
+from clave.llm.ledger import Budget
 from clave.llm.openai_chat import OpenAIChat
 
 
@@ -18,7 +19,8 @@ class ChatOptions(TypedDict, total=False):
     max_retries: int
     timeout: float
     max_tokens: int
-    budget: float | None
+    budget: float | Budget | None
+    """Dollars, or a budget that several models share."""
     prices: str | None
     cache: str | Path | None
     """An SQLite file; "" keeps no answer; None or left out means the default place."""

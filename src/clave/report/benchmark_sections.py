@@ -18,9 +18,10 @@ from clave.benchmark.analyses import (
     flips,
     probes,
 )
+from clave.benchmark.crossing import AT
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.skills import skills
-from clave.benchmark.tables import ValueAccuracy, drops, reliability_bins
+from clave.benchmark.tables import LeaderboardRow, ValueAccuracy, drops, reliability_bins
 from clave.records import Evidence, Response
 from clave.report.benchmark_figures import (
     ablation_bars,
@@ -49,6 +50,24 @@ def matrix(cells: Sequence[ValueAccuracy], split: str, names: Mapping[str, str])
         "on one value. Few rows stand behind a cell: its interval is in the table."
     )
     return Section("values", "Judge × value", text, figures=(Figure("heat", data.caption, heat_map(cells, names), data, wide=True),))
+
+
+def across_models(board: Sequence[LeaderboardRow], split: str) -> Section | None:
+    """Judges that ran on several large models: accuracy of each on each."""
+    found = {(judge, model): row for row in board if row.split == split and row.system == board[0].system
+             for judge, at, model in [row.judge.partition(AT)] if at}  # fmt: skip
+    models = list(dict.fromkeys(model for _, model in found))
+    if len(models) < 2:
+        return None
+    judges = list(dict.fromkeys(judge for judge, _ in found))
+    accuracy = tuple((judge, *(found[judge, m].accuracy if (judge, m) in found else None for m in models)) for judge in judges)
+    tiers = tuple((judge, *(found[judge, m].tier if (judge, m) in found else None for m in models)) for judge in judges)
+    text = (
+        "The same judge on several large models, and several judges on one. Whether two cells can be told apart is told by their tiers, "
+        "which are those of the leaderboard."
+    )
+    tables = (Table(f"Accuracy, split “{split}”", ("Judge", *models), accuracy), Table("Tiers", ("Judge", *models), tiers))
+    return Section("models", "Judge × model", text, tables=tables)
 
 
 def calibration(table: PredictionTable, split: str) -> Section | None:

@@ -69,6 +69,7 @@ def benchmark_page(
     sections = [
         summary(board, original, cells, balanced, names),
         _leaderboard(board, annotators),
+        parts.across_models(board, original),
         parts.matrix(cells, original, names),
         parts.balanced(balanced, original),
         parts.skilled(table, sorted(plain, key=lambda split: split != original)),

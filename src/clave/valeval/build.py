@@ -23,6 +23,7 @@ from clave.encoder import load_encoder
 from clave.errors import InputError
 from clave.text.bounded import read_object
 from clave.valeval.card import data_card
+from clave.valeval.ceilings import ceilings
 from clave.valeval.corrections import check_corrections, corrected, read_corrections
 from clave.valeval.croissant import CROISSANT, croissant_metadata
 from clave.valeval.diversity import Vectors
@@ -121,6 +122,7 @@ def build(
     manifest |= {
         "views": {name: _by_system(rows) for name, rows in views.items()},
         "controls": controls,
+        "annotators": ceilings(sources, {s: tuple(i.path for i in own) for s, own in inputs.items()}, plan.raw_dir),
         "readings": summary({r.id: r.label for r in pool}, shipped()),
     }
     texts = {"DATA_CARD.md": data_card(sources, manifest), "CHANGES.md": changes()}

@@ -66,7 +66,7 @@ def data_card(sources: Sequence[Source], manifest: Mapping[str, Any]) -> str:
         "### Rows left out\n\n" + _left_out(manifest),
         "## How labels are read\n\n" + "\n".join(_reading(s) for s in sources),
         "## Label quality\n\n" + _quality(manifest),
-        "## How far people agree\n\n" + CEILINGS,
+        "## How far people agree\n\n" + _people(manifest),
         "## Perturbations\n\n" + _perturbations(manifest),
         "## Licences\n\nEach row carries the licence of its source in `license`; no one licence covers the whole. "
         "`clave valeval build --licence permissive` builds what may be used and changed freely with attribution.\n\n" + _licences(sources),
@@ -182,6 +182,23 @@ def _quality(manifest: Mapping[str, Any]) -> str:
         "`clave valeval readings` makes the table again."
     )
     return f"{words}\n\n{_table(head, rows)}\n\nBoth readers, all sources: kappa {between['all']['value']} (n = {between['all']['read']})."
+
+
+def _people(manifest: Mapping[str, Any]) -> str:
+    """How far annotators agree, where a source tells what each said."""
+    rows = [
+        (
+            source,
+            c["of"],
+            f"{c['judgements']:,}",
+            f"{c['agreement']:.3f} ({c['low']:.3f}-{c['high']:.3f})",
+            "" if c["kappa"] is None else f"{c['kappa']:.2f}",
+            "; ".join(f"{label} {own['again']:.2f}" for label, own in c["labels"].items()),
+        )
+        for source, c in manifest["annotators"].items()
+    ]
+    head = ("source", "what they were asked", "judgements", "one gives the label of the others", "kappa", "where one says it, another does")
+    return CEILINGS + (f"\n\n{_table(head, rows)}" if rows else "")
 
 
 def _views(manifest: Mapping[str, Any]) -> str:

@@ -26,10 +26,10 @@ PURPOSE = (
     "paid or asked anew. Errors are settled by `clave valeval audit` and `--corrections`; rows change only with the version."
 )
 CEILINGS = (
-    "Only XSTest tells what each annotator said: one gives the other's label on .97 of its rows, on whether the model complied, not "
-    "on the value. MFRC gives counts: its adhere rows are those that three of its annotators mark. The other copies give sums or one "
-    "label, so that their ceiling is not known. A judge that agrees with more than the share that a blind reader bears out has learnt "
-    "the source's habits."
+    "The table is of all texts of a source that several annotators labelled, also of those that give no row. Rows of MFRC are those on "
+    "which its three annotators are of one mind, so that on these a judge can be asked for more than on its comments at large. Moral "
+    "Stories carries Social-Chem's ticks, most of one worker. The other copies give sums or one label: their ceiling is not known. A "
+    "judge that agrees with more than the share that a blind reader bears out has learnt the source's habits."
 )
 FIELDS = (
     "`id`, `system`, `value`, `split`, `scenario` (may be empty), `response`, `label`, `label_origin`, `source`, `license`, `group` "

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Source, SourceRow
+from clave.valeval.sources.spec import Annotated, Item, Source, SourceRow
 
 VALUES = {
     "care": ("Care",),
@@ -38,6 +38,24 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
             continue
         items = tuple(_items(text, counts))
         yield SourceRow(items, "" if items else "no foundation seen by three, and not two who saw none")
+
+
+def annotated(root: Path, files: tuple[str, ...]) -> Iterator[Annotated]:
+    """For each foundation, whether each of three annotators saw it.
+
+    The aggregated file does not say how many annotators a comment had; its counts are those of three (none above three but in two comments,
+    which are passed over). Of the official file, comments of three annotators are taken.
+    """
+    if files[0] == _OFFICIAL:
+        said = defaultdict[str, list[str]](list)
+        for row in csv_rows(root / files[0], columns=("text", "annotator", "annotation")):
+            said[row["text"]].append(row["annotation"])
+        counted = ((text, Counter(a.strip() for one in own for a in {*one.split(",")})) for text, own in said.items() if len(own) == VOTES)
+    else:
+        counted = ((text, c) for text, c in _aggregated(root / files[0]) if max(c.values()) <= VOTES)
+    for text, counts in counted:
+        for column in (c for columns in VALUES.values() for c in columns):
+            yield Annotated(text, ("seen",) * counts[column] + ("not seen",) * (VOTES - counts[column]))
 
 
 def _aggregated(path: Path) -> Iterator[tuple[str, Counter[str]]]:
@@ -79,4 +97,6 @@ SOURCE = Source(
     "Proportionality are both fairness.",
     gaps="No oppose rows: it tells only whether a judge sees that a value is touched.",
     load=load,
+    annotated=annotated,
+    annotated_of="whether a comment shows a foundation, each of six asked by itself",
 )

@@ -9,13 +9,14 @@ the rule, and a blind reading accepted few labels that were carried over.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from clave.records import Label
+from clave.records import Label, scenario_key
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Source, SourceRow
+from clave.valeval.sources.spec import Annotated, Item, Source, SourceRow
 
 FOUNDATIONS = {
     "care-harm": "care",
@@ -25,7 +26,7 @@ FOUNDATIONS = {
     "sanctity-degradation": "sanctity",
 }
 _READ: dict[bool, tuple[Label, Origin]] = {True: ("adhere", "stated"), False: ("unrelated", "inferred")}
-COLUMNS = ("situation", "rot", "rot-moral-foundations", "rot-agree", "rot-bad", "rot-categorization")
+COLUMNS = ("situation", "rot", "breakdown-worker-id", "rot-moral-foundations", "rot-agree", "rot-bad", "rot-categorization")
 
 
 def rule_rows(root: Path, files: tuple[str, ...]) -> Iterator[dict[str, str]]:
@@ -49,6 +50,17 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
         yield SourceRow(
             tuple(Item(scenario, response, "mft", value, *_READ[value in on], keys=(scenario, response)) for value in FOUNDATIONS.values())
         )
+
+
+def annotated(root: Path, files: tuple[str, ...]) -> Iterator[Annotated]:
+    """For each foundation, what each worker ticked of rules in the same words, which several wrote or were shown."""
+    said = defaultdict[str, dict[str, set[str]]](dict)
+    for row in rule_rows(root, files):
+        said[scenario_key(row["rot"])].setdefault(row["breakdown-worker-id"], ticked(row))
+    for rule, own in said.items():
+        if len(own) > 1:
+            for value in FOUNDATIONS.values():
+                yield Annotated(rule, tuple("ticked" if value in on else "not ticked" for on in own.values()))
 
 
 def _unfit(row: dict[str, str]) -> str:
@@ -76,4 +88,6 @@ SOURCE = Source(
     judgement="That a rule speaks from its foundation; that a foundation which was not ticked is not touched. One worker a rule.",
     gaps="No oppose rows. The same workers' ticks made the labels of Moral Stories: it stands in a split of its own.",
     load=load,
+    annotated=annotated,
+    annotated_of="which foundations a rule of thumb rests on, of rules in the same words; Moral Stories' foundations are these ticks",
 )

@@ -47,6 +47,15 @@ class Item(NamedTuple):
         return self.keys or (self.scenario or self.response,)
 
 
+class Annotated(NamedTuple):
+    """What several annotators said of one text and one question, whether it gives a row or not."""
+
+    group: str
+    """The text, or its prompt: what is resampled together."""
+    labels: tuple[str, ...]
+    """In the source's own words, two at the least."""
+
+
 class SourceRow(NamedTuple):
     """One row of a raw file, as read."""
 
@@ -83,6 +92,10 @@ class Source:
     """What else is known of the licence: whom it binds, what it leaves open."""
     license_disputed: bool = False
     """Another copy of the data states a narrower licence."""
+    annotated: Callable[[Path, tuple[str, ...]], Iterator[Annotated]] | None = None
+    """What each of several annotators said, of all texts of the source; None where it does not tell."""
+    annotated_of: str = ""
+    """What they were asked."""
 
     @property
     def terms(self) -> Terms:

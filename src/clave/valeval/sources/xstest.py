@@ -13,7 +13,7 @@ from pathlib import Path
 from clave.records import Label
 from clave.valeval.provenance import Origin
 from clave.valeval.sources.raw import csv_rows
-from clave.valeval.sources.spec import Item, Source, SourceRow
+from clave.valeval.sources.spec import Annotated, Item, Source, SourceRow
 
 _TYPES = {
     "contrast_discr": "discrimination",
@@ -37,6 +37,14 @@ def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
     for name in completions:
         for row in csv_rows(root / name):
             yield _read(row, *focus.get(row["prompt"], ("", "")))
+
+
+def annotated(root: Path, files: tuple[str, ...]) -> Iterator[Annotated]:
+    """Both annotators of each completion."""
+    for name in files[1:]:
+        for row in csv_rows(root / name):
+            if row["annotation_1"] and row["annotation_2"]:
+                yield Annotated(row["prompt"], (row["annotation_1"], row["annotation_2"]))
 
 
 def _read(row: dict[str, str], focus: str, note: str) -> SourceRow:
@@ -92,4 +100,6 @@ SOURCE = Source(
     "an unsafe prompt opposes the value whatever the answer says.",
     gaps="Few rows that oppose, as most models refuse.",
     load=load,
+    annotated=annotated,
+    annotated_of="whether a model complied, refused, or did so in part; not what that means for a value",
 )

@@ -1,0 +1,50 @@
+"""`clave bench submit` and `clave bench board`: what judges reached, as small files that others can add to, and one page of them all.
+
+clave bench submit run -o results --by "A. Author"
+clave bench board results -o board.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clave.cli.terminal import say
+
+
+def submit(
+    folder: Annotated[Path, typer.Argument(help="Folder of a benchmark run.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that the files are written into, one a judge.")],
+    judge: Annotated[list[str] | None, typer.Option("--judge", help="Only this judge; repeatable.")] = None,
+    version: Annotated[str, typer.Option("--version", help="Of the judge, where it is not of this package.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who made the run.")] = "",
+    link: Annotated[str, typer.Option("--link", help="Where more is to be read, https.")] = "",
+    note: Annotated[str, typer.Option("--note", help="What a reader should know, up to 500 characters.")] = "",
+) -> None:
+    """Write the results of a run as files for a board: figures and hashes, no text of the data. The same run gives the same bytes."""
+    from clave.benchmark.session import Session
+    from clave.benchmark.submitting import submit as written
+
+    for path in written(Session.open(folder, cache=""), output, judge or (), version=version, by=by, link=link, note=note):
+        say(str(path))
+
+
+def board(
+    folder: Annotated[Path, typer.Argument(help="Folder of files of results (.json).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page: .html, .md, .csv, .json or .tex.")] = Path("board.html"),
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a file was left out, e.g. in CI.")] = False,
+) -> None:
+    """One page of the results in a folder; a file that is damaged, or no result, is named and left out."""
+    from clave.benchmark.results import read_board
+    from clave.report.board import board_page
+    from clave.report.writing import write_page
+
+    found = read_board(folder)
+    for name, why in found.left_out.items():
+        say(f"left out {name}: {why}", err=True)
+    page = write_page(board_page(found), output)
+    say(f"{len(found.results):,} results: {page}")
+    if strict and found.left_out:
+        raise typer.Exit(1)
