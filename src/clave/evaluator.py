@@ -12,10 +12,9 @@ event loops and threads. Async code ends the connections of its loop by `async w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from html import escape
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +37,7 @@ from clave.recognizers.registry import check_usable
 from clave.records import Label, LabelledResponse, Progress, Response, Verdict
 from clave.saving import fetch, load, push, save
 from clave.settings import NO_MODEL, Settings
+from clave.text.notebook import described, in_notebook, watched
 from clave.values import ValueSystem
 
 
@@ -136,19 +136,21 @@ class Clave:
         other._judging = self._judging.with_chat(chat)
         return other
 
-    def fit(self, labelled: Any, *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None) -> Self:
+    def fit(self, labelled: Any, *, given_folds: bool = False, progress: Progress | None = None) -> Self:
         """Fit on labelled responses, fewer than a hundred per value. A fit that fails leaves the evaluator as it was.
 
         Args:
             labelled: `LabelledResponse`s, or what `read_labels` takes: a path, mappings, a data frame. Several annotators of one
                 (id, value) are joined by majority.
             given_folds: Keep the folds that the rows carry.
-            progress: Called with stage, done and total.
+            progress: Called with stage, done and total; None: a notebook shows bars.
 
         Raises:
             InputError: A value is unknown, or has too few labels or only one.
             ModelError: The large model cannot be used. What it answered is kept.
         """
+
+        progress = progress or watched()  # in the cell that calls
 
         async def alone() -> Self:
             try:
@@ -158,11 +160,11 @@ class Clave:
 
         return self._judging.run(alone())
 
-    async def afit(self, labelled: Any, *, given_folds: bool = False, progress: Progress = lambda stage, done, total: None) -> Self:
+    async def afit(self, labelled: Any, *, given_folds: bool = False, progress: Progress | None = None) -> Self:
         """`fit`, async."""
         judging = self._judging
         rows = _records(labelled, LabelledResponse, partial(read_labels, values=judging.system.by_id))
-        self._take(await fit(judging.system, judging.settings, judging.chat, rows, given_folds=given_folds, progress=progress))
+        self._take(await fit(judging.system, judging.settings, judging.chat, rows, given_folds=given_folds, progress=progress or watched()))
         return self
 
     def refit(self) -> Self:
@@ -200,7 +202,7 @@ class Clave:
             ModelError: The large model cannot be used at all.
         """
         verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
-        return Verdicts(verdicts, self._judging.leave)
+        return Verdicts(verdicts, self._judging.leave, _expected(responses, len(self.values)))
 
     def aevaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
         """`evaluate`, async: iterate what it returns with `async for`."""
@@ -242,10 +244,9 @@ class Clave:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the evaluator's name and how well it agrees with the labels it was fitted on."""
-        head = f"<b>{escape(self.name)}</b>: {escape(self.system.name)}, {escape(', '.join(self.values))}"
-        if self.fitted is None:
-            return f"<p>{head}; not fitted</p>"
-        return f"<p>{head}; cross-validated accuracy {escape(str(self.fitted.provenance.scores['all'].accuracy))}</p>"
+        rows = [("system", self.system.name), ("values", ", ".join(self.values)), ("large model", self.settings.model)]
+        known = "not fitted" if self.fitted is None else str(self.fitted.provenance.scores["all"].accuracy)
+        return described(self.name, [*rows, ("cross-validated accuracy", known)])
 
     def explain(self, verdict: Verdict) -> str:
         """A verdict in words: what was concluded, how surely, and why."""
@@ -298,7 +299,18 @@ class Clave:
 
 
 class Verdicts(SyncStream[Verdict]):
-    """Verdicts as they come; see `Clave.evaluate`."""
+    """Verdicts as they come; see `Clave.evaluate`.
+
+    Args:
+        results: Where they come from.
+        at_end: Awaited at the end.
+        expected: How many there will be; 0 where that is not known. A notebook shows it.
+    """
+
+    def __init__(self, results: Stream[Verdict], at_end: Callable[[], Awaitable[None]], expected: int = 0) -> None:
+        super().__init__(results, at_end)
+        if in_notebook():
+            self._items = _counted(self._items, expected)
 
     def to_pandas(self) -> Any:
         """The verdicts that are left as a pandas data frame, a row each, in the order of ids and values.
@@ -308,6 +320,21 @@ class Verdicts(SyncStream[Verdict]):
         """
         pandas = require("pandas", "pandas")
         return pandas.DataFrame([verdict_row(verdict) for verdict in sorted(self, key=lambda v: (v.id, v.value))])
+
+
+def _counted(verdicts: Iterator[Verdict], expected: int) -> Iterator[Verdict]:
+    tick = watched()
+    for done, verdict in enumerate(verdicts, 1):
+        tick("verdicts", done, expected)
+        yield verdict
+
+
+def _expected(responses: Any, values: int) -> int:
+    """How many verdicts there will be, where that can be told without reading."""
+    if not isinstance(responses, list | tuple):
+        return 0
+    own = [r.value if isinstance(r, Response) else r.get("value") if isinstance(r, Mapping) else None for r in responses]
+    return sum(1 if value else values for value in own)
 
 
 R = TypeVar("R", bound=Response)

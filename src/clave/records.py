@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clave.text.notebook import described
+
 Label = Literal["adhere", "oppose", "unrelated"]
 LABELS: tuple[Label, ...] = get_args(Label)
 """The three labels, in the order in which probabilities stand in arrays."""
@@ -157,6 +159,18 @@ class Verdict(Record):
     """`Response.digest` of the text that was judged; empty in files of version 0.1."""
     cached: bool = False
     usage: Usage = Usage()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        sure = f" ({max(self.probabilities.values()):.2f})" if self.probabilities and self.label else ""
+        said = [
+            ("why", self.reason),
+            ("evidence", " … ".join(f"“{e.text}”" for e in self.evidence)),
+            ("novelty", "" if self.novelty is None else f"{self.novelty:.2f}"),
+            ("flags", ", ".join(self.flags)),
+            ("response", self.id),
+        ]
+        return described(f"{self.value}: {self.label or self.status}{sure}", ((name, text) for name, text in said if text))
 
 
 def scenario_key(text: str) -> str:

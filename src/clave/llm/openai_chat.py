@@ -29,6 +29,7 @@ from clave.llm.ledger import Budget, Ledger
 from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import BATCH_SHARE, price_of
 from clave.llm.providers import resolve
+from clave.llm.tracing import span_of
 from clave.llm.transport import NoReplyError, Reply, Transport
 from clave.records import Failure, Usage
 
@@ -151,6 +152,12 @@ class OpenAIChat:
 
     async def complete(self, request: ChatRequest) -> Completion | Failure:
         """See `ChatModel.complete`."""
+        with span_of(self.model, self.endpoint, request) as ended:
+            outcome = await self._complete(request)
+            ended(outcome)
+            return outcome
+
+    async def _complete(self, request: ChatRequest) -> Completion | Failure:
         await self._transport.ready()
         call = _Call(request, request.max_tokens)
         tries = 0
