@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_samples_differ_by_seed_and_vote():
     assert verdict.probabilities == pytest.approx({"adhere": 0.6, "oppose": 0.2, "unrelated": 0.2})
     assert {r.seed for r in chat.asked} == {0, 1, 2, 3, 4}
     assert (verdict.usage.calls, verdict.usage.cost) == (5, pytest.approx(0.05))
+
+
+def test_scores_are_weighed_by_the_likelihoods_that_a_server_tells():
+    class Telling(Scripted):
+        async def complete(self, request):
+            answer = await super().complete(request)
+            return replace(answer, likelihoods={"1": 0.0, "2": 0.0, "3": 0.0, "4": 0.5, "5": 0.5}) if request.weighed else answer
+
+    chat = Telling({"reason": "r", "score": 4})
+    (verdict,) = verdicts_of(PromptedJudge("g-eval", [chat] * 5, form="score", temperature=1.0))
+    assert verdict.probabilities == pytest.approx({"adhere": 0.75, "oppose": 0.0, "unrelated": 0.25})
+    assert (verdict.usage.calls, verdict.flags) == (1, ("score_by_likelihood",))
 
 
 def test_scores_are_weighed():

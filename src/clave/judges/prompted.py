@@ -5,8 +5,9 @@
 
 The prompts are ours (prompts/judge.md), written from the papers' descriptions: yes/no per value and all values at once are the 1-by-1 and
 the all@once of MoVa (Chen et al. 2025, arXiv 2509.24216); form-filling with steps and averaged samples is G-Eval's (Liu et al. 2023, arXiv
-2303.16634; they draw 20 samples, here 5, and their steps are the model's, here ours); self-consistency after Wang et al. (2022, arXiv
-2203.11171), the jury of several models after Verga et al. (2024, arXiv 2404.18796).
+2303.16634; as there, scores are weighed by the probabilities of their tokens where the server tells them, else by samples, 5 in place of
+20; their steps are the model's, here ours); self-consistency after Wang et al. (2022, arXiv 2203.11171), the jury of several models after
+Verga et al. (2024, arXiv 2404.18796).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +28,8 @@ from clave.evaluating.stream import Stream
 from clave.judges.classical import Encode, default_encode
 from clave.judges.protocol import Probabilities, Task, scored, without_label
 from clave.llm.answers import read_object
-from clave.llm.chat import ChatModel, ChatRequest
+from clave.llm.chat import ChatModel, ChatRequest, Completion
+from clave.llm.likelihoods import Weighed
 from clave.records import LABELS, Failure, Label, LabelledResponse, Response, Usage, Verdict
 from clave.text.content import cut_middle, is_blank
 from clave.values import Value
@@ -43,6 +46,7 @@ _FIELDS: dict[Form, dict[str, Any]] = {
     "yes_no": {"supports": _YES_NO, "opposes": _YES_NO},
     "score": {"reason": {"type": "string"}, "score": {"type": "integer", "minimum": 1, "maximum": 5}},
 }
+_SCORE = Weighed("score", ("1", "2", "3", "4", "5"))
 _SCORES = {1: (0.0, 1.0, 0.0), 2: (0.0, 0.5, 0.5), 3: (0.0, 0.0, 1.0), 4: (0.5, 0.0, 0.5), 5: (1.0, 0.0, 0.0)}
 
 
@@ -121,15 +125,27 @@ class PromptedJudge:
             sample = asked[id(chat)] = asked.get(id(chat), -1) + 1
             seed = sample if len(self._chats) > 1 else None
             requests.append((chat, request_for([value], response, self._form, cases, temperature=self._temperature, seed=seed)))
-        answers = await asyncio.gather(*(chat.complete(request) for chat, request in requests))
-        ballots = [read_ballot(read_object(a.text), self._form) for a in answers if not isinstance(a, Failure)]
+        answers = await self._answers(requests)
+        ballots = [_ballot(a, self._form) for a in answers if not isinstance(a, Failure)]
         usage = sum((a.usage for a in answers if not isinstance(a, Failure)), Usage())
         failures = [a for a in answers if isinstance(a, Failure)]
         if not ballots or len(ballots) * 2 <= len(answers):
             return without_label(self.name, response, failures[0].status, failures[0].reason, usage)
         verdict = scored(self.name, response, np.mean(ballots, axis=0), usage)
-        sure_of_nothing = len(answers) == 1 and self._form != "score"
-        return verdict.model_copy(update={"probabilities": None}) if sure_of_nothing else verdict
+        if self._form == "score":
+            told = isinstance(answers[0], Completion) and answers[0].likelihoods is not None
+            return verdict.model_copy(update={"flags": ("score_by_likelihood" if told else "score_by_samples",)})
+        return verdict.model_copy(update={"probabilities": None}) if len(answers) == 1 else verdict
+
+    async def _answers(self, requests: Sequence[tuple[ChatModel, ChatRequest]]) -> list[Completion | Failure]:
+        """Ask for all samples; of scores only for one where it tells how likely the model found each score."""
+        if self._form != "score":
+            return list(await asyncio.gather(*(chat.complete(request) for chat, request in requests)))
+        (chat, request), *others = requests
+        first = await chat.complete(replace(request, weighed=_SCORE))
+        if isinstance(first, Completion) and first.likelihoods is not None:
+            return [first]
+        return [first, *await asyncio.gather(*(chat.complete(request) for chat, request in others))]
 
 
 class JointJudge:
@@ -227,6 +243,13 @@ def read_ballot(data: dict[str, Any], form: Form) -> Probabilities:
     if data.get("label") not in LABELS:
         raise ValueError(f"'label' is {str(data.get('label'))[:40]!r}, not one of {', '.join(LABELS)}")
     return _one_hot(data["label"])
+
+
+def _ballot(answer: Completion, form: Form) -> Probabilities:
+    if answer.likelihoods is None:
+        return read_ballot(read_object(answer.text), form)
+    weighed: Probabilities = np.array([_SCORES[int(score)] for score in answer.likelihoods]).T @ list(answer.likelihoods.values())
+    return weighed
 
 
 def _one_hot(label: Label) -> Probabilities:

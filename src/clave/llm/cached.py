@@ -164,7 +164,10 @@ class CachedChat:
             if cut_off and not request.exact:
                 return None
             usage, source = self._first_usage(data), data.get("source", "content")
-            return Completion(data["text"], data["model"], data["mode"], usage, cached=True, source=source, cut_off=cut_off)
+            told = data.get("likelihoods")
+            return Completion(
+                data["text"], data["model"], data["mode"], usage, cached=True, source=source, cut_off=cut_off, likelihoods=told
+            )
         except (ValueError, KeyError, TypeError):
             return None  # kept by a more lenient reader
 
@@ -177,9 +180,11 @@ class CachedChat:
     def _keep(self, cache: AnswerCache, key: bytes, answer: Completion | Failure) -> None:
         if isinstance(answer, Completion):
             used = [answer.usage.prompt_tokens, answer.usage.completion_tokens]
-            told = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
+            told: dict[str, Any] = {"text": answer.text, "model": answer.model, "mode": answer.mode, "tokens": used}
             told |= {"source": answer.source} if answer.source != "content" else {}
-            body = json.dumps(told | ({"cut_off": True} if answer.cut_off else {}))
+            told |= {"cut_off": True} if answer.cut_off else {}
+            told |= {"likelihoods": dict(answer.likelihoods)} if answer.likelihoods is not None else {}
+            body = json.dumps(told)
         elif answer.kind == "refused":
             body = json.dumps({"refusal": answer.reason})
         else:

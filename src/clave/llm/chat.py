@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from clave.errors import ModelError
 from clave.llm.completions import MessageField
+from clave.llm.likelihoods import Weighed
 from clave.records import Failure, Usage
 
 Mode = Literal["json_schema", "json_object", "text"]
@@ -38,12 +39,15 @@ class ChatRequest:
     temperature: float | None = 0.0
     seed: int | None = None
     """Set it to get several samples of one request: it is part of the cache key."""
+    weighed: Weighed | None = field(default=None, kw_only=True)
+    """A field of the answer of which it is asked how likely each word is; see `Completion.likelihoods`."""
     token: str = field(default="", compare=False, kw_only=True)
     """What stands around foreign texts in `user`; see `key_of_version_1`."""
 
     def key(self, model: str, endpoint: str) -> bytes:
         """Content address of the answer: what was asked of which model on which server."""
-        return self._digest([endpoint, model, self.temperature, self.seed, self.max_tokens, self.schema], self.user)
+        weighed = [] if self.weighed is None else [self.weighed.field, *self.weighed.words]
+        return self._digest([endpoint, model, self.temperature, self.seed, self.max_tokens, self.schema, *weighed], self.user)
 
     def key_of_version_1(self, model: str) -> bytes:
         """The address that clave 0.1 gave the answer: it left the server out, and its tokens were half as long."""
@@ -73,6 +77,8 @@ class Completion:
     """The field of the message that the text stood in."""
     cut_off: bool = False
     """Whether it ends at the most tokens that were asked for, and not by itself."""
+    likelihoods: Mapping[str, float] | None = None
+    """Word -> its probability in the field that was weighed; None where the server does not tell, or nothing was asked."""
 
 
 class ChatModel(Protocol):

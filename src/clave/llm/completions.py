@@ -31,6 +31,8 @@ class Answer:
     cached_tokens: int
     """Of the prompt: those that the server had at hand, which cost less."""
     cut_off: bool
+    logprobs: Any
+    """Of the tokens, as the server sends them; see `likelihoods`."""
     refusal: str
     """Why there is no text, in the model's or the server's words; "" where it did not refuse."""
     problem: str
@@ -62,6 +64,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
         completion_tokens=completion,
         cached_tokens=cached,
         cut_off=finish in _CUT_OFF,
+        logprobs=choice.get("logprobs"),
         refusal=refusal,
         problem=problem,
     )

@@ -37,6 +37,9 @@ _CONTEXT = re.compile(
 )
 _LIMIT = re.compile(r"max_?(completion_|new_|output_)?tokens|maxOutputTokens|maximum allowed number of output tokens", re.I)
 _INSTEAD = re.compile(r"instead|not supported|unsupported|use\b", re.I)
+_LOGPROBS = re.compile(r"log_?probs?\b|log probabilit", re.I)
+_ALTERNATIVES = (20, 5)
+"""To a token: what OpenAI and vLLM allow at the most, and what some others do."""
 _SAY_JSON = "Answer with one JSON object and nothing else."
 
 
@@ -66,6 +69,8 @@ class Dialect:
         self._limit_name = "max_tokens"
         self._most: int | None = None
         self._optional = {"temperature", "seed"}
+        self._alternatives = list(_ALTERNATIVES)
+        """How many alternatives to a token can be asked for: the first; none where it is empty."""
         self._system = True
 
     def request(self, request: ChatRequest, limit: int) -> Sent:
@@ -77,6 +82,8 @@ class Dialect:
             body["temperature"] = request.temperature
         if request.seed is not None and "seed" in self._optional:
             body["seed"] = request.seed
+        if request.weighed is not None and self._alternatives:
+            body |= {"logprobs": True, "top_logprobs": self._alternatives[0]}
         if mode == "json_schema":
             body["response_format"] = {"type": mode, "json_schema": {"name": "answer", "strict": True, "schema": request.schema}}
         elif mode == "json_object":
@@ -132,6 +139,9 @@ class Dialect:
             if name in words and name in sent.body:
                 self._optional.discard(name)
                 return sent.limit
+        if _LOGPROBS.search(words) and "logprobs" in sent.body:
+            self._alternatives = [number for number in self._alternatives if number < sent.body["top_logprobs"]]
+            return sent.limit
         if _SYSTEM.search(words) and sent.body["messages"][0]["role"] == "system":
             self._system = False
             return sent.limit
@@ -142,6 +152,9 @@ class Dialect:
 
     def _probe(self, fault: Fault, sent: Sent, repeated: bool) -> bool:
         """Try a simpler form after an error that says nothing of it: once a mode, and only as long as that mode has brought no answer."""
+        if "logprobs" in sent.body and _is_it_the_form(fault, repeated):
+            self._alternatives = []
+            return True
         if sent.mode == "text":
             if not self._proven:
                 self._mode = 0  # nothing works: so it is not the form

@@ -26,6 +26,7 @@ from clave.llm.dialect import Dialect, Sent
 from clave.llm.error_reply import one_line
 from clave.llm.faults import STOPS, Fault, fault_of, stop_sentence
 from clave.llm.ledger import Budget, Ledger
+from clave.llm.likelihoods import likelihoods
 from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import BATCH_SHARE, price_of
 from clave.llm.providers import resolve
@@ -269,7 +270,16 @@ class OpenAIChat:
             return self._unreadable(call, f"the answer is not of the asked form: {error}")
         self._dialect.understood(sent)
         self._rejected.clear()
-        return Completion(answer.text, answer.model or self.model, sent.mode, call.spent, source=answer.source, cut_off=answer.cut_off)
+        weighed = call.request.weighed
+        return Completion(
+            answer.text,
+            answer.model or self.model,
+            sent.mode,
+            call.spent,
+            source=answer.source,
+            cut_off=answer.cut_off,
+            likelihoods=None if weighed is None else likelihoods(answer.logprobs, weighed),
+        )
 
     def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:
         """Once more with all the room there may be; a second time it is a failure."""

@@ -27,6 +27,8 @@ _FLAGS = {
     "in_prose": "the answer stood between other words",
     "mended_syntax": "the answer's JSON had slips that can be meant in one way only",
     "mended_form": "the answer was of another form than asked for, and could be meant in one way only",
+    "score_by_likelihood": "the score is weighed by the probabilities of its tokens, which the server tells",
+    "score_by_samples": "the score is the mean of several samples, for the server tells no probabilities of tokens",
     "in_tool_call": "the answer came as the call of a tool",
     "in_reasoning": "the answer stood in the model's reasoning",
     "cascade: small model": "the small evaluator was sure enough to answer for the large one",
