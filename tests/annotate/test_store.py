@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from clave.annotate.assign import HELD, Rules, add_picks, apply_overlap, next_task, second_labels, waiting
+from clave.annotate.engine import without_password
 from clave.annotate.gold import add_gold
 from clave.annotate.store import Store
-from clave.annotate.tables import without_password
 from clave.errors import InputError
 from clave.records import LabelledResponse, Response
 from clave.values import ValueSystem
@@ -22,7 +22,7 @@ def label(store: Store, who: str, rules: Rules, count: int, choice: str = "adher
     for n in range(count):
         task = next_task(store, who, rules, value)
         assert task is not None
-        store.save(annotator=who, response=task.response, value=task.value, label=choice, key=f"{who}-{task}-{n}")  # type: ignore[arg-type]
+        store.save(annotator=who, response=task.response, value=task.value, label=choice, key=f"{who}-{task.response}-{task.value}-{n}")  # type: ignore[arg-type]
         done.append((task.response, task.value))
     return done
 

@@ -29,6 +29,12 @@ def test_what_cannot_be_served_is_a_sentence(monkeypatch: pytest.MonkeyPatch, op
     assert "short" not in str(told.value)
 
 
+@pytest.mark.parametrize("line", ["dollars=five", "dollars=-1", "dollars=nan", "calls=1.5", "euros=5", "and more"])
+def test_what_stands_behind_a_token_is_a_budget(line: str) -> None:
+    with pytest.raises(ClaveError, match="token 2: what stands behind it is no budget: write TOKEN dollars=5"):
+        Tokens(["a" * 16 + " dollars=5 calls=10", "b" * 16 + " " + line])
+
+
 def test_two_folders_of_one_name_are_told_apart_by_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "evaluator").mkdir(parents=True)
@@ -42,8 +48,9 @@ def test_tokens_come_from_the_file_and_the_environment(monkeypatch: pytest.Monke
     file.write_text("a" * 16 + "\n\n  " + "b" * 16 + "\n")
     found = read_tokens(file)
     assert found == [letter * 16 for letter in "abcd"]
-    assert Tokens(found).allow("bearer " + "b" * 16)
-    assert not Tokens(found).allow("bearer " + "e" * 16)
+    tokens = Tokens(found)
+    assert tokens.sender("bearer " + "b" * 16) in tokens.budgets
+    assert tokens.sender("bearer " + "e" * 16) is None
     file.write_text("\n")
     with pytest.raises(ClaveError, match="holds no token"):
         read_tokens(file)

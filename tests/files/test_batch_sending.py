@@ -23,6 +23,7 @@ from clave.files.evaluating import evaluate_file
 from clave.files.source import Source
 from clave.io import write_jsonl
 from clave.llm import AnswerCache
+from clave.llm.ledger import Budget
 from clave.testing import FakeChat
 
 RUN = """
@@ -258,7 +259,7 @@ def test_a_batch_that_another_key_sent_is_not_sent_again_unless_it_is_asked_for(
 
 def test_the_budget_counts_batches_at_their_price(saved, provider, folder):
     clave = opened(saved, provider, folder)
-    clave.ledger.budget = 0.02
+    clave.ledger.budget = Budget(0.02)
     summary, verdicts = evaluate(clave, folder)
     assert "the budget of $0.02 is used up" in summary.stopped
     assert 0 < sum(submitted(provider).values()) < 24

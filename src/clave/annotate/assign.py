@@ -14,10 +14,11 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from clave.annotate.engine import reading, writing
 from clave.annotate.judgement import GOLD
 from clave.annotate.saying import annotator_number
 from clave.annotate.store import Store
-from clave.annotate.tables import AssignmentRow, LabelRow, PickRow, ResponseRow, reading, writing
+from clave.annotate.tables import AssignmentRow, LabelRow, PickRow, ResponseRow
 from clave.records import Record
 
 BLOCK = 10

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 
 from sqlalchemy import and_, delete, func, select
 
+from clave.annotate.engine import reading, writing
 from clave.annotate.judgement import GOLD
 from clave.annotate.rows import response_key
 from clave.annotate.store import Store, add_responses
-from clave.annotate.tables import AdjudicationRow, AnnotatorRow, HistoryRow, PickRow, ResponseRow, reading, writing
+from clave.annotate.tables import AdjudicationRow, AnnotatorRow, HistoryRow, PickRow, ResponseRow
 from clave.records import LabelledResponse, Response
 
 EVERYBODY = 10**6

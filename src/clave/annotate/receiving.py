@@ -12,10 +12,11 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from clave.annotate.engine import writing
 from clave.annotate.judgement import Judgement
 from clave.annotate.saying import Said, annotator_number, known, say
 from clave.annotate.store import Store, add_responses, find_response
-from clave.annotate.tables import LabelRow, ResponseRow, writing
+from clave.annotate.tables import LabelRow, ResponseRow
 from clave.errors import InputError
 from clave.records import Response
 

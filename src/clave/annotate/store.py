@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from clave.annotate.engine import reading, without_password, writing
 from clave.annotate.judgement import GOLD, Adjudication, Choice, Judgement
 from clave.annotate.rows import judgement_of, response_key, response_row
 from clave.annotate.saying import Said, annotator_number, known, last_said, say, take_back
@@ -25,10 +26,7 @@ from clave.annotate.tables import (
     PickRow,
     ResponseRow,
     SettingRow,
-    open_engine,
-    reading,
-    without_password,
-    writing,
+    open_store,
 )
 from clave.errors import InputError
 from clave.records import Evidence, Label, Response
@@ -50,7 +48,7 @@ class Store:
 
     def __init__(self, url: str, system: ValueSystem) -> None:
         self.system = system
-        self.engine = open_engine(url)
+        self.engine = open_store(url)
         bound = self.setting("system")
         if bound is None:
             self.set("system", system.id)

@@ -68,10 +68,10 @@ def annotate(
     from clave.annotate.background import Background
     from clave.annotate.calibrating import Calibrating
     from clave.annotate.checks import read_checks
+    from clave.annotate.engine import without_password
     from clave.annotate.gold import add_gold
     from clave.annotate.serving import serve
     from clave.annotate.store import Store
-    from clave.annotate.tables import without_password
     from clave.io import read_labels
     from clave.values import ValueSystem
 

@@ -5,6 +5,7 @@ clave serve evaluator --token-file tokens.txt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,9 @@ from clave.cli.terminal import say
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
+    from clave.evaluator import Clave
     from clave.llm.opening import ChatOptions
+    from clave.server.access import Tokens
 
 
 @bundled(chat=call_options)
@@ -25,19 +28,32 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8100,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="A bearer token a line; CLAVE_TOKENS names some, too, separated by commas.")
+        Path | None,
+        typer.Option(
+            "--token-file",
+            help="A bearer token a line, with dollars=5 or calls=10000 behind it where it has a budget; CLAVE_TOKENS names some, too.",
+        ),
     ] = None,
     open_to_all: Annotated[bool, typer.Option("--open", help="No token is needed; on this machine's own address alone.")] = False,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Responses under way at once; more are answered with 429.")] = 2000,
+    jobs: Annotated[
+        str | None,
+        typer.Option("--jobs", help="Database of jobs: a SQLite file or a SQLAlchemy URL.", show_default="jobs.sqlite beside the cache"),
+    ] = None,
+    job_queue: Annotated[
+        int, typer.Option("--job-queue", min=1, help="Responses in all jobs that have not ended; more are answered with 429.")
+    ] = 100_000,
     *,
     chat: ChatOptions,
 ) -> None:
-    """Serve evaluators over HTTP: verdicts, moderations, metrics."""
-    for module in ("fastapi", "uvicorn", "prometheus_client"):
+    """Serve evaluators over HTTP: verdicts, jobs, moderations, metrics."""
+    for module in ("fastapi", "uvicorn", "prometheus_client", "sqlalchemy"):
         require(module, "serve")
     from clave.evaluator import Clave
+    from clave.llm.cache import default_cache
     from clave.server.access import Tokens, read_tokens
     from clave.server.app import build_app
+    from clave.server.job_store import JobStore
     from clave.server.running import run
 
     tokens = read_tokens(token_file)
@@ -51,11 +67,29 @@ def serve(
     guard = Tokens(tokens) if tokens else None
     refuse_taken(host, port)
     loaded = {name: Clave.from_pretrained(place, **chat) for name, place in named.items()}
-    app = build_app(loaded, guard, hosts=LOOPBACK if open_to_all else None, queue=queue)
+    if guard is not None:
+        _check_prices(loaded, guard)
+    store = JobStore(jobs or str(Path(chat["cache"] or default_cache()).with_name("jobs.sqlite")))
+    app = build_app(loaded, guard, hosts=LOOPBACK if open_to_all else None, queue=queue, jobs=store, job_queue=job_queue)
     for name, clave in loaded.items():
         say(f"{name}: {clave.name}, {', '.join(clave.values)}")
     say(f"at http://{f'[{host}]' if ':' in host else host}:{port}/v1/verdicts; Ctrl-C ends it.")
     run(app, host, port)
+
+
+def _check_prices(evaluators: Mapping[str, Clave], tokens: Tokens) -> None:
+    """A budget in dollars cannot hold where a price is not known.
+
+    Raises:
+        InputError: Some token has one, and some price is not.
+    """
+    if all(budget.dollars is None for budget in tokens.budgets.values()):
+        return
+    for name, clave in evaluators.items():
+        if clave.settings.calls and clave.ledger.price(1000, 1000) is None:
+            raise InputError(
+                f"the price of {clave.settings.model} ({name}) is not known, so a budget in dollars cannot hold: give --prices"
+            )
 
 
 def _named(places: list[str]) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from clave.llm.account import PAYS
 from clave.llm.pricing import Price
 from clave.records import Usage
 
@@ -78,6 +81,9 @@ class Ledger:
         prompt_tokens, completion_tokens = (min(max(0, int(tokens)), _MOST_TOKENS) for tokens in (prompt_tokens, completion_tokens))
         cost = self.price(prompt_tokens, completion_tokens, min(max(0, int(cached_tokens)), prompt_tokens))
         cost = None if cost is None else share * cost
+        account = PAYS.get()
+        if account is not None:
+            account.add(cost or 0.0)
         with self._lock:
             self.calls += 1
             self.prompt_tokens += prompt_tokens
@@ -116,3 +122,19 @@ class Ledger:
         """Give back what `reserve` set aside."""
         if self.budget is not None:
             self.budget.enter(-reserved)
+
+    @contextlib.contextmanager
+    def set_aside(self, characters: int) -> Iterator[str]:
+        """Within it, dollars are set aside for a call; a sentence where the budget, or the account of who asks, does not allow it."""
+        reserved = self.reserve(characters)
+        if reserved is None:
+            yield self.closed
+            return
+        account, expected = PAYS.get(), self.price(characters // 4, 200) or 0.0
+        refused = account.reserve(expected) if account is not None else ""
+        try:
+            yield refused
+        finally:
+            self.free(reserved)
+            if account is not None and not refused:
+                account.free(expected)

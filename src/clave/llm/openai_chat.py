@@ -179,10 +179,9 @@ class OpenAIChat:
     async def _attempt(self, call: _Call, slot: Slot) -> Completion | Failure | _Again:
         """One request over the wire, again at once where the server does not understand a part of it."""
         request = call.request
-        reserved = self.ledger.reserve(len(request.system) + len(request.user))
-        if reserved is None:
-            return Failure(status="failed", kind="budget", reason=self.ledger.closed)
-        try:
+        with self.ledger.set_aside(len(request.system) + len(request.user)) as unpaid:
+            if unpaid:
+                return Failure(status="failed", kind="budget", reason=unpaid)
             forms = 0
             while True:
                 forms += 1
@@ -204,8 +203,6 @@ class OpenAIChat:
                     return self._concluded(fault, call, slot)
                 call.shrunk = call.shrunk or limit < sent.limit
                 call.limit = min(call.limit, limit)
-        finally:
-            self.ledger.free(reserved)
 
     def _unreached(self, error: NoReplyError, slot: Slot) -> Failure | _Again:
         """No answer came."""

@@ -1,7 +1,7 @@
-"""Who may ask: bearer tokens, compared in constant time.
+"""Who may ask: bearer tokens, compared in constant time, and what each may spend.
 
-    tokens = Tokens(["a-token-of-at-least-16-characters"])
-    tokens.allow("Bearer a-token-of-at-least-16-characters")     # True
+    tokens = Tokens(["a-token-of-at-least-16-characters dollars=5 calls=10000"])
+    tokens.sender("Bearer a-token-of-at-least-16-characters")     # "5f3c…", by which it is known; None: not one of them
 
 Only digests are kept, and no message, log or metric shows a token.
 """
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from clave.errors import InputError
+from clave.server.accounts import Budget
 from clave.text.masking import note_secret
 
 VARIABLE = "CLAVE_TOKENS"
@@ -32,20 +34,41 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self._digests = []
-        for place, token in enumerate(tokens, 1):
+        self.budgets: dict[str, Budget] = {}
+        """Sender -> what it may spend."""
+        for place, line in enumerate(tokens, 1):
+            token, *limits = line.split()
             note_secret(token)
             if len(token) < SHORTEST:
                 raise InputError(f"token {place} has {len(token)} characters: use {SHORTEST} or more, e.g. from `openssl rand -hex 16`")
-            if not token.isascii() or not token.isprintable() or " " in token:
-                raise InputError(f"token {place} holds a space or a character beyond ASCII, which a header cannot carry: choose another")
-            self._digests.append(_digest(token))
+            if not token.isascii() or not token.isprintable():
+                raise InputError(f"token {place} holds a character beyond ASCII, which a header cannot carry: choose another")
+            digest = _digest(token)
+            self._digests.append(digest)
+            self.budgets[_name(digest)] = _budget(limits, place)
 
-    def allow(self, header: str) -> bool:
-        """Whether an `Authorization` header carries one of the tokens. All are compared, whichever it is."""
+    def sender(self, header: str) -> str | None:
+        """By what the sender of an `Authorization` header is known; None where it carries none of the tokens. All are compared."""
         scheme, _, token = header.partition(" ")
         shown = _digest(token.strip())
         matches = [hmac.compare_digest(shown, known) for known in self._digests]
-        return scheme.lower() == "bearer" and any(matches)
+        return _name(shown) if scheme.lower() == "bearer" and any(matches) else None
+
+
+def _budget(limits: list[str], place: int) -> Budget:
+    found: dict[str, float] = {}
+    for limit in limits:
+        name, _, number = limit.partition("=")
+        try:
+            found[name] = {"dollars": float, "calls": int}[name](number)
+            if not 0 <= found[name] < math.inf:
+                raise ValueError
+        except (KeyError, ValueError):
+            raise InputError(
+                f"token {place}: what stands behind it is no budget: write TOKEN dollars=5 or TOKEN calls=10000; a token holds no space"
+            ) from None
+    calls = found.get("calls")
+    return Budget(found.get("dollars"), None if calls is None else int(calls))
 
 
 def read_tokens(file: Path | None) -> list[str]:
@@ -68,6 +91,10 @@ def read_tokens(file: Path | None) -> list[str]:
     if not found or len(text) > LARGEST_FILE:
         raise InputError(f"{file}: {'too large' if found else 'holds no token'}: write a token a line")
     return [*found, *named]
+
+
+def _name(digest: bytes) -> str:
+    return digest.hex()[:16]
 
 
 def _digest(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The service as a FastAPI app: verdicts, evaluators, moderations, health and metrics.
+"""The service as a FastAPI app: verdicts, jobs, evaluators, moderations, health and metrics.
 
     app = build_app({"mft": Clave.load("evaluator")}, Tokens(["a-token-of-at-least-16-characters"]))
     run(app, "127.0.0.1", 8100)
@@ -26,6 +26,7 @@ from clave.evaluating.judging import Unit
 from clave.evaluator import Clave
 from clave.records import Verdict
 from clave.server.access import Tokens
+from clave.server.accounts import Accounts
 from clave.server.admission import Admission
 from clave.server.answering import units_of, verdicts_of
 from clave.server.bodies import (
@@ -40,18 +41,21 @@ from clave.server.bodies import (
     VerdictsRequest,
 )
 from clave.server.guard import Guard, problem
+from clave.server.job_routes import LINES, add_job_routes
+from clave.server.job_runner import JobRunner
+from clave.server.job_store import JobStore
 from clave.server.metrics import Metrics
 from clave.text.plain import clean
 
-QUEUE = 2000
-"""Responses under way at once where nothing else is said."""
-LINES = "application/x-ndjson"
+QUEUE, JOB_QUEUE = 2000, 100_000
+"""Responses under way at once, and in all jobs, where nothing else is said."""
 _REFUSED: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorReply, "description": text}
     for code, text in {
         400: "The request cannot be understood, or asks for a value that the evaluator does not know.",
         401: "The token is missing or wrong.",
-        404: "There is no such evaluator.",
+        402: "The token's budget is used up.",
+        404: "There is no such evaluator, or job.",
         413: "Too large.",
         422: "A field is missing or not what it must be.",
         429: "Busy; Retry-After says when to come back.",
@@ -62,7 +66,13 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 
 
 def build_app(
-    evaluators: Mapping[str, Clave], tokens: Tokens | None = None, *, hosts: Collection[str] | None = None, queue: int = QUEUE
+    evaluators: Mapping[str, Clave],
+    tokens: Tokens | None = None,
+    *,
+    hosts: Collection[str] | None = None,
+    queue: int = QUEUE,
+    jobs: JobStore | None = None,
+    job_queue: int = JOB_QUEUE,
 ) -> FastAPI:
     """Put the service together.
 
@@ -71,9 +81,13 @@ def build_app(
         tokens: Who may ask; None: everybody who reaches the address.
         hosts: Host names under which it answers; None: under any.
         queue: Responses under way at once; more are answered with 429.
+        jobs: Where jobs, and what tokens have spent, are kept; it is closed with the service. None: there are no jobs.
+        job_queue: Responses in jobs that have not ended; more are answered with 429.
     """
     admission = Admission(queue)
     metrics = Metrics(evaluators, admission)
+    accounts = Accounts(tokens.budgets if tokens is not None else {}, jobs)
+    runners: list[JobRunner] = []
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -82,6 +96,10 @@ def build_app(
                 await stack.enter_async_context(clave)
                 if clave.fitted is not None:
                     await clave.judging.encoder.encode("ready")  # loads it now, and not under the first request
+            await accounts.load()
+            if jobs is not None:
+                stack.callback(jobs.close)
+                runners.append(await stack.enter_async_context(JobRunner(jobs, evaluators, accounts, metrics)))
             yield
 
     app = FastAPI(
@@ -171,12 +189,14 @@ def build_app(
         """For Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    if jobs is not None:
+        add_job_routes(app, jobs, lambda: runners[-1], chosen, _REFUSED, job_queue)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(ClaveError, _told)
     app.add_exception_handler(ClientDisconnect, _gone)
     routes = frozenset(str(getattr(route, "path", "")) for route in app.routes)
-    app.add_middleware(Guard, tokens=tokens, hosts=hosts, metrics=metrics, routes=routes)
+    app.add_middleware(Guard, tokens=tokens, hosts=hosts, metrics=metrics, accounts=accounts, routes=routes)
     return app
 
 

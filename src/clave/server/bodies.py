@@ -6,7 +6,7 @@ VerdictsRequest.model_validate({"responses": [{"id": "a", "scenario": "…", "re
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -14,6 +14,8 @@ from clave.records import Verdict
 
 MOST_RESPONSES = 1000
 """In one request; a file of more is for `clave evaluate`."""
+MOST_IN_JOB = 50_000
+"""In one job."""
 MOST_CHARACTERS = 200_000
 """Of a text; the large model reads less than that."""
 
@@ -66,6 +68,58 @@ class VerdictsRequest(Body):
     )
     min_confidence: float = Field(default=0.0, ge=0, lt=1, allow_inf_nan=False, description="Abstain below this probability.")
     coverage: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False, description="Abstain on about 1 - coverage, the least certain.")
+
+
+class JobRequest(VerdictsRequest):
+    """As for `/v1/verdicts`, for more responses."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    responses: Annotated[
+        list[Asked],
+        Field(min_length=1, max_length=MOST_IN_JOB),
+        BeforeValidator(_as_list, json_schema_input_type=Text | Asked | Annotated[list[Text | Asked], Field(max_length=MOST_IN_JOB)]),
+    ]
+
+
+class JobReply(BaseModel):
+    """How far a job is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "9f2c7d1e5b8a4c3fa1d06e7b2c94d85f",
+                    "evaluator": "evaluator",
+                    "status": "running",
+                    "reason": "",
+                    "total": 4000,
+                    "done": 1234,
+                    "created": "2026-11-28T10:00:00Z",
+                    "ended": None,
+                }
+            ]
+        }
+    )
+
+    id: str
+    evaluator: str
+    status: Literal["queued", "running", "done", "stopped", "failed", "cancelled"]
+    """`stopped`: a budget does not pay for the rest."""
+    reason: str
+    """Why it stopped or failed."""
+    total: int
+    """Verdicts that were asked for."""
+    done: int
+    """Verdicts that are there."""
+    created: str
+    ended: str | None
+
+
+class JobsReply(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[JobReply]
 
 
 class VerdictsReply(BaseModel):

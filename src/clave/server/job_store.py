@@ -1,0 +1,225 @@
+"""Jobs in a database: what was asked, what is there of it, and who works on it. SQLite by default, PostgreSQL for several processes.
+
+    store = JobStore("jobs.sqlite")
+    job = store.add("9f2c", "evaluator", "mft-1a2b3c", asked=b"{…}", responses=40, total=200, most=100_000)
+    taken = store.take("this-process")
+    store.keep("this-process", taken.pk, [(0, b"{…}")])        # False: it was cancelled, or another process has it now
+
+A job is there once `add` returns, a verdict once `keep` does, whatever happens to the process then. Who works on a job says so again and
+again; after `LEASE` seconds of silence another may take it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Float, ForeignKey, Integer, String, delete, func, insert, or_, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from clave.annotate.engine import open_engine, reading, writing
+from clave.annotate.tables import ExactText
+
+LEASE = 15.0
+"""Seconds that a job stays with a process that says nothing more of it."""
+KEPT = 30 * 86_400.0
+"""Seconds that a job is kept after its end."""
+OPEN = ("queued", "running")
+_LISTED = 100
+
+
+class _Base(DeclarativeBase):
+    """Base of the tables."""
+
+
+class _JobRow(_Base):
+    __tablename__ = "jobs"
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    sender: Mapped[str] = mapped_column(String(16), index=True)
+    evaluator: Mapped[str] = mapped_column(ExactText)
+    name: Mapped[str] = mapped_column(ExactText)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str] = mapped_column(ExactText, default="")
+    asked: Mapped[str] = mapped_column(ExactText)
+    responses: Mapped[int] = mapped_column(Integer)
+    total: Mapped[int] = mapped_column(Integer)
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    created: Mapped[float] = mapped_column(Float)
+    ended: Mapped[float | None] = mapped_column(Float, default=None)
+    owner: Mapped[str] = mapped_column(String(32), default="")
+    until: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class _VerdictRow(_Base):
+    __tablename__ = "job_verdicts"
+    job: Mapped[int] = mapped_column(ForeignKey("jobs.pk"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    verdict: Mapped[str] = mapped_column(ExactText)
+
+
+class _SpendingRow(_Base):
+    __tablename__ = "spending"
+    sender: Mapped[str] = mapped_column(String(16), primary_key=True)
+    dollars: Mapped[float] = mapped_column(Float)
+    calls: Mapped[int] = mapped_column(Integer)
+
+
+class Job(NamedTuple):
+    """A job as its sender sees it."""
+
+    id: str
+    evaluator: str
+    """As requests name it."""
+    status: str
+    """queued, running, done, stopped (a budget), failed, cancelled."""
+    reason: str
+    total: int
+    """Verdicts that were asked for."""
+    done: int
+    """Verdicts that are there."""
+    created: float
+    ended: float | None
+
+
+class Taken(NamedTuple):
+    """A job as who works on it sees it."""
+
+    pk: int
+    sender: str
+    evaluator: str
+    name: str
+    """Of the evaluator when the job was sent: its verdicts must not be mixed with another's."""
+    asked: str
+    places: frozenset[int]
+    """Of the verdicts that are there."""
+
+
+_SHOWN = (
+    _JobRow.id,
+    _JobRow.evaluator,
+    _JobRow.status,
+    _JobRow.reason,
+    _JobRow.total,
+    _JobRow.done,
+    _JobRow.created,
+    _JobRow.ended,
+)
+
+
+class JobStore:
+    """See the module. Its methods block: call them from a thread.
+
+    Args:
+        place: A path of a SQLite file, or any SQLAlchemy URL.
+        lease: See `LEASE`.
+    """
+
+    def __init__(self, place: str, *, lease: float = LEASE) -> None:
+        self.lease = lease
+        self._engine = open_engine(place, lambda session: _Base.metadata.create_all(session.connection()))
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+
+    def add(self, sender: str, evaluator: str, name: str, asked: str, *, responses: int, total: int, most: int) -> Job | None:
+        """Take a job on; None where that would make more than `most` responses wait."""
+        identity = uuid.uuid4().hex
+        with writing(self._engine) as session:
+            waiting = session.scalar(select(func.coalesce(func.sum(_JobRow.responses), 0)).where(_JobRow.status.in_(OPEN))) or 0
+            if waiting + responses > most:
+                return None
+            old = _JobRow.ended < time.time() - KEPT
+            session.execute(delete(_VerdictRow).where(_VerdictRow.job.in_(select(_JobRow.pk).where(old))))
+            session.execute(delete(_JobRow).where(old))
+            session.add(
+                _JobRow(
+                    id=identity,
+                    sender=sender,
+                    evaluator=evaluator,
+                    name=name,
+                    status="queued",
+                    asked=asked,
+                    responses=responses,
+                    total=total,
+                    created=time.time(),
+                )
+            )
+        return self.get(sender, identity)
+
+    def get(self, sender: str, identity: str) -> Job | None:
+        """A job of a sender."""
+        with reading(self._engine) as session:
+            row = session.execute(select(*_SHOWN).where(_JobRow.id == identity, _JobRow.sender == sender)).first()
+        return None if row is None else Job(*row)
+
+    def latest(self, sender: str) -> list[Job]:
+        """A sender's last jobs, the newest first."""
+        query = select(*_SHOWN).where(_JobRow.sender == sender).order_by(_JobRow.pk.desc()).limit(_LISTED)
+        with reading(self._engine) as session:
+            return [Job(*row) for row in session.execute(query)]
+
+    def cancel(self, sender: str, identity: str) -> Job | None:
+        """Start nothing more of a job; one that has ended stays as it is."""
+        mine = (_JobRow.id == identity, _JobRow.sender == sender, _JobRow.status.in_(OPEN))
+        with writing(self._engine) as session:
+            session.execute(update(_JobRow).where(*mine).values(status="cancelled", ended=time.time(), owner=""))
+        return self.get(sender, identity)
+
+    def verdicts(self, identity: str, after: int, most: int) -> list[tuple[int, str]]:
+        """(place, verdict) of a job from a place on, in the order in which they were asked for."""
+        query = (
+            select(_VerdictRow.place, _VerdictRow.verdict)
+            .join(_JobRow, _VerdictRow.job == _JobRow.pk)
+            .where(_JobRow.id == identity, _VerdictRow.place > after)
+            .order_by(_VerdictRow.place)
+            .limit(most)
+        )
+        with reading(self._engine) as session:
+            return [(place, verdict) for place, verdict in session.execute(query)]
+
+    # ---- for who works on them
+
+    def take(self, owner: str) -> Taken | None:
+        """The oldest job that nobody works on."""
+        free = or_(_JobRow.status == "queued", (_JobRow.status == "running") & (_JobRow.until < time.time()))
+        with writing(self._engine) as session:
+            row = session.scalars(select(_JobRow).where(free).order_by(_JobRow.pk).limit(1)).first()
+            if row is None:
+                return None
+            row.status, row.owner, row.until = "running", owner, time.time() + self.lease
+            places = session.scalars(select(_VerdictRow.place).where(_VerdictRow.job == row.pk))
+            return Taken(row.pk, row.sender, row.evaluator, row.name, row.asked, frozenset(places))
+
+    def keep(self, owner: str, pk: int, verdicts: Sequence[tuple[int, str]]) -> bool:
+        """Keep verdicts, and say that the work goes on; False where it should not."""
+        with writing(self._engine) as session:
+            row = session.get(_JobRow, pk)
+            if row is None or row.status != "running" or row.owner != owner:
+                return False
+            if verdicts:
+                session.execute(insert(_VerdictRow), [{"job": pk, "place": place, "verdict": verdict} for place, verdict in verdicts])
+            row.done += len(verdicts)
+            row.until = time.time() + self.lease
+        return True
+
+    def end(self, owner: str, pk: int, status: str, reason: str = "") -> None:
+        """Say how the work ended; `queued` gives the job back to whoever takes it next."""
+        ended = None if status == "queued" else time.time()
+        mine = (_JobRow.pk == pk, _JobRow.owner == owner, _JobRow.status == "running")
+        with writing(self._engine) as session:
+            session.execute(update(_JobRow).where(*mine).values(status=status, reason=reason, owner="", ended=ended))
+
+    # ---- what senders have spent
+
+    def spent(self, sender: str, dollars: float = 0.0, calls: int = 0) -> tuple[float, int]:
+        """Add to what a sender has spent; dollars and calls in all."""
+        with writing(self._engine) as session:
+            row = session.get(_SpendingRow, sender)
+            if row is None:
+                session.add(row := _SpendingRow(sender=sender, dollars=0.0, calls=0))
+            row.dollars, row.calls = row.dollars + dollars, row.calls + calls
+            return row.dollars, row.calls
