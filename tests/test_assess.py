@@ -96,6 +96,14 @@ def app():
     return made
 
 
+def test_scenarios_under_another_name_are_mapped(tmp_path):
+    (tmp_path / "s.jsonl").write_text('{"question": {"text": "What now?"}}\n')
+    with pytest.raises(InputError, match="`scenario` or `prompt`; name it with `mapping="):
+        list(read_scenarios(str(tmp_path / "s.jsonl")))
+    (found,) = read_scenarios(str(tmp_path / "s.jsonl"), mapping={"question.text": "scenario"})
+    assert found.text == "What now?"
+
+
 def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     from benchmark.bench_rows import SYSTEM, rows
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from clave.errors import InputError
+from clave.errors import InputError, argument
 from clave.evaluating.stream import StopStreamError, Stream, interruptible
 from clave.fitting.fitted import Fitted
 from clave.io import read_rows
 from clave.io.appending import open_to_append, own_lines, write_whole
+from clave.io.columns import Columns
 from clave.io.rows import good_rows
 from clave.llm.answers import spoken
 from clave.llm.chat import ChatModel, ChatRequest
@@ -71,10 +72,18 @@ class Generated:
         return sum(u.status == status for u in self.unanswered)
 
 
-def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int | None = None) -> Iterator[Scenario]:
+def read_scenarios(
+    source: str, *, valeval: str | Path = "valeval", limit: int | None = None, mapping: Mapping[str, str] | None = None
+) -> Iterator[Scenario]:
     """Scenarios of a file with a column `scenario` or `prompt` (and perhaps `id`), or of a split of ValEval (`valeval:original`).
 
     A scenario that stands twice is asked once.
+
+    Args:
+        source: The file, or `valeval:SPLIT`.
+        valeval: Folder of a built ValEval.
+        limit: Only so many scenarios.
+        mapping: Column of the file -> field (`scenario`, `id`).
 
     Raises:
         InputError: The file cannot be read, or a row has no scenario.
@@ -84,16 +93,19 @@ def read_scenarios(source: str, *, valeval: str | Path = "valeval", limit: int |
         raise InputError(f"{path}: there is no such split: name the folder of a built ValEval with `valeval`")
     seen: set[str] = set()
     ids: set[str] = set()
+    columns = Columns(mapping or {})
     for row in good_rows(read_rows(path), "stop", None):
-        text = row.data.get("scenario") or row.data.get("prompt")
+        data = columns.renamed(row)
+        text = data.get("scenario") or data.get("prompt")
         if not isinstance(text, str) or is_blank(text):
             if source.startswith(VALEVAL):
                 continue  # rows of ValEval may have no scenario
-            raise InputError(f"{row.where}: the row has no scenario: it needs a column `scenario` or `prompt`")
+            named = argument("mapping", {"column": "scenario"})
+            raise InputError(f"{row.where}: the row has no scenario: it needs a column `scenario` or `prompt`; name it with {named}")
         key = scenario_key(text)
         if key in seen:
             continue
-        identity = str(row.data.get("id") or key)
+        identity = str(data.get("id") or key)
         if identity in ids:
             raise InputError(f"{row.where}: id {identity!r} stands twice: ids must be unique")
         seen.add(key)

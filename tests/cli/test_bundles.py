@@ -42,3 +42,8 @@ def test_a_command_takes_what_its_bundle_makes():
     typer.testing.CliRunner().invoke(spender, ["here", "--timeout", "3", "--budget", "0.5"], catch_exceptions=False)
     ((place, chat),) = seen
     assert (place, chat["timeout"], chat["budget"], chat["cache"], chat["concurrency"]) == ("here", 3.0, 0.5, None, 32)
+
+
+def test_every_command_that_prints_results_has_json():
+    prints_none = {"annotate", "serve", "values new"}  # they show pages, serve until they are stopped, or write a template
+    assert {name for name, options in commands(typer.main.get_command(app)) if "--json" not in options} == prints_none

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from test_evaluator import ACTS, labelled
@@ -210,6 +211,17 @@ def test_demo_shows_profiles_and_reasons_and_how_often_they_are_right(tmp_path):
     assert page.count('class="forest many"') == 1
     assert len((tmp_path / "demo" / "verdicts.jsonl").read_text().splitlines()) == 324
     assert (tmp_path / "demo" / "evaluator").is_dir()
+
+
+def test_demo_for_programs_prints_figures_alone(tmp_path):
+    result = CliRunner().invoke(app, ["demo", "--json", "-o", str(tmp_path / "demo")])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found["counts"]) == {"edge", "hearth", "ledger"}
+    assert sum(sum(counts.values()) for who in found["counts"].values() for counts in who.values()) == 324
+    assert found["accuracy"]["n"] == found["accuracy_from_text"]["n"] == 324
+    assert round(324 * (1 - found["accuracy"]["value"])) == found["wrong"]
+    assert Path(found["page"]).is_file()
 
 
 def test_demo_asks_a_model_of_the_users(tmp_path, chat_server, monkeypatch):

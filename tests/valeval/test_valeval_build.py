@@ -237,6 +237,9 @@ def test_commands(built: SimpleNamespace, copy: Path, tmp_path: Path, raw: Modul
     assert (tmp_path / "cli/manifest.json").read_bytes() == (built.out / "manifest.json").read_bytes()
     assert "all checks pass" in run.invoke(app, ["check", str(copy), "--raw-dir", str(built.raw)]).output
     (copy / "original.parquet").unlink()
+    assert json.loads(run.invoke(app, ["check", str(built.out), "--json"]).output) == {"problems": []}
+    rows = json.loads(run.invoke(app, ["stats", str(copy), "--json"]).output)["rows"]
+    assert sum(cell["rows"] for cell in rows) == sum(cell["rows"] for cell in built.manifest["cells"]) > 0
     result = run.invoke(app, ["check", str(copy)])
     assert result.exit_code == 1
     assert "original.parquet is missing" in result.output

@@ -45,6 +45,7 @@ def generate(
     temperature: Temperature = None,
     seed: Seed = 0,
     max_tokens: MaxTokens = 1024,
+    mapping: opt.Map = None,
     limit: Limit = None,
     valeval: ValEval = "valeval",
     *,
@@ -58,7 +59,7 @@ def generate(
 
     if output.suffix != ".jsonl":
         raise InputError(f"{output}: responses are written to a .jsonl file")
-    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
+    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit, mapping=opt.mapping(mapping)))
     asked_model = open_chat(model, **chat)
     made = _generated(asked, asked_model, output, samples, system_prompt, temperature, seed, max_tokens)
     if as_json:
@@ -80,6 +81,7 @@ def assess(
     temperature: Temperature = None,
     seed: Seed = 0,
     max_tokens: MaxTokens = 1024,
+    mapping: opt.Map = None,
     limit: Limit = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     valeval: ValEval = "valeval",
@@ -105,7 +107,7 @@ def assess(
     models = list(dict.fromkeys(model))
     if len({_file_name(m) for m in models}) < len(models):
         raise InputError("two of the models would share a file name: assess them into two folders")
-    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit))
+    asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit, mapping=opt.mapping(mapping)))
     fitted = load(fetch(evaluator))
     shared: ChatOptions = {**chat, "budget": Budget.of(chat["budget"])}
     its_own: ChatOptions = {**shared, "base_url": evaluator_base_url}

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from clave.cli.terminal import say
+from clave.cli import options as opt
+from clave.cli.terminal import say, say_json
 
 
 def submit(
@@ -22,19 +23,25 @@ def submit(
     by: Annotated[str, typer.Option("--by", help="Who made the run.")] = "",
     link: Annotated[str, typer.Option("--link", help="Where more is to be read, https.")] = "",
     note: Annotated[str, typer.Option("--note", help="What a reader should know, up to 500 characters.")] = "",
+    as_json: opt.Json = False,
 ) -> None:
     """Write the results of a run as files for a board: figures and hashes, no text of the data. The same run gives the same bytes."""
     from clave.benchmark.session import Session
     from clave.benchmark.submitting import submit as written
 
-    for path in written(Session.open(folder, cache=""), output, judge or (), version=version, by=by, link=link, note=note):
-        say(str(path))
+    paths = [str(p) for p in written(Session.open(folder, cache=""), output, judge or (), version=version, by=by, link=link, note=note)]
+    if as_json:
+        say_json({"files": paths})
+        return
+    for path in paths:
+        say(path)
 
 
 def board(
     folder: Annotated[Path, typer.Argument(help="Folder of files of results (.json).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page: .html, .md, .csv, .json or .tex.")] = Path("board.html"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a file was left out, e.g. in CI.")] = False,
+    as_json: opt.Json = False,
 ) -> None:
     """One page of the results in a folder; a file that is damaged, or no result, is named and left out."""
     from clave.benchmark.results import read_board
@@ -45,6 +52,9 @@ def board(
     for name, why in found.left_out.items():
         say(f"left out {name}: {why}", err=True)
     page = write_page(board_page(found), output)
-    say(f"{len(found.results):,} results: {page}")
+    if as_json:
+        say_json({"results": len(found.results), "left_out": dict(found.left_out), "page": str(page)})
+    else:
+        say(f"{len(found.results):,} results: {page}")
     if strict and found.left_out:
         raise typer.Exit(1)

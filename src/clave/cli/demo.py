@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.padding import Padding
@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli import options as opt
-from clave.cli.terminal import Terminal
+from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
     from clave.evaluator import Clave
     from clave.records import Response, Verdict
     from clave.report.page import Page
+    from clave.scoring.statistics import Estimate
 
 _RECORDED = (
     "The large model's answers were recorded beforehand, each given by a language model that read its prompt alone; clave/demo/DATA.md "
@@ -36,6 +37,7 @@ def demo(
     live: Annotated[bool, typer.Option("--live", help="Ask --model, in place of the recorded answers.")] = False,
     model: Annotated[str | None, typer.Option("--model", help="With --live: provider/model, e.g. openai/gpt-4o-mini.")] = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="With --live: any OpenAI-compatible server.")] = None,
+    as_json: opt.Json = False,
 ) -> None:
     """See three assistants' value profiles and verdicts with reasons: offline, without a key, in seconds."""
     from clave.cli.calibrate import money
@@ -52,7 +54,7 @@ def demo(
         verdicts = sorted(clave.evaluate(responses), key=lambda v: (v.id, v.value))
         from_text = sorted(Clave(demo_system()).fit(labels).evaluate(responses), key=lambda v: (v.id, v.value))
 
-    console = Terminal()
+    console = Terminal(quiet=as_json)
     names = [clave.system[value].name.lower() for value in clave.values]
     source = f"{model} was asked" if live else "The large model's answers were recorded, so nothing is asked over the network"
     console.print(
@@ -87,6 +89,13 @@ def demo(
     else:
         following = "The same with a model of yours: clave demo --live --model openai/gpt-4o-mini (or ollama/qwen3, or any with --base-url)"
     console.print(Text(following), soft_wrap=True)
+    if as_json:
+        counts = {
+            who: {value: dict(Counter(v.label or v.status for v in own if v.value == value)) for value in clave.values}
+            for who, own in _by_assistant(verdicts, responses).items()
+        }
+        files = {"evaluator": str(output / "evaluator"), "verdicts": str(output / "verdicts.jsonl"), "page": str(page)}
+        say_json({"responses": len(responses), "labels": len(labels), "counts": counts, **score.figures(), "wrong": len(wrong)} | files)
 
 
 def _evaluator(live: bool, model: str | None, base_url: str | None) -> Clave:
@@ -151,7 +160,36 @@ def _marked(response: Response, verdict: Verdict) -> Text:
     return text
 
 
-def _score(verdicts: Sequence[Verdict], from_text: Sequence[Verdict], responses: Sequence[Response]) -> str:
+def _by_assistant(verdicts: Sequence[Verdict], responses: Sequence[Response]) -> dict[str, list[Verdict]]:
+    """Assistant -> the verdicts on its responses."""
+    assistant = {r.id: r.metadata["model"] for r in responses}
+    return {who: [v for v in verdicts if assistant[v.id] == who] for who in dict.fromkeys(assistant.values())}
+
+
+@dataclass(frozen=True)
+class _Score:
+    """How often the verdicts are the authors' label."""
+
+    found: Estimate
+    text: Estimate
+    """Of the verdicts from the text alone."""
+    commonest: str
+    often: float
+    """How often the commonest label is right."""
+
+    def __str__(self) -> str:
+        return (
+            f"Right on the authors' labels: {self.found}. Without a large model, from the text alone: {self.text}; always saying "
+            f"{self.commonest}: {self.often:.3f}. These cases are clearer than real ones: they show how it works, not how well it will do "
+            "on yours."
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """For programs."""
+        return {"accuracy": self.found.model_dump(), "accuracy_from_text": self.text.model_dump(), "accuracy_of_commonest": self.often}
+
+
+def _score(verdicts: Sequence[Verdict], from_text: Sequence[Verdict], responses: Sequence[Response]) -> _Score:
     """How often the verdicts, those from the text alone and the commonest label are the authors' label."""
     from clave.demo.recorded import demo_key
     from clave.scoring.metrics import accuracy
@@ -161,10 +199,7 @@ def _score(verdicts: Sequence[Verdict], from_text: Sequence[Verdict], responses:
     found = accuracy(gold, [v.label for v in verdicts], groups)
     text = accuracy(gold, [v.label for v in from_text], groups)
     label, often = Counter(gold).most_common(1)[0]
-    return (
-        f"Right on the authors' labels: {found}. Without a large model, from the text alone: {text}; always saying {label}: "
-        f"{often / len(gold):.3f}. These cases are clearer than real ones: they show how it works, not how well it will do on yours."
-    )
+    return _Score(found, text, label, often / len(gold))
 
 
 def _wrong(clave: Clave, verdicts: Sequence[Verdict], responses: Sequence[Response]) -> list[tuple[str, str, str, str, str]]:

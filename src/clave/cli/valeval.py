@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from clave.cli.terminal import Terminal, say
+from clave.cli import options as opt
+from clave.cli.terminal import Terminal, say, say_json
 from clave.errors import ClaveError, InputError
 from clave.valeval.provenance import ORIGINS, TERMS
 
@@ -46,6 +47,7 @@ def build(
     corrections: Annotated[Path | None, typer.Option(help="Labels that people settled (JSONL), from the page of an audit.")] = None,
     model: Annotated[str | None, typer.Option(help="A chat model, provider/model, that paraphrases and translates.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Where the chat model is, if not at its provider.")] = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Build the data set. The same raw files, package and seed give the same bytes."""
     from clave.valeval.build import BuildPlan, refuse_unaccepted
@@ -75,9 +77,12 @@ def build(
             return lambda have, total: bars.update(task, completed=have, total=total)
 
         manifest = run(plan, progress=bar, say=lambda text: console.print(text, markup=False, highlight=False))
+    changed = [i["path"] for inputs in manifest["inputs"].values() for i in inputs if i["bytes"] in {"changed", "unknown"}]
+    if as_json:
+        say_json({"rows": manifest["rows"], "changed": changed})
+        return
     for name, rows in manifest["rows"].items():
         console.print(f"{name}: {rows:,} rows", markup=False, highlight=False)
-    changed = [i["path"] for inputs in manifest["inputs"].values() for i in inputs if i["bytes"] in {"changed", "unknown"}]
     if changed:
         console.print(f"raw files without a known hash, or changed: {', '.join(changed)}", markup=False, highlight=False)
 
@@ -93,15 +98,19 @@ def _among(given: list[str] | None, known: tuple[T, ...], what: str) -> tuple[T,
 def stats(
     folder: Folder,
     figure: Annotated[Path | None, typer.Option(help="Where the figure goes; by default stats.svg in the folder.")] = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Print counts by value, source and reading, and write a figure."""
     from clave.valeval import stats as counted
     from clave.valeval.check import read_manifest
 
     manifest = read_manifest(folder)
-    console = Terminal(width=None if Terminal().is_terminal else 160)
-    for table in counted.tables(manifest):
-        console.print(table)
+    if as_json:
+        say_json({"rows": manifest["cells"], "sources": manifest["sources"]})
+    else:
+        console = Terminal(width=None if Terminal().is_terminal else 160)
+        for table in counted.tables(manifest):
+            console.print(table)
     counted.figure(manifest, figure or folder / "stats.svg")
 
 
@@ -109,16 +118,19 @@ def stats(
 def check(
     folder: Folder,
     raw_dir: Annotated[Path | None, typer.Option(help="Check the raw files against the manifest too.")] = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Prove the invariants: schema, labels, ids, no scenario across splits, counts, hashes. Exits with 1 when one does not hold."""
     from clave.valeval.check import check as run
 
     problems = run(folder, raw_dir)
-    for problem in problems:
-        say(problem)
+    if as_json:
+        say_json({"problems": problems})
+    else:
+        for problem in problems or [f"{folder}: all checks pass"]:
+            say(problem)
     if problems:
         raise typer.Exit(1)
-    say(f"{folder}: all checks pass")
 
 
 @app.command()
@@ -130,6 +142,7 @@ def audit(
     cleanlab: Annotated[bool, typer.Option("--cleanlab", help="Put the scores of the cleanlab package beside ours.")] = False,
     split: Annotated[list[str] | None, typer.Option(help="Splits to audit; by default calibration and the unedited test splits.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; by default audit.html in the folder.")] = None,
+    as_json: opt.Json = False,
 ) -> None:
     """List rows whose label two evaluators agree against, as a page to look over that saves what you settle for `build --corrections`."""
     from clave.io import read_verdicts
@@ -150,6 +163,9 @@ def audit(
         for f in findings:
             entry = {"id": f.row.id, "value": f.row.value, "label": f.row.label, "suggested": f.suggested, "probability": f.probability}
             file.write(json.dumps(entry | ({} if f.cleanlab is None else {"cleanlab": f.cleanlab})) + "\n")
+    if as_json:
+        say_json({"sources": [e._asdict() for e in errors], "page": str(page), "rows": str(listed)})
+        return
     for e in errors:
         share = f"{e.flagged / e.n:.3f} ({e.low:.3f}-{e.high:.3f})" if e.n else "no estimate"
         say(f"{e.source}: {e.flagged} of {e.n} flagged, estimated label error {share}")
@@ -166,25 +182,33 @@ def blind(
     per_source: Annotated[int, typer.Option("-n", "--per-source", min=1, help="Rows of each source.")] = 60,
     split: Annotated[list[str] | None, typer.Option(help="Splits; by default calibration and the unedited test splits.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other rows.")] = 0,
+    as_json: opt.Json = False,
 ) -> None:
     """Write rows for a second reading, without labels and sources: as many of each label of a source as there are, shuffled."""
     from clave.valeval.readings import blind as chosen
 
     found = chosen(_rows(folder, split or ["calibration", "original", "generalization", "related"]), per_source, seed)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8", newline="\n")
-    say(f"{len(found):,} rows to read: {out}")
+    if as_json:
+        say_json({"rows": len(found), "file": str(out)})
+    else:
+        say(f"{len(found):,} rows to read: {out}")
 
 
 @app.command()
 def readings(
     folder: Folder,
     files: Annotated[list[Path], typer.Argument(help="Readings, or verdicts: a file a reader. None: those that come with clave.")] = [],  # noqa: B006
+    as_json: opt.Json = False,
 ) -> None:
     """How many labels of each source blind readers give too, and how far the readers agree with one another (kappa)."""
     from clave.valeval.readings import read_file, share_text, shipped, summary
 
     readers = {f.stem: read_file(f) for f in files} or shipped()
     found = summary({r.id: r.label for r in _rows(folder, ["calibration", "original", "generalization", "related"])}, readers)
+    if as_json:
+        say_json(found)
+        return
     for name, sources in found["readers"].items():
         for source, c in sources.items():
             say(f"{name}, {source}: {share_text(c['agreed'], c['read'])} labels borne out")
@@ -218,11 +242,16 @@ def push(
     folder: Folder,
     repo: Annotated[str, typer.Argument(help="owner/name on the Hub.")],
     public: Annotated[bool, typer.Option("--public", help="Create the repository as public.")] = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Check the data set and upload it to the Hub with its card."""
     from clave.valeval.push import push as run
 
-    say(run(folder, repo, private=not public))
+    address = run(folder, repo, private=not public)
+    if as_json:
+        say_json({"address": address})
+    else:
+        say(address)
 
 
 def _default_raw_dir() -> Path:
