@@ -109,36 +109,43 @@ class Cascade:
         """See `Judging.values_of`."""
         return self._large.values_of(response)
 
-    def evaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> SyncStream[Verdict]:
+    def evaluate(
+        self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> SyncStream[Verdict]:
         """See `Clave.evaluate`."""
-        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
+        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)
         return SyncStream(verdicts, self._large.leave)
 
-    def aevaluate(self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+    def aevaluate(
+        self, responses: Iterable[Response], *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> Stream[Verdict]:
         """`evaluate`, async."""
         units = ((response, self.values_of(response)) for response in responses)
-        return self.verdicts(units, min_confidence=min_confidence, coverage=coverage)
+        return self.verdicts(units, min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)
 
-    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+    def verdicts(
+        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> Stream[Verdict]:
         """See `Judging.verdicts`; `coverage` bears on the large evaluator's verdicts."""
         floor = self._large.floor(min_confidence, coverage)
         self.counts_.clear()
-        return Stream(units, partial(self._judge, min_confidence=min_confidence, floor=floor), _WORKERS)
+        return Stream(units, partial(self._judge, min_confidence=min_confidence, floor=floor, abstain_novel=abstain_novel), _WORKERS)
 
-    async def _judge(self, unit: Unit, min_confidence: float, floor: float) -> list[Verdict]:
+    async def _judge(self, unit: Unit, min_confidence: float, floor: float, abstain_novel: bool) -> list[Verdict]:
         response, values = unit
         out, rest = list[Verdict](), list[Value]()
         for value in values:
             promised = self.guarantees_.get(value.id)
             threshold = promised.threshold if promised is not None else None
-            found = (await self._small.judge((response, (value,)), min_confidence))[0] if threshold is not None else None
+            one = (response, (value,))
+            found = None if threshold is None else (await self._small.judge(one, min_confidence, abstain_novel=abstain_novel))[0]
             if found is None or found.label is None or self._sureness(found) < (threshold or 1):
                 rest.append(value)  # also where it abstains: it is not sure enough for who asks
             else:
                 out.append(found.model_copy(update={"evaluator": self.name, "flags": (*found.flags, SMALL)}))
         self.counts_["small"] += len(out)
         for part in self._large.split([(response, tuple(rest))] if rest else []):
-            answers = await self._large.judge(part, floor)
+            answers = await self._large.judge(part, floor, abstain_novel=abstain_novel)
             self.counts_["large"] += len(answers)
             out += [verdict.model_copy(update={"evaluator": self.name}) for verdict in answers]
         return out

@@ -183,7 +183,7 @@ class Clave:
     def _take(self, fitted: Fitted) -> None:
         self._judging = replace(self._judging, fitted=fitted, encoder=fitted.open_encoder())
 
-    def evaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0) -> Verdicts:
+    def evaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False) -> Verdicts:
         """Evaluate responses; works in a notebook too.
 
         Args:
@@ -192,6 +192,8 @@ class Clave:
             min_confidence: Below this probability a verdict is `abstained`.
             coverage: Abstain below the confidence that this share of the calibration samples reached, out of fold. With a large model that
                 is less than the finished evaluator is sure of, so it abstains on fewer responses: docs/design/statistics.md.
+            abstain_novel: Abstain on responses unlike the labelled samples, such as those in another language; else their verdicts have
+                the flag `unlike_labels`, and no more.
 
         Returns:
             An iterator of a verdict per response and value, in the order in which they are ready. Its `stopped` says why it ended before
@@ -201,14 +203,16 @@ class Clave:
             InputError: A value is unknown, or the evaluator is neither fitted nor has a large model.
             ModelError: The large model cannot be used at all.
         """
-        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage)
+        verdicts = self.aevaluate(responses, min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)
         return Verdicts(verdicts, self._judging.leave, _expected(responses, len(self.values)))
 
-    def aevaluate(self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+    def aevaluate(
+        self, responses: Any, *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> Stream[Verdict]:
         """`evaluate`, async: iterate what it returns with `async for`."""
         judging = self._judging
         units = ((response, judging.values_of(response)) for response in _records(responses, Response, read_responses))
-        return judging.verdicts(units, min_confidence=min_confidence, coverage=coverage)
+        return judging.verdicts(units, min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)
 
     async def ajudge_one(self, response: str, scenario: str = "", *, values: Sequence[str] | None = None) -> dict[str, Verdict]:
         """`judge_one`, async."""

@@ -107,6 +107,16 @@ def test_the_manifest_says_what_made_the_file(place):
     assert found["options"] == {"min_confidence": 0.25, "coverage": 1.0}
 
 
+def test_a_file_in_which_novel_responses_are_abstained_on_is_not_gone_on_with_otherwise(place):
+    run(place)
+    path = place / "verdicts.manifest.json"
+    found = json.loads(path.read_text())
+    found["options"]["abstain_novel"] = 1
+    path.write_text(json.dumps(found))
+    with pytest.raises(InputError, match="was made with abstain-novel 1, and this run has none"):
+        run(place)
+
+
 def test_something_else_in_the_manifests_place_is_refused(place):
     run(place)
     (place / "verdicts.manifest.json").write_text("{}")

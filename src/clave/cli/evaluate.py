@@ -47,6 +47,9 @@ def evaluate(
         float,
         typer.Option("--coverage", help="Share of each value's verdicts to keep; the least certain others are abstained."),
     ] = 1.0,
+    abstain_novel: Annotated[
+        bool, typer.Option("--abstain-novel", help="Abstain on responses unlike the labelled samples, such as those in another language.")
+    ] = False,
     cascade: Annotated[
         str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
     ] = None,
@@ -91,6 +94,7 @@ def evaluate(
         options: dict[str, Any] = {
             "min_confidence": min_confidence,
             "coverage": coverage,
+            "abstain_novel": abstain_novel,
             "prevalence": shift,
             "retry_failed": retry_failed,
             "tick": lambda done, total: tick("verdicts", done, total),
@@ -228,7 +232,7 @@ def show(clave: Clave, summary: Summary, output: Path, as_json: bool) -> None:
     if failed:
         console.print(Text(f"{failed} verdicts failed; their reasons stand in the file. Run again with --retry-failed."))
     for note in summary.notes:
-        console.print(Text(note))
+        console.print(Text(in_options(note)))
     if summary.skipped.count:
         console.print(Text(f"{summary.skipped.count} bad rows skipped, e.g. {in_options(summary.skipped.reasons[0])}"))
     if summary.stopped:

@@ -7,6 +7,7 @@ import re
 import shlex
 
 OPTIONS = {
+    "abstain_novel": "--abstain-novel",
     "accept_nc": "--accept-nc",
     "allow_changed": "--allow-changed",
     "ask_first": "--ask-first",

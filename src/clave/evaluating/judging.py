@@ -23,7 +23,7 @@ from clave.encoder import BatchingEncoder
 from clave.encoder.encoder import Vectors
 from clave.errors import InputError
 from clave.evaluating.stream import StopStreamError, Stream, run_sync
-from clave.evaluating.verdicts import calibrated_verdict, failed_verdict, novelty_of, zero_shot_verdict
+from clave.evaluating.verdicts import UNLIKE, calibrated_verdict, failed_verdict, novel_abstained, novelty_of, zero_shot_verdict
 from clave.fitting.fitted import Fitted
 from clave.fitting.learn import Learnt
 from clave.fitting.naming import zero_shot_name
@@ -105,24 +105,29 @@ class Judging:
         except InputError as error:
             raise InputError(f"response {response.id!r}: {error}") from None
 
-    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]:
+    def verdicts(
+        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> Stream[Verdict]:
         """Judge (response, values) pairs.
 
         Args:
             units: Any number; read as workers become free.
             min_confidence: See `Clave.evaluate`.
             coverage: See `Clave.evaluate`.
+            abstain_novel: See `Clave.evaluate`.
 
         Raises:
             InputError: It is neither fitted nor has a large model, or one of the two is out of range.
         """
         if self.fitted is None and self.chat is None:
             raise InputError("without labels there must be a large model: name one, or fit on labels first")
+        if abstain_novel and self.fitted is None:
+            raise InputError("what is unlike the labelled samples needs some: calibrate on labels first, or leave `abstain_novel` out")
         floor = self.floor(min_confidence, coverage)
         workers = _ENCODING + (self.chat.width if self.chat is not None else 0)
         if isinstance(units, Sequence):  # of a service, whose requests are short: no workers that find nothing to do
             workers = min(workers, sum(len(values) for _, values in units))
-        return Stream(self.split(units), partial(self.judge, floor=floor), workers)
+        return Stream(self.split(units), partial(self.judge, floor=floor, abstain_novel=abstain_novel), workers)
 
     def floor(self, min_confidence: float, coverage: float) -> float:
         """The probability below which a verdict is abstained.
@@ -169,12 +174,19 @@ class Judging:
             return self.fitted.guideline(value)
         return value.guideline if self.settings.guideline else None
 
-    async def judge(self, unit: Unit, floor: float) -> list[Verdict]:
+    async def judge(self, unit: Unit, floor: float, *, abstain_novel: bool = False) -> list[Verdict]:
         """A verdict for each of the unit's values, which `split` made, but those that wait for a batch; abstained below `floor`.
 
         Raises:
             StopStreamError: The budget is spent; the message says so.
         """
+        found = await self._judge(unit, floor)
+        if self.fitted is None or not self.fitted.wording.unlike(unit[0].response):
+            return found
+        flagged = [verdict.model_copy(update={"flags": (*verdict.flags, UNLIKE)}) for verdict in found]
+        return list(map(novel_abstained, flagged)) if abstain_novel else flagged
+
+    async def _judge(self, unit: Unit, floor: float) -> list[Verdict]:
         response, values = unit
         if is_blank(response.response):
             failure = Failure(status="failed", kind="empty", reason="the response is empty: there is nothing to judge")

@@ -95,6 +95,18 @@ def calibrated_verdict(
     )
 
 
+UNLIKE = "unlike_labels"
+"""Flag of a verdict on a response that is unlike the labelled samples."""
+
+
+def novel_abstained(verdict: Verdict) -> Verdict:
+    """A verdict on such a response, abstained."""
+    if verdict.label is None:
+        return verdict
+    reason = f"the response is unlike the labelled samples; without that: {verdict.reason}"
+    return verdict.model_copy(update={"status": "abstained", "label": None, "reason": reason})
+
+
 def novelty_of(similarities: Sequence[float | None]) -> float | None:
     """One minus the mean similarity to the nearest labelled things; None where there is nothing to compare."""
     known = [max(0.0, s) for s in similarities if s is not None]
@@ -129,6 +141,8 @@ def explained(verdict: Verdict, value: Value) -> str:
         lines.append(f"  novelty: {verdict.novelty:.2f}")
     if "cut" in verdict.flags:
         lines.append("  cut: the text was too long, and a part of it was not read")
+    if UNLIKE in verdict.flags:
+        lines.append("  unlike the labelled samples: another language, or another kind of text")
     return "\n".join(lines)
 
 

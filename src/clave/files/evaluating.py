@@ -16,6 +16,7 @@ from typing import Protocol
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
 from clave.evaluating.stream import INTERRUPTED, Stream, interruptible
+from clave.evaluating.verdicts import UNLIKE
 from clave.files.finishing import Finish, Finished, plain_path
 from clave.files.output import STANDARD_OUTPUT, output_of
 from clave.files.resuming import may_replace, resume
@@ -49,7 +50,9 @@ class Evaluates(Protocol):
 
     def balances(self, flags: Sequence[str] = ()) -> Mapping[str, Array]: ...
 
-    def verdicts(self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0) -> Stream[Verdict]: ...
+    def verdicts(
+        self, units: Iterable[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0, abstain_novel: bool = False
+    ) -> Stream[Verdict]: ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ async def evaluate_file(
     *,
     min_confidence: float = 0.0,
     coverage: float = 1.0,
+    abstain_novel: bool = False,
     prevalence: Prevalence | None = None,
     retry_failed: bool = False,
     tick: Tick = lambda done, total: None,
@@ -95,6 +99,7 @@ async def evaluate_file(
             standard output. With a shard of the source it is a folder, and this run writes a part of it.
         min_confidence: As for `Clave.evaluate`.
         coverage: Share of each value's verdicts that is kept, the most certain of this run; the others are abstained.
+        abstain_novel: As for `Clave.evaluate`.
         prevalence: Shares of labels among the responses, see `clave.fitting.prevalence`.
         retry_failed: Evaluate again what failed in an earlier run.
         tick: Called after each verdict.
@@ -105,8 +110,8 @@ async def evaluate_file(
         ModelError: The large model cannot be used at all.
     """
     place = None if str(output) == STANDARD_OUTPUT else output_of(output, source.shard)
-    finish = Finish(min_confidence, coverage, prevalence)
-    judging.verdicts((), min_confidence=min_confidence, coverage=coverage)  # refuses what is out of range
+    finish = Finish(min_confidence, coverage, prevalence, abstain_novel)
+    judging.verdicts((), min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)  # refuses what is out of range
     if finish:
         judging.balances()
         if place is None:
@@ -130,7 +135,7 @@ async def evaluate_file(
     plain = plain_path(place.lines) if finish and place is not None else None
     if plain is not None and place is not None:
         may_replace(place.lines, plain, manifest)
-    new = 0
+    new = unlike = 0
     notes: list[str] = []
     with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(plain or place.lines) as writer:
         if isinstance(writer, VerdictWriter):
@@ -149,15 +154,23 @@ async def evaluate_file(
                     yield response, left
 
         while True:
-            verdicts = judging.verdicts(rest(skipped := Skipped()), min_confidence=0.0 if finish else min_confidence)
+            verdicts = judging.verdicts(
+                rest(skipped := Skipped()),
+                min_confidence=0.0 if finish else min_confidence,
+                abstain_novel=abstain_novel and not finish,
+            )
             with interruptible(verdicts):
                 async for verdict in verdicts:
                     writer.write(verdict)
                     new += 1
+                    unlike += UNLIKE in verdict.flags
                     tick(len(writer), total)
             if again is None or verdicts.stopped == INTERRUPTED or not await again():
                 break
         done = Finished(dict(writer.counts))
+    if unlike:
+        what = "abstained" if abstain_novel else "can be far off: `abstain_novel` abstains on them"
+        notes.append(f"{unlike:,} of {new:,} new verdicts are on responses unlike the labelled samples, and {what} (flag {UNLIKE})")
     if plain is not None and place is not None:
         done = finish.write(plain, place.lines, judging.balances)
         write_manifest(place.lines, manifest.model_copy(update={"shifts": dict(done.shifts)}))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clave.evaluating.verdicts import UNLIKE, novel_abstained
 from clave.fitting.prevalence import Prevalence, at_prevalence, estimated, prevalence_text, rounded
 from clave.io.manifest import Shift
 from clave.io.sources import PLAIN
@@ -47,11 +48,13 @@ class Finish:
         min_confidence: Below this probability a verdict is abstained.
         coverage: Share of each value's verdicts that is kept, the most certain; the others are abstained.
         prevalence: Shares of labels of each value, or `auto` to estimate them from the run; None leaves the calibration's.
+        abstain_novel: Abstain on responses unlike the labelled samples.
     """
 
     min_confidence: float = 0.0
     coverage: float = 1.0
     prevalence: Prevalence | None = None
+    abstain_novel: bool = False
 
     def __bool__(self) -> bool:
         return self.coverage < 1 or self.prevalence is not None
@@ -60,7 +63,8 @@ class Finish:
     def options(self) -> dict[str, float | str]:
         """For the manifest."""
         shift = {} if self.prevalence is None else {"prevalence": prevalence_text(self.prevalence)}
-        return {"min_confidence": self.min_confidence, "coverage": self.coverage, **shift}
+        novel = {"abstain_novel": 1.0} if self.abstain_novel else {}
+        return {"min_confidence": self.min_confidence, "coverage": self.coverage, **shift, **novel}
 
     def write(self, source: Path, target: Path, balances: Balances) -> Finished:
         """Make the output, whole or not at all.
@@ -88,6 +92,8 @@ class Finish:
         def finished(verdict: Verdict) -> Verdict:
             if verdict.value in shifts:
                 verdict = _shifted(verdict, balances(verdict.flags)[verdict.value], shifts[verdict.value])
+            if self.abstain_novel and UNLIKE in verdict.flags:
+                verdict = novel_abstained(verdict)
             verdict = _abstained(verdict, floors.get(verdict.value, 0.0))
             counts[verdict.value, verdict.label or verdict.status] += 1
             return verdict

@@ -18,7 +18,7 @@ from clave.io.manifest import RunManifest, manifest_path, read_manifest
 from clave.io.verdicts import Entry, VerdictWriter, read_verdicts
 
 Options = Mapping[str, float | str]
-_OPTIONS = ("min_confidence", "coverage", "prevalence")
+_OPTIONS = ("min_confidence", "coverage", "prevalence", "abstain_novel")
 Units = Callable[[], Iterable[Unit]]
 """The responses of a run with the values they are asked for, from the beginning at each call."""
 

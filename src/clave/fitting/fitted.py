@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +24,7 @@ from clave.fitting.closer_look import CloserLook
 from clave.fitting.learn import Learnt, Scores
 from clave.fitting.naming import fitted_name
 from clave.fitting.samples import Sample
+from clave.fitting.wording import Wording
 from clave.records import Label, Record
 from clave.scoring.statistics import Difference, Estimate
 from clave.settings import Settings
@@ -121,6 +123,11 @@ class Fitted:
         """The values it was fitted on, in the system's order."""
         seen = {s.labelled.value for s in self.samples}
         return tuple(v for v in self.system.by_id if v in seen)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """The words of its samples, which tell what is unlike them."""
+        return Wording.of(self.samples)
 
     def guideline(self, value: Value) -> str | None:
         """The guideline in force for a value."""

@@ -51,7 +51,7 @@ class RunManifest(Record):
     """Id -> name of those that were asked for, in the system's order."""
     responses: ResponsesFile | None = None
     options: dict[str, float | str] = Field(default_factory=dict)
-    """What else shapes the verdicts: `coverage`, `min_confidence`, and `prevalence` where there is one."""
+    """What else shapes the verdicts: `coverage`, `min_confidence`, and `prevalence` and `abstain_novel` where they were asked for."""
     shifts: dict[str, Shift] = Field(default_factory=dict)
     """By value, where the verdicts are at another prevalence than the calibration's."""
 

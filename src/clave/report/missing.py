@@ -22,6 +22,7 @@ _FLAGS = {
     "uncalibrated": "probabilities are the large model's own words: no labels to check them against",
     "evidence_not_found": "the quote given as evidence does not stand in the response",
     "cut": "the response or its scenario was too long: a part of it was not read",
+    "unlike_labels": "few of its words stand in any labelled sample: another language, or another kind of text, than that of the labels",
     "json_object": "the server could not be held to the form of the answer; it was checked on arrival",
     "text": "the server could not be held to the form of the answer; it was checked on arrival",
     "in_prose": "the answer stood between other words",

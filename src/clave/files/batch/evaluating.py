@@ -27,6 +27,7 @@ async def evaluate_in_batches(
     *,
     min_confidence: float = 0.0,
     coverage: float = 1.0,
+    abstain_novel: bool = False,
     prevalence: Prevalence | None = None,
     retry_failed: bool = False,
     sending: Sending | None = None,
@@ -43,6 +44,7 @@ async def evaluate_in_batches(
         output: A file.
         min_confidence: As for `evaluate_file`.
         coverage: As for `evaluate_file`.
+        abstain_novel: As for `evaluate_file`.
         prevalence: As for `evaluate_file`.
         retry_failed: Evaluate again what failed in an earlier run.
         sending: How requests go out.
@@ -67,6 +69,7 @@ async def evaluate_in_batches(
             output,
             min_confidence=min_confidence,
             coverage=coverage,
+            abstain_novel=abstain_novel,
             prevalence=prevalence,
             retry_failed=retry_failed,
             tick=tick,
