@@ -51,12 +51,21 @@ Row = dict[str, object]
 
 
 def draw(
-    rng: np.random.Generator, n: int, shares: tuple[float, ...], rates: Array, *, twins: bool = True, novel: float = 0.0, model: str = "m"
+    rng: np.random.Generator,
+    n: int,
+    shares: tuple[float, ...],
+    rates: Array,
+    *,
+    twins: bool = True,
+    novel: float = 0.0,
+    model: str = "m",
+    labels: NDArray[np.intp] | None = None,
 ) -> tuple[NDArray[np.intp], Rows]:
-    """Labels, and verdicts on them; `novel` moves novelty by so many standard deviations."""
+    """Labels, if none are given, and verdicts on them; `novel` moves novelty by so many standard deviations."""
     scenarios = np.repeat(np.arange(n), rng.integers(1, 7, n) if twins else 1)[:n]
-    common, own = rng.choice(3, n, p=shares), rng.choice(3, n, p=shares)
-    labels = np.where(rng.random(n) < (ALIKE if twins else 0), common[scenarios], own)
+    if labels is None:
+        common, own = rng.choice(3, n, p=shares), rng.choice(3, n, p=shares)
+        labels = np.where(rng.random(n) < (ALIKE if twins else 0), common[scenarios], own)
     codes = (rng.random(n)[:, None] > np.cumsum(rates[labels], axis=1)).sum(axis=1).clip(0, 2)
     sure = 1 / 3 + 2 / 3 * np.where(codes == labels, rng.beta(7, 2, n), rng.beta(4, 3, n))
     probabilities = (1 - sure)[:, None] * WRONG[codes] + sure[:, None] * np.eye(3)[codes]

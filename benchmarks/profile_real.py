@@ -4,8 +4,8 @@
 
 FOLDER holds the sources of ValEval as their authors publish them (docs/valeval.md). The evaluator has no large model: it learns from 60
 labels a value, of scenarios that are then left out, and judges the rest. 300 random audits of 50 and of 100 of these are drawn as
-`clave audit plan` draws them; coverage is that of the value over just these responses. Beside each stand what was counted, and the width
-of labels alone, by simple random sampling.
+`clave audit plan` draws them; coverage is that of net adherence, and of relevance, over just these responses. Beside each stand what was
+counted, and the width of labels alone, by simple random sampling.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def read(source: Source, raw: Path) -> dict[str, list[LabelledResponse]]:
 def split(rows: list[LabelledResponse], rng: np.random.Generator) -> tuple[list[LabelledResponse], list[LabelledResponse]]:
     """Labels to calibrate on, as many of each kind as there may be, and rows of other scenarios."""
     order = [rows[i] for i in rng.permutation(len(rows))]
-    chosen, kinds = [], {r.label for r in rows}
+    chosen, kinds = [], sorted({r.label for r in rows})
     for kind in kinds:
         chosen += [r for r in order if r.label == kind][: LABELS_A_VALUE // len(kinds)]
     taken = {r.group for r in chosen}
@@ -148,10 +148,14 @@ def audit(study: Study, n: int, rng: np.random.Generator, *, planned: bool) -> A
 
 def measure(study: Study, n: int, audits: int) -> dict[str, object]:
     """Coverage and width over many audits."""
-    rng, inside, widths, alone, errors = np.random.default_rng(1), [], [], [], []
+    rng, inside, widths, alone, errors, bears = np.random.default_rng(1), [], [], [], [], []
+    relevance = float(np.mean(study.labels < 2))
     for _ in range(audits):
         found = rectified(study.rows, audit(study, n, rng, planned=True), these=True)
         plain = rectified(study.rows, audit(study, n, rng, planned=False), these=True, predict=False)
+        share = found.estimates["relevance"]
+        if share.low is not None and share.high is not None:
+            bears.append(share.low - 1e-9 <= relevance <= share.high + 1e-9)
         if found.supported and found.net.low is not None and found.net.high is not None and found.net.value is not None:
             inside.append(found.net.low - 1e-9 <= study.truth <= found.net.high + 1e-9)
             widths.append(found.net.high - found.net.low)
@@ -170,6 +174,7 @@ def measure(study: Study, n: int, audits: int) -> dict[str, object]:
         "audit": n,
         "given": len(inside) / audits,
         "coverage": float(np.mean(inside)) if inside else None,
+        "of relevance": float(np.mean(bears)) if 0 < relevance < 1 else None,
         "bias": float(np.mean(errors)) if errors else None,
         "width": float(np.mean(widths)) if widths else None,
         "ratio": float(np.mean(widths) / np.mean(alone)) if widths and alone else None,

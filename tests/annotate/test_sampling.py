@@ -79,6 +79,19 @@ def test_the_expected_gain_is_that_of_the_fitted_law() -> None:
     assert (falling.value, falling.low) == (0.0, 0.0)
 
 
+def test_the_interval_of_the_gain_holds_with_few_scenarios() -> None:
+    """Of twenty scenarios some six change sides: as that of a mean, it held the gain in .90 of 600 draws."""
+    rng, sizes, groups, held = np.random.default_rng(10), [10, 20, 30, 40, 48], [str(i // 3) for i in range(60)], 0
+    true = 1 / np.sqrt(48) - 1 / np.sqrt(58)
+    for _ in range(200):
+        luck = np.where(rng.random(60) < 0.5, rng.random(20).repeat(3), rng.random(60))
+        right = np.column_stack([luck < 0.9 - 1 / np.sqrt(n) for n in sizes]).astype(float)
+        found = expected_gain(right, sizes, groups)
+        assert found.high - found.low < 0.06
+        held += found.low <= true <= found.high
+    assert held / 200 > 0.95
+
+
 def test_rows_of_one_scenario_count_once_in_the_curve() -> None:
     """Five rows of each scenario are alike: the interval is as wide as that of the scenarios."""
     rng = np.random.default_rng(2)

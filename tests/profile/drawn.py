@@ -10,10 +10,10 @@ RATES = np.array([[77, 3, 12], [3, 76, 12], [8, 6, 67]]) / np.array([[92], [91],
 """P(verdict | label) of the default evaluator on recorded rows."""
 
 
-def draw(rng, n, shares, rates=RATES, *, model="m", value="v", per_scenario=2, novelty=None):
-    """Labels as codes, and verdicts on them."""
+def draw(rng, n, shares, rates=RATES, *, model="m", value="v", per_scenario=2, novelty=None, labels=None):
+    """Labels as codes, if none are given, and verdicts on them."""
     scenarios = np.arange(n) // per_scenario
-    labels = rng.choice(3, n, p=shares)
+    labels = rng.choice(3, n, p=shares) if labels is None else labels
     codes = (rng.random(n)[:, None] > np.cumsum(rates[labels], axis=1)).sum(axis=1).clip(0, 2)
     sure = 1 / 3 + 2 / 3 * np.where(codes == labels, rng.beta(7, 2, n), rng.beta(4, 3, n))
     other = np.array([[0, 0.2, 0.8], [0.2, 0, 0.8], [0.55, 0.45, 0]])  # where the verdict is wrong, the label is rather this

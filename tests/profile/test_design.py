@@ -50,3 +50,14 @@ def test_labels_for_is_the_fewest_that_do():
     n = design.labels_for(0.1)
     assert design.half_width(n) <= 0.1 < design.half_width(n - 1)
     assert design.labels_for(0.01) is None
+
+
+def test_the_rare_side_gets_the_labels_that_it_weighs_by():
+    """By probabilities at the calibration's balance alone it got 14 of 120, and the best shares have 36."""
+    given = []
+    for seed in range(10):
+        _, rows = draw(np.random.default_rng(seed), 500, [0.18, 0.02, 0.8])
+        design = Design(rows)
+        opposing = [h for h in range(len(design.sizes)) if rows.codes[design.strata == h][0] == 1]
+        given.append(design.allocation(120)[opposing].sum())
+    assert np.mean(given) > 16

@@ -83,15 +83,15 @@ def test_for_just_these_the_drawing_alone_counts():
 
 
 def test_for_just_these_a_poor_evaluator_does_not_look_better_than_none():
-    """By slopes that each response had a part in, the interval held the truth in .89 of such audits."""
+    """By slopes that each response had a part in, the interval held the truth in .91 of such audits, and on real labels in .88."""
     rng, hits = np.random.default_rng(8), []
-    labels = rng.choice(3, 900, p=[0.12, 0.88, 0.0])
+    labels = rng.choice(3, 900, p=[0.5, 0.5, 0.0])
     noise = rng.dirichlet([1, 1, 1], 900)
     rows = replace(draw(rng, 900, [1, 0, 0])[1], probabilities=noise, codes=noise.argmax(axis=1))
     truth = quantities(np.bincount(labels, minlength=3) / 900)
     for i in range(300):
         design = Design(rows)
-        chosen = design.draw(40, seed=i)
+        chosen = design.draw(25, seed=i)
         weights = design.sizes / np.bincount(design.strata[chosen], minlength=len(design.sizes))
         audit = Audit(chosen, np.eye(3)[labels[chosen]], weights[design.strata[chosen]], design.strata)
         hits.append(covered(rectified(rows, audit, these=True), truth)[4])

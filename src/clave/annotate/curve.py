@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clave.records import LABELS, LabelledResponse, Record
-from clave.scoring.statistics import Array, Estimate, estimate
+from clave.scoring.statistics import Array, Difference, difference, estimate
 
 if TYPE_CHECKING:
     from clave.annotate.store import Store
@@ -94,10 +94,11 @@ def _point(size: int, right: Array, groups: Sequence[str]) -> LabelsPoint:
     return LabelsPoint(n=size, accuracy=found.value, low=found.low, high=found.high)
 
 
-def expected_gain(right: Array, sizes: Sequence[int], groups: Sequence[str]) -> Estimate:
+def expected_gain(right: Array, sizes: Sequence[int], groups: Sequence[str]) -> Difference:
     """What ten more labels are expected to add to the last point, by the fit of a - b / sqrt(n) to the points, weighted by n.
 
-    The fit is linear in the points, so that each row has its share in it: the interval is that of a mean.
+    The fit is linear in the points, so that each row has its share in it: what it adds where it is right with many labels, less what it
+    takes where it is right with few. Few rows change sides, as in any paired comparison, and the interval is that of one.
 
     Args:
         right: 1 where a row was right with so many labels, shape (rows, sizes).
@@ -105,12 +106,13 @@ def expected_gain(right: Array, sizes: Sequence[int], groups: Sequence[str]) -> 
         groups: Scenario of each row.
     """
     if len(sizes) < 2:
-        return Estimate(value=None, low=None, high=None, n=len(right))
+        return Difference(value=None, low=None, high=None, p=None, n=len(right))
     x, weight = 1 / np.sqrt(sizes), np.array(sizes, dtype=float)
     from_mean = x - (weight * x).sum() / weight.sum()
     slope = weight * from_mean / (weight * from_mean**2).sum()  # of accuracy against 1 / sqrt(n), for each point of accuracy
-    share = right @ slope * (1 / math.sqrt(sizes[-1] + MORE) - x[-1])
-    found = estimate(np.column_stack([share, np.ones(len(share))]), groups, _mean, bounds=(-1.0, 1.0))
+    moves = slope * (1 / math.sqrt(sizes[-1] + MORE) - x[-1])
+    adds, takes = (np.column_stack([right @ np.maximum(part, 0), np.ones(len(right))]) for part in (moves, -moves))
+    found = difference(adds, takes, groups, _mean, bounds=(0.0, float(np.maximum(moves, 0).sum())))
     return found.model_copy(update={"value": max(0.0, found.value or 0.0), "low": max(0.0, found.low or 0.0)})
 
 

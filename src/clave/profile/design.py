@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from clave.fitting.prevalence import at_prevalence, estimated
 from clave.profile.estimates import Rows, Z, independent_trials
 from clave.scoring.statistics import Array
 
@@ -29,6 +30,8 @@ _BY_SIZE = 0.2
 """Share of the labels that goes by the size of strata alone."""
 _DOUBT = 0.05
 """How far the evaluator's probabilities are drawn towards a third each when labels are foreseen."""
+_RAREST = 0.005
+"""Share of a label below which none is foreseen."""
 _RELEVANCE = 0.1
 """How much relevance counts beside net adherence when labels are dealt to strata."""
 
@@ -77,9 +80,16 @@ class Design:
 
     @cached_property
     def foreseen(self) -> Array:
-        """Shares of labels in each stratum: by the evaluator's probabilities, with some doubt, and by the labels that there are, (H, 3)."""
-        strata = self.strata
-        said = np.stack([np.bincount(strata, p) for p in self.rows.probabilities.T], axis=1) / self.sizes[:, None]
+        """Shares of labels in each stratum: by the evaluator's probabilities, with some doubt, and by the labels that there are, (H, 3).
+
+        Probabilities hold at the balance of the calibration labels, which people choose to be about even. Where labels are rarer here,
+        those of the rare side weigh most in net adherence and are foreseen too often: so the mean is taken of the probabilities as they
+        are, and as they would be at the balance that makes the run's likeliest.
+        """
+        strata, even = self.strata, np.full(3, 1 / 3)
+        there = np.maximum(estimated(self.rows.probabilities, even), _RAREST)
+        chances = (self.rows.probabilities + at_prevalence(self.rows.probabilities, even, there)) / 2
+        said = np.stack([np.bincount(strata, p) for p in chances.T], axis=1) / self.sizes[:, None]
         said = (1 - _DOUBT) * said + _DOUBT / 3
         told = np.zeros_like(said)
         np.add.at(told, strata[self.seen], self.labels)

@@ -1,0 +1,162 @@
+"""Does a plan keep what it says? Power and half-widths that `clave audit plan` foresees, against those found; how narrow intervals can be.
+
+    python benchmarks/profile_planning.py [--repeats 200] [--only power half-width bound]
+
+Two models answer the same scenarios; labels of a scenario are alike as stated, verdicts come of the default evaluator's confusion
+(`profile_coverage.py`). The bound is the least width that any estimate from such an audit can have beside that of the labels alone, worked
+out from a large draw in which all is known. The tables stand in docs/design/profile.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clave.profile.comparing import net_difference
+from clave.profile.design import Design
+from clave.profile.estimates import Rows
+from clave.profile.planning import planned
+from clave.profile.rectified import Audit, rectified
+from profile_coverage import AUDITS, DEFAULT, SHARES, SIZES, Row, audit, draw, show
+
+Shares = tuple[float, float, float]
+STUDIES: tuple[tuple[str, int, Shares, Shares, float], ...] = (
+    ("every response bears on it, 17 % of pairs differ", 135, (0.85, 0.15, 0.0), (0.75, 0.25, 0.0), 0.69),
+    ("every response bears on it, 17 % of pairs differ", 500, (0.80, 0.20, 0.0), (0.75, 0.25, 0.0), 0.60),
+    ("a third does not bear on it", 400, (0.60, 0.07, 0.33), (0.53, 0.14, 0.33), 0.5),
+    ("a third does not bear on it", 1500, (0.60, 0.07, 0.33), (0.53, 0.14, 0.33), 0.5),
+)
+"""What it is, scenarios, shares of the two models, and how often the two labels of a scenario come of one draw."""
+
+
+def pair(rng: np.random.Generator, n: int, first: Shares, second: Shares, alike: float) -> list[tuple[NDArray[np.intp], Rows]]:
+    """Labels and verdicts of two models on the same scenarios."""
+    common, own = rng.random((1, n)), rng.random((2, n))
+    place = np.where(rng.random(n) < alike, common, own)
+    made = []
+    for model, shares, at in zip("ab", (first, second), place, strict=True):
+        labels = np.searchsorted(np.cumsum(shares)[:2], at, side="right").astype(np.intp)
+        made.append((labels, draw(rng, n, shares, DEFAULT, twins=False, model=model, labels=labels)[1]))
+    return made
+
+
+def whole(labels: NDArray[np.intp]) -> Audit:
+    """Everything labelled."""
+    n = len(labels)
+    return Audit(np.arange(n), np.eye(3)[labels], np.ones(n), np.zeros(n, np.intp))
+
+
+def power_cell(what: str, n: int, first: Shares, second: Shares, alike: float, repeats: int) -> Row:
+    """Power foreseen and found, with the planned labels and with all of them."""
+    rng, nets = np.random.default_rng(12), [(s[0] - s[1]) / (s[0] + s[1]) for s in (first, second)]
+    difference = nets[0] - nets[1]
+    foreseen, found, most, all_found, labels = [], [], [], [], []
+    for i in range(repeats):
+        both = pair(rng, n, first, second, alike)
+        plan = planned([rows for _, rows in both], difference=difference, power=0.8)
+        most.append(plan.pairs[0].most)
+        ends = [rectified(rows, whole(truth)) for truth, rows in both]
+        all_found.append((net_difference(*ends).p or 0) < 0.05)
+        if all(cell.labels for cell in plan.cells):
+            labels.append(sum(cell.labels for cell in plan.cells))
+            foreseen.append(plan.pairs[0].power)
+            drawn = [
+                (rows, design.draw(cell.labels, seed=i), design, truth)
+                for (truth, rows), cell, design in zip(both, plan.cells, plan.designs, strict=True)
+            ]
+            profiles = [rectified(rows, _labelled(truth, chosen, design)) for rows, chosen, design, truth in drawn]
+            found.append((net_difference(*profiles).p or 0) < 0.05)
+    return {
+        "what": "power",
+        "study": what,
+        "scenarios": n,
+        "difference": difference,
+        "all labelled: foreseen": float(np.mean(most)),
+        "found": float(np.mean(all_found)),
+        "planned in": len(found) / repeats,
+        "labels": float(np.mean(labels)) if labels else None,
+        "planned: foreseen": float(np.mean(foreseen)) if foreseen else None,
+        "found with these": float(np.mean(found)) if found else None,
+    }
+
+
+def _labelled(labels: NDArray[np.intp], chosen: NDArray[np.intp], design: Design) -> Audit:
+    weights = design.sizes / np.maximum(np.bincount(design.strata[chosen], minlength=len(design.sizes)), 1)
+    return Audit(chosen, np.eye(3)[labels[chosen]], weights[design.strata[chosen]], design.strata)
+
+
+def width_cell(name: str, n: int, labels: int, repeats: int) -> Row:
+    """The half-width foreseen, and the mean of those that came."""
+    rng, foreseen, came = np.random.default_rng(13), [], []
+    for _ in range(repeats):
+        truth, rows = draw(rng, n, SHARES[name], DEFAULT)
+        foreseen.append(Design(rows).half_width(labels))
+        net = rectified(rows, audit(rng, truth, rows, labels, planned=True)).net
+        if net.low is not None and net.high is not None:
+            came.append((net.high - net.low) / 2)
+    return {
+        "what": "half-width",
+        "truth": name,
+        "n": n,
+        "audit": labels,
+        "foreseen": float(np.mean(foreseen)),
+        "came": float(np.mean(came)),
+    }
+
+
+def bound_cell(name: str, n: int, labels: int) -> Row:
+    """The least width of any unbiased estimate beside that of the labels alone, to first order, by simple and by best random sampling.
+
+    What a label adds to net adherence (its influence) varies by v in all; by w where verdict and probabilities are known, the root of w
+    being s on average. Labels alone have v / m of m labels; the best prediction leaves w of v to the drawing, and the draw of the responses
+    stays: (w / m) (1 - m / n) + v / n. If labels go where s is large, the drawing has s squared / m - w / n. Twins make the draw of
+    responses matter more.
+    """
+    m = min(labels, n)
+    truth, rows = draw(np.random.default_rng(14), 400_000, SHARES[name], DEFAULT)
+    adhere, oppose, _ = SHARES[name]
+    influence = 2 * np.array([oppose, -adhere, 0.0])[truth] / (adhere + oppose) ** 2
+    sums = np.bincount(rows.scenarios, influence)
+    v = float((influence**2).mean())
+    twins = float((sums**2).sum() / (influence**2).sum())
+    steps = np.quantile(rows.probabilities.max(axis=1), np.linspace(0, 1, 41)[1:-1])
+    kind = rows.codes * 40 + np.searchsorted(steps, rows.probabilities.max(axis=1))
+    counts = np.maximum(np.bincount(kind, minlength=120), 1)
+    within = np.bincount(kind, influence**2, 120) / counts - (np.bincount(kind, influence, 120) / counts) ** 2
+    share = counts / counts.sum()
+    w, s = float((share * within).sum()), float((share * np.sqrt(np.maximum(within, 0))).sum())
+    alone = v / m * (1 - m / n) + twins * v / n
+    simple, best = w / m * (1 - m / n) + twins * v / n, max(0.0, s * s / m - w / n) + twins * v / n
+    return {
+        "what": "bound",
+        "truth": name,
+        "n": n,
+        "audit": labels,
+        "explained": 1 - w / v,
+        "simple": math.sqrt(simple / alone),
+        "best": math.sqrt(best / alone),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--only", nargs="*", default=[], choices=["power", "half-width", "bound"])
+    arguments = parser.parse_args()
+    np.seterr(all="ignore")
+    cells: dict[str, Callable[[], list[Row]]] = {
+        "power": lambda: [power_cell(*study, arguments.repeats) for study in STUDIES],
+        "half-width": lambda: [width_cell(s, n, m, arguments.repeats) for s in ("+.75", "+.80") for n in SIZES[1:] for m in AUDITS[1:]],
+        "bound": lambda: [bound_cell(s, n, m) for s in ("+.75", "+.80") for n in SIZES for m in AUDITS],
+    }
+    for name, make in cells.items():
+        if not arguments.only or name in arguments.only:
+            show(make())
+
+
+if __name__ == "__main__":
+    main()
