@@ -16,6 +16,7 @@ from clave.server.access import Tokens
 from clave.server.app import LINES, build_app
 from clave.server.bodies import MOST_CHARACTERS, MOST_RESPONSES
 from clave.server.guard import LARGEST_BODY
+from clave.server.remembered import Remembered
 from clave.testing import FakeChat
 
 SYSTEM = ValueSystem.parse(
@@ -85,7 +86,37 @@ def test_lines_hold_the_same_verdicts(client: TestClient) -> None:
         assert answer.headers["content-type"].startswith(LINES)
         lines = [json.loads(line) for line in answer.iter_lines()]
     key = lambda row: (row["id"], row["value"])  # noqa: E731
-    assert sorted(lines, key=key) == sorted(whole, key=key)
+    assert [judged(row) for row in sorted(lines, key=key)] == [judged(row) for row in sorted(whole, key=key)]
+
+
+def judged(row: dict[str, object]) -> dict[str, object]:
+    """A verdict without what it took."""
+    return {name: value for name, value in row.items() if name not in ("cached", "usage")}
+
+
+def test_a_text_that_comes_again_has_its_verdict_at_once_under_its_new_id(client: TestClient, fitted: Clave) -> None:
+    first = client.post("/v1/verdicts", json={"responses": RESPONSES}).json()["verdicts"]
+    asked = fitted.judging.chat.chat.calls  # type: ignore[union-attr]
+    renamed = [{**row, "id": f"new-{row['id']}"} for row in RESPONSES]
+    again = client.post("/v1/verdicts", json={"responses": [*renamed, {"id": "other", "scenario": "Day 9", "response": "She harmed."}]})
+    rows = again.json()["verdicts"]
+    assert [judged({**row, "id": f"new-{row['id']}"}) for row in first] == [judged(row) for row in rows[: len(first)]]
+    assert all(row["cached"] and row["usage"]["calls"] == 0 for row in rows[: len(first)])
+    assert {row["id"] for row in rows[len(first) :]} == {"other"}
+    assert fitted.judging.chat.chat.calls == asked + 2  # type: ignore[union-attr]
+    unsure = client.post("/v1/verdicts", json={"responses": RESPONSES, "min_confidence": 0.999}).json()["verdicts"]
+    assert "abstained" in {row["status"] for row in unsure}
+
+
+def test_a_failure_is_not_remembered_and_the_oldest_verdicts_are_forgotten() -> None:
+    remembered, response = Remembered(most=2), Response(id="a", response="x")
+    for value in ("care", "honesty", "courage"):
+        remembered.put("e", 0.0, response, Verdict(id="a", value=value, status="ok", label="adhere"))
+    remembered.put("e", 0.0, response, Verdict(id="a", value="fairness", status="failed"))
+    found = [remembered.get("e", 0.0, response, value) for value in ("care", "honesty", "courage", "fairness")]
+    assert [verdict and verdict.value for verdict in found] == [None, "honesty", "courage", None]
+    assert remembered.get("e", 0.5, response, "honesty") is None
+    assert remembered.get("e", 0.0, Response(id="a", scenario="x", response=""), "honesty") is None
 
 
 def test_one_text_alone_and_values(client: TestClient) -> None:

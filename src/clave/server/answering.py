@@ -16,7 +16,9 @@ from clave.evaluating.judging import Judging, Unit
 from clave.evaluating.verdicts import failed_verdict
 from clave.records import Failure, Response, Verdict
 from clave.server.bodies import VerdictsRequest
+from clave.server.remembered import Remembered
 from clave.text.masking import masked
+from clave.values import Value
 
 
 def units_of(judging: Judging, asked: VerdictsRequest) -> list[Unit]:
@@ -39,23 +41,38 @@ def units_of(judging: Judging, asked: VerdictsRequest) -> list[Unit]:
 
 
 async def verdicts_of(
-    judging: Judging, units: Sequence[Unit], *, min_confidence: float = 0.0, coverage: float = 1.0
+    judging: Judging, units: Sequence[Unit], remembered: Remembered, *, min_confidence: float = 0.0, coverage: float = 1.0
 ) -> AsyncGenerator[Verdict]:
-    """Verdicts as they are ready. What the budget no longer pays for is a failed verdict with that reason.
+    """Verdicts as they are ready, those that are remembered first. What no budget pays for is a failed verdict with that reason.
 
     Raises:
         InputError: `coverage` is asked of an evaluator that is not calibrated.
         HTTPException: Status 503: the large model or the cache cannot be used at all.
     """
-    missing = {(response.id, value.id): response for response, values in units for value in values}
-    stream = judging.verdicts(units, min_confidence=min_confidence, coverage=coverage)
+    floor = judging.floor(min_confidence, coverage)
+    missing = dict[tuple[str, str], Response]()
+    unknown = list[Unit]()
+    for response, values in units:
+        left = list[Value]()
+        for value in values:
+            known = remembered.get(judging.name, floor, response, value.id)
+            if known is None:
+                left.append(value)
+                missing[response.id, value.id] = response
+            else:
+                yield known
+        if left:
+            unknown.append((response, tuple(left)))
+    if not unknown:
+        return
+    stream = judging.verdicts(unknown, min_confidence=min_confidence, coverage=coverage)
     try:
         async with aclosing(stream):
             async for verdict in stream:
-                missing.pop((verdict.id, verdict.value), None)
+                remembered.put(judging.name, floor, missing.pop((verdict.id, verdict.value)), verdict)
                 yield verdict
     except ClaveError as error:  # the request was checked before: this is not its sender's fault
         raise HTTPException(503, masked(str(error))) from None
     unpaid = Failure(status="failed", kind="budget", reason=stream.stopped)
-    for (_, value), response in missing.items():
-        yield failed_verdict(response, value, unpaid, judging.name)
+    for (_, name), response in missing.items():
+        yield failed_verdict(response, name, unpaid, judging.name)

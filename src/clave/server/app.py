@@ -45,6 +45,7 @@ from clave.server.job_routes import LINES, add_job_routes
 from clave.server.job_runner import JobRunner
 from clave.server.job_store import JobStore
 from clave.server.metrics import Metrics
+from clave.server.remembered import Remembered
 from clave.text.plain import clean
 
 QUEUE, JOB_QUEUE = 2000, 100_000
@@ -88,6 +89,7 @@ def build_app(
     metrics = Metrics(evaluators, admission)
     accounts = Accounts(tokens.budgets if tokens is not None else {}, jobs)
     runners: list[JobRunner] = []
+    remembered = Remembered()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -125,7 +127,7 @@ def build_app(
         """The verdicts of a request, in the room that it has been given."""
         clave = evaluators[name]
         with admission.room(len(units)):
-            found = verdicts_of(clave.judging, units, min_confidence=asked.min_confidence, coverage=asked.coverage)
+            found = verdicts_of(clave.judging, units, remembered, min_confidence=asked.min_confidence, coverage=asked.coverage)
             async with aclosing(found):
                 async for verdict in found:
                     metrics.verdict(name, verdict)
