@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from clave.assess import Scenario, generate, read_scenarios, unanswered_path
 from clave.errors import InputError
-from clave.io import read_responses
+from clave.io import read_responses, read_verdicts
 from clave.llm import AnswerCache, CachedChat, OpenAIChat
 from clave.records import Failure
 from clave.testing import FakeChat
@@ -150,6 +150,29 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     ]
     done = RUNNER.invoke(app, ["generate", str(file), "-o", str(tmp_path / "r.jsonl"), "--model", "test/kind", *calls, "--json"])
     assert (json.loads(done.stdout)["responses"], json.loads(done.stdout)["refused"]) == (6, 1)
+    done = RUNNER.invoke(app, ["assess", *both, "-o", str(tmp_path / "out"), *calls, "--tables", "csv"])
+    assert done.exit_code == 0, done.output
+    for name in ("test-kind", "test-rude"):
+        assert len(list(read_responses(tmp_path / "out" / f"responses-{name}.csv"))) == 6
+        assert len(list(read_verdicts(tmp_path / "out" / f"verdicts-{name}.csv"))) == 12
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_responses_as_tables(app, chat_server, tmp_path, kind):
+    pytest.importorskip("pyarrow")
+    chat_server.script = lambda body: chat_server.says(f"=I helped: {body['messages'][-1]['content'][:20]}")
+    calls = ["--base-url", chat_server.url, "--cache", str(tmp_path / "c.sqlite")]
+    file = scenarios(tmp_path, "Who are you?", "Why, \u00e9 \U0001f980?")
+    table = tmp_path / f"r.{kind}"
+    done = RUNNER.invoke(app, ["generate", str(file), "-o", str(table), "--model", "test/kind", "--samples", "2", *calls])
+    assert done.exit_code == 0, done.output
+    lines = {r.id: r for r in read_responses(tmp_path / "r.jsonl")}
+    rows = {r.id: r for r in read_responses(table)}
+    assert len(rows) == 4
+    assert {i: r.scenario for i, r in rows.items()} == {i: r.scenario for i, r in lines.items()}
+    assert {str(r.metadata["sample"]) for r in rows.values()} == {"0", "1"}
+    with pytest.raises(InputError, match=r"ends in .jsonl, .parquet or .csv"):
+        RUNNER.invoke(app, ["generate", str(file), "-o", "r.xlsx", "--model", "test/kind", *calls], catch_exceptions=False)
 
 
 def test_an_evaluator_whose_model_is_not_found_is_told_before_a_model_answers(app, chat_server, tmp_path):

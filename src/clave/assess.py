@@ -25,6 +25,7 @@ from clave.io import read_rows
 from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.io.columns import Columns
 from clave.io.rows import good_rows
+from clave.io.tables import write_rows
 from clave.llm.answers import spoken
 from clave.llm.chat import ChatModel, ChatRequest
 from clave.records import Failure, Record, Response, Verdict, scenario_key
@@ -181,6 +182,13 @@ async def generate(
     finally:
         os.close(file)
     return made
+
+
+def write_responses(lines: Path, table: Path) -> int:
+    """Copy generated responses into a `.parquet` or `.csv` file, whole or not at all; how many there were."""
+    columns = {"id": str, "scenario": str, "response": str, "model": str, "sample": int, "cut_off": bool}
+    with lines.open("rb") as file:
+        return write_rows(({"cut_off": False} | json.loads(line) for line in file), table, columns)
 
 
 def unanswered_path(path: Path) -> Path:

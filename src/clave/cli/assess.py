@@ -38,7 +38,7 @@ ValEval = Annotated[str, typer.Option("--valeval", help="Folder of ValEval, for 
 @bundled(chat=call_options, without=("max_tokens",))
 def generate(
     scenarios: Annotated[str, typer.Argument(help="Rows with `scenario` or `prompt`: .jsonl, .csv, .parquet, or valeval:SPLIT.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Responses, .jsonl; appended to, and what is there is not asked again.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Responses: .jsonl (appended, resumable), .parquet, .csv.")],
     model: Annotated[str, typer.Option("--model", help="The model that answers, provider/model.")],
     samples: Samples = 1,
     system_prompt: SystemPrompt = "",
@@ -53,15 +53,19 @@ def generate(
     as_json: opt.Json = False,
 ) -> None:
     """Have a model answer scenarios; the file is what `clave evaluate` reads."""
-    from clave.assess import read_scenarios
+    from clave.assess import read_scenarios, write_responses
     from clave.errors import InputError
+    from clave.io.tables import TABLES
     from clave.llm.opening import open_chat
 
-    if output.suffix != ".jsonl":
-        raise InputError(f"{output}: responses are written to a .jsonl file")
+    if output.suffix not in (".jsonl", *TABLES):
+        raise InputError(f"{output}: responses are written to a file that ends in .jsonl, {' or '.join(TABLES)}")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit, mapping=opt.mapping(mapping)))
     asked_model = open_chat(model, **chat)
-    made = _generated(asked, asked_model, output, samples, system_prompt, temperature, seed, max_tokens)
+    lines = output.with_suffix(".jsonl")
+    made = _generated(asked, asked_model, lines, samples, system_prompt, temperature, seed, max_tokens)
+    if output != lines:
+        write_responses(lines, output)
     if as_json:
         say_json(_figures(made, asked_model))
     else:
@@ -83,6 +87,9 @@ def assess(
     max_tokens: MaxTokens = 1024,
     mapping: opt.Map = None,
     limit: Limit = None,
+    tables: Annotated[
+        str | None, typer.Option("--tables", help="parquet | csv: responses and verdicts as tables, too, beside their .jsonl files.")
+    ] = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     valeval: ValEval = "valeval",
     evaluator_base_url: Annotated[
@@ -93,7 +100,7 @@ def assess(
     as_json: opt.Json = False,
 ) -> None:
     """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
-    from clave.assess import assessment_page, read_scenarios
+    from clave.assess import assessment_page, read_scenarios, write_responses
     from clave.errors import InputError, ModelError
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
@@ -104,6 +111,7 @@ def assess(
     from clave.report.writing import write_page
     from clave.saving import fetch, load
 
+    suffix = ".jsonl" if tables is None else "." + opt.one_of("--tables", tables, "parquet", "csv")
     models = list(dict.fromkeys(model))
     if len({_file_name(m) for m in models}) < len(models):
         raise InputError("two of the models would share a file name: assess them into two folders")
@@ -133,7 +141,9 @@ def assess(
         found: list[Summary] = []
         async with clave:
             for answered in (m for m in made if m.responses):
-                found.append(await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered)))
+                found.append(await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered).with_suffix(suffix)))
+                if suffix != answered.path.suffix:
+                    write_responses(answered.path, answered.path.with_suffix(suffix))
                 if found[-1].stopped == INTERRUPTED:
                     raise KeyboardInterrupt
         return found

@@ -1,6 +1,7 @@
-"""Verdicts as tables, for who reads them with something else: Parquet and CSV, a row each, nested fields as JSON text.
+"""Verdicts and responses as tables, for who reads them with something else: Parquet and CSV, a row each, nested fields as JSON text.
 
 write_table("verdicts.jsonl", "verdicts.parquet")
+write_rows(rows, "responses.parquet", {"id": str, "sample": int})
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,23 @@ from clave.records import Verdict
 from clave.text.plain import csv_cell
 
 _BATCH = 10_000
-_FLOATS, _BOOLS = ("confidence", "novelty"), ("cached",)
+Columns = Mapping[str, type[str] | type[int] | type[float] | type[bool]]
+"""Name -> what stands in it, in their order."""
+_VERDICT: Columns = {
+    **dict.fromkeys(Verdict.model_fields, str),
+    **dict.fromkeys(("confidence", "novelty"), float),
+    "cached": bool,
+}
 
 
 def write_table(source: str | Path, target: str | Path) -> int:
     """Copy a JSONL file of verdicts into a `.parquet` or `.csv` file, whole or not at all; how many there were."""
-    return TABLES[Path(target).suffix](_flat(source), Path(target))
+    return write_rows(_flat(source), target, _VERDICT)
+
+
+def write_rows(rows: Iterator[dict[str, Any]], target: str | Path, columns: Columns) -> int:
+    """Write rows into a `.parquet` or `.csv` file, whole or not at all; how many there were."""
+    return TABLES[Path(target).suffix](rows, Path(target), columns)
 
 
 def _flat(source: str | Path) -> Iterator[dict[str, Any]]:
@@ -34,10 +46,10 @@ def _flat(source: str | Path) -> Iterator[dict[str, Any]]:
         yield {k: json.dumps(v, ensure_ascii=False) if k in NESTED and v is not None else v for k, v in data.items()}
 
 
-def _parquet(rows: Iterator[dict[str, Any]], target: Path) -> int:
+def _parquet(rows: Iterator[dict[str, Any]], target: Path, columns: Columns) -> int:
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-    kinds = dict.fromkeys(_FLOATS, pyarrow.float64()) | dict.fromkeys(_BOOLS, pyarrow.bool_())
-    schema = pyarrow.schema((name, kinds.get(name, pyarrow.string())) for name in Verdict.model_fields)
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    schema = pyarrow.schema((name, kinds[kind]) for name, kind in columns.items())
     count = 0
     with replacing(target) as file, parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows):
@@ -51,11 +63,11 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _csv(rows: Iterator[dict[str, Any]], target: Path) -> int:
+def _csv(rows: Iterator[dict[str, Any]], target: Path, columns: Columns) -> int:
     count = 0
     with replacing(target) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        writer = csv.DictWriter(text, list(Verdict.model_fields))
+        writer = csv.DictWriter(text, list(columns))
         writer.writeheader()
         for row in rows:
             writer.writerow({name: csv_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()})
@@ -64,5 +76,5 @@ def _csv(rows: Iterator[dict[str, Any]], target: Path) -> int:
     return count
 
 
-TABLES: dict[str, Callable[[Iterator[dict[str, Any]], Path], int]] = {".parquet": _parquet, ".csv": _csv}
+TABLES: dict[str, Callable[[Iterator[dict[str, Any]], Path, Columns], int]] = {".parquet": _parquet, ".csv": _csv}
 """Ending -> how such a table is written."""
