@@ -91,17 +91,18 @@ class Runner:
     def run(self, *arguments: str | Path, done: Path | None = None) -> None:
         """Run a command; `done` is a file that is there once it has nothing more to do."""
         command = [*CLAVE, *map(str, arguments)]
-        if self.due is not None:
-            self._hit(command, self.due, self.plan[self.blow.step])
         start, before = time.monotonic(), self.server.requests
-        if not (self.struck and done is not None and done.exists()):
+        blow = self.due
+        ended_before = blow is not None and not self._hit(command, blow, self.plan[blow.step])
+        if not ended_before and not (blow is not None and done is not None and done.exists()):
             ended = subprocess.run(command, env=self.environment, cwd=self.place, capture_output=True, text=True, check=False)
             if ended.returncode != 0:
                 raise CourseError(f"{arguments[0]} ended with {ended.returncode}: {ended.stderr[-600:]}")
         now = time.monotonic()
         self.steps.append(Step(self.server.requests - before, now - start, max(0.0, now - self.server.last_at)))
 
-    def _hit(self, command: list[str], blow: Blow, undisturbed: Step) -> None:
+    def _hit(self, command: list[str], blow: Blow, undisturbed: Step) -> bool:
+        """Run a command that meets a blow; whether it did, and had not ended before."""
         before = self.server.requests
         process = subprocess.Popen(
             command, env=self.environment, cwd=self.place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -122,6 +123,7 @@ class Runner:
             self.server.forgive()
         elif "Traceback" in said and not said.rstrip().endswith("KeyboardInterrupt"):  # a Ctrl-C while modules are imported
             raise CourseError(f"{blow.signal.name}: {said[-600:]}")
+        return self.struck
 
 
 def calibrate(run: Runner) -> Result:
