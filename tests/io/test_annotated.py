@@ -172,6 +172,25 @@ def test_several_questions_of_argilla_are_not_guessed_at(export):
         list(read_labels(export(uneven), mapping=ARGILLA))
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {**FLAT, "tone.responses": ["adhere"], "tone.responses.users": ["u4"], "tone.responses.status": ["submitted"]},
+        {**FLAT, "adherence.responses": None, "adherence.responses.users": None, "adherence.responses.status": None}
+        | {"tone.responses": ["adhere"], "tone.responses.users": ["u4"], "tone.responses.status": ["submitted"]},
+        {**NESTED, "responses": {"adherence": NESTED["responses"]["adherence"], "tone": [{"value": "adhere", "user_id": "u4"}]}},
+        {**NESTED, "responses": {"tone": [{"value": "adhere", "user_id": "u4"}]}},
+    ],
+)
+def test_the_one_question_that_an_annotator_answered_is_not_guessed_to_be_the_label(export, record):
+    path = export(record)
+    with pytest.raises(InputError, match="labels come from several controls, adherence, tone: pick one with `control`"):
+        list(read_labels(path, mapping=ARGILLA))
+    found = list(read_labels(path, mapping=ARGILLA, control="adherence"))
+    assert "u4" not in {row.annotator for row in found}  # who left the question open gave no label
+    assert [row.label for row in read_labels(path, mapping=ARGILLA, control="tone") if row.annotator == "u4"] == ["adhere"]
+
+
 def test_who_could_not_tell_gave_no_label(export):
     path = export(task(choice("cannot_tell")), {**task(choice("adhere")), "data": {"id": "t2", "response": TEXT, "value": "honesty"}})
     assert [r.id for r in read_labels(path)] == ["t2"]

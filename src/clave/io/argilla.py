@@ -47,10 +47,24 @@ def record_rows(
     Raises:
         InputError: Several questions or choices, or lists that do not belong together.
     """
-    shown = record_data(record)
+    data = columns.renamed(Row(where, record_data(record)))
     said = _nested_answers(where, record) if _is_nested(record) else _flat_answers(where, record)
-    data = columns.renamed(Row(where, shown))
-    return [Row(where, {**data, **one_answer(where, answers, control, values), "annotator": user}) for user, answers in said.items()]
+    questions = _questions(record)
+    rows = []
+    for user, answers in said.items():
+        # the questions that a person left open count: the one that was answered need not be the label
+        labels = one_answer(where, {question: answers.get(question, ()) for question in questions}, control, values)
+        if any(label is not None for label in labels.values()):
+            rows.append(Row(where, {**data, **labels, "annotator": user}))
+    return rows
+
+
+def _questions(record: dict[str, Any]) -> list[str]:
+    """The questions that a record shows to be there, by an answer or by a suggestion."""
+    if not _is_nested(record):
+        return [name.removesuffix(_SAID) for name in record if _is_flat(record, name)]
+    suggested = record["suggestions"] if isinstance(record.get("suggestions"), dict) else {}
+    return list(dict.fromkeys([*record["responses"], *suggested]))
 
 
 def record_data(record: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +72,7 @@ def record_data(record: dict[str, Any]) -> dict[str, Any]:
     if _is_nested(record):
         metadata = record["metadata"] if isinstance(record.get("metadata"), dict) else {}
         return {**metadata, **record["fields"], "id": record.get("id") or record.get("_server_id")}
-    questions = {name.removesuffix(_SAID) for name in record if _is_flat(record, name)}
+    questions = _questions(record)
     hidden = tuple(f"{question}{kind}" for question in questions for kind in (_SAID, _SUGGESTED))
     return {name: cell for name, cell in record.items() if not name.startswith(hidden) and name not in ("status", "_server_id")}
 
