@@ -39,6 +39,7 @@ from clave.io import read_records, write_jsonl
 from clave.recognizers.registry import recognizer_class
 from clave.records import LABELS
 from clave.settings import Settings
+from clave.text.plain import markdown
 from clave.values import ValueSystem
 
 SCHEMA_VERSION = 2
@@ -319,7 +320,9 @@ def _card(fitted: Fitted) -> str:
     import jinja2
 
     source = (resources.files("clave") / "model_card.md").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=lambda x: markdown(x) if isinstance(x, str) else x
+    )
     return (
         environment.from_string(source).render(fitted=fitted, system=fitted.system, settings=fitted.settings, from_=fitted.provenance)
         + "\n"

@@ -1,4 +1,4 @@
-"""How many attacks of a family are tried: a few, drawn with a seed, in the suite; all of them where CLAVE_ATTACKS=all is set.
+"""How many attacks of a family are tried: a few, drawn with a seed, in the suite; all of them with CLAVE_ATTACKS=all, or so many.
 
 @pytest.mark.parametrize("case", drawn(CASES, 12))
 
@@ -10,11 +10,12 @@ import random
 
 import pytest
 
-ALL = os.environ.get("CLAVE_ATTACKS") == "all"
+WANTED = os.environ.get("CLAVE_ATTACKS", "few")
 
 
-def drawn(cases, few, seed=0):
-    """All cases, or a few of them, as pytest's parameters; a mapping's keys are their names."""
+def drawn(cases, few, most=None, seed=0):
+    """All cases (or `most` of them), or a few, as pytest's parameters; a mapping's keys are their names."""
     cases = list(cases.items()) if isinstance(cases, dict) else [(str(k), case) for k, case in enumerate(cases)]
-    chosen = range(len(cases)) if ALL or len(cases) <= few else sorted(random.Random(seed).sample(range(len(cases)), few))
+    wanted = few if WANTED == "few" else most or len(cases) if WANTED == "all" else int(WANTED)
+    chosen = sorted(random.Random(seed).sample(range(len(cases)), min(wanted, len(cases))))
     return [pytest.param(cases[k][1], id=cases[k][0]) for k in chosen]

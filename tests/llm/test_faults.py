@@ -360,6 +360,7 @@ def test_a_stream_is_told_as_one():
         ({"Retry-After": "3"}, "busy", 3),
         ({"retry-after-ms": "250", "Retry-After": "1"}, "busy", 0.25),
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "busy", 0),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}, "busy", 30),  # by the server's clock
         ({"Retry-After": "63120"}, "quota", 63120),
         ({"Retry-After": "soon"}, "busy", None),
         ({"Retry-After": "-1"}, "busy", None),

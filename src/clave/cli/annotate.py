@@ -123,8 +123,9 @@ def refuse_taken(host: str, port: int) -> None:
     """Ask before the address is printed, which would be another program's."""
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise InputError(f"nothing can be served at {host}:{port}: {error.strerror}: name another --port or --host") from None
+    except (OSError, ValueError) as error:  # a name that none can be is a ValueError
+        why = getattr(error, "strerror", None) or "that is no host name"
+        raise InputError(f"nothing can be served at {host}:{port}: {why}: name another --port or --host") from None
 
 
 def agreement(

@@ -34,6 +34,7 @@ from clave.cli import (
     values,
 )
 from clave.cli.ending import Commands, ended, told
+from clave.cli.room import room
 from clave.cli.terminal import Log, Terminal, say
 
 app = typer.Typer(
@@ -84,6 +85,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows fewer characters shows the others as question marks
     try:
+        room()
         app()
     except KeyboardInterrupt:
         Terminal(stderr=True).print(Text("stopped; run the same command to go on"))

@@ -14,6 +14,7 @@ from typing import Any, Literal
 MessageField = Literal["content", "tool call", "reasoning"]
 """The field of the message that the text was read from."""
 _FILTERED = re.compile(r"filter|safety|prohibit|sensitive|refus|blocklist|recitation|spii|guardrail", re.I)
+_LONGEST_NAME = 200
 _CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 
 
@@ -59,7 +60,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     return Answer(
         text=text,
         source=source,
-        model=name if isinstance(name, str) else "",
+        model=name[:_LONGEST_NAME] if isinstance(name, str) else "",
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,

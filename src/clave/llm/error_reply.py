@@ -139,12 +139,22 @@ def _wait(headers: Mapping[str, str], body: bytes) -> float | None:
     if (seconds := _number(told)) is not None:
         return seconds
     if told:
-        try:
-            return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-        except (ValueError, TypeError, OverflowError):
-            return None
+        return _until(told, headers.get("Date", ""))
     found = re.search(rb'"retryDelay"\s{0,4}:\s{0,4}"(\d{1,7}(?:\.\d{1,9})?)s"', body[:20_000])
     return float(found[1]) if found else None
+
+
+def _until(told: str, sent: str) -> float | None:
+    """Seconds from when a reply was sent until a date, both by the server's clock; by this machine's where it does not tell its own."""
+    try:
+        then = parsedate_to_datetime(told).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    try:
+        now = parsedate_to_datetime(sent).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        now = time.time()
+    return max(0.0, then - now)
 
 
 def _number(text: str) -> float | None:

@@ -31,7 +31,7 @@ from clave.llm.pacing import Pace, Slot
 from clave.llm.pricing import BATCH_SHARE, price_of
 from clave.llm.providers import resolve
 from clave.llm.tracing import span_of
-from clave.llm.transport import NoReplyError, Reply, Transport
+from clave.llm.transport import NoReplyError, Reply, Transport, most_connections
 from clave.records import Failure, Usage
 
 MAX_TOKENS = 4_096
@@ -78,7 +78,7 @@ class OpenAIChat:
     Args:
         model: `provider/model`.
         base_url: The server, where it is not the provider's own.
-        concurrency: Calls under way at once, at the most.
+        concurrency: Calls under way at once, at the most; never more than the process may have connections.
         max_retries: Further attempts after a 429, a server error, a timeout, a cut-off or unreadable answer.
         timeout: Seconds for one attempt, to its last byte.
         max_tokens: Of an answer, thinking included, when it is asked for once more because it was cut off.
@@ -113,7 +113,7 @@ class OpenAIChat:
         self.ledger = Ledger(price_of(model, prices), Budget.of(budget))
         if budget is not None and self.ledger.price(1000, 1000) is None:
             raise ModelError(f"the price of {model} is not known, so `budget` cannot hold: give it in a file with `prices`")
-        self.pace = Pace(concurrency)
+        self.pace = Pace(min(concurrency, most_connections()))
         self._rejected: Counter[str] = Counter()
         """In which words requests were rejected since the last answer."""
         self._answered = False
@@ -212,6 +212,9 @@ class OpenAIChat:
         if error.kind == "timeout":
             slot.congested()
             return _Again(_failed("timeout", str(error)))
+        if error.kind == "too long":
+            self._answered = True
+            return _failed("server", str(error))
         if error.kind == "hopeless":
             if not self._answered:
                 raise ModelError(f"the server at {self._endpoint.base_url} cannot be used: {error}")

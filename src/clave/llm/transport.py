@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from clave.errors import InputError, ModelError, require
 from clave.llm.providers import Endpoint
+from clave.text.bounded import too_many_parts
 from clave.text.masking import masked
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ MOST_BYTES = 32 * 2**20
 """Of an answer; what is longer is no answer of a chat model."""
 _TRANSFER = 3600.0
 """Seconds for a file on its way."""
+_OTHER_FILES = 44
+"""Those that a run opens beside connections: its own, the cache's, those of libraries while they are imported, of a second chat."""
 _IDLE = 15.0
 """Seconds after which a connection that nobody uses is closed."""
 
@@ -46,9 +49,9 @@ class Reply:
 
     @functools.cached_property
     def data(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """The body as JSON; None where it is none, or made of more parts than an answer has."""
         try:
-            return json.loads(self.body)
+            return None if too_many_parts(self.body.decode("latin-1")) else json.loads(self.body)
         except (ValueError, RecursionError):
             return None
 
@@ -56,10 +59,10 @@ class Reply:
 class NoReplyError(Exception):
     """Nothing came back; the message says why, in words that hold no secret."""
 
-    def __init__(self, kind: Literal["timeout", "connection", "hopeless"], reason: str) -> None:
+    def __init__(self, kind: Literal["timeout", "connection", "hopeless", "too long"], reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
-        """`hopeless`: another try meets the same."""
+        """`hopeless`: another try meets the same. `too long`: the server is there, and this is what it sends."""
 
 
 class Transport:
@@ -212,7 +215,7 @@ async def _all_of(answer: aiohttp.ClientResponse) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
-            raise NoReplyError("hopeless", f"the answer is longer than {MOST_BYTES // 2**20} MB")
+            raise NoReplyError("too long", f"the answer is longer than {MOST_BYTES // 2**20} MB")
     return b"".join(parts)
 
 
@@ -222,6 +225,16 @@ async def _copied(answer: aiohttp.ClientResponse, into: IO[bytes]) -> None:
             into.write(part)
         except OSError as error:  # of the disk, not of the network
             raise InputError(f"{into.name} cannot be written ({error.strerror}): make room, and run the same command again") from None
+
+
+def most_connections() -> int:
+    """How many connections there can be beside the files that a run has open, by the limit of this process (`ulimit -n`)."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 10_000
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 10_000 if soft == resource.RLIM_INFINITY else max(1, soft - _OTHER_FILES)
 
 
 def _certificates() -> ssl.SSLContext:
