@@ -208,7 +208,7 @@ def test_demo_shows_profiles_and_reasons_and_how_often_they_are_right(tmp_path):
     page = (tmp_path / "demo" / "verdicts.html").read_text()
     assert "answers were recorded" in page
     assert "differ most on" in page
-    assert page.count('class="forest many"') == 1
+    assert page.count('class="forest named"') == 1
     assert len((tmp_path / "demo" / "verdicts.jsonl").read_text().splitlines()) == 324
     assert (tmp_path / "demo" / "evaluator").is_dir()
 
