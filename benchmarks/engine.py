@@ -1,9 +1,10 @@
 """Throughput, overhead and memory of the evaluation engine, each beside the bare client in the same run.
 
-    python benchmarks/engine.py [--replay FOLDER] [--part zero-shot|calibrated|cache|memory]
+    python benchmarks/engine.py [--replay FOLDER] [--part zero-shot|peers|calibrated|cache|memory] [--python deepeval=PYTHON]
 
 Against a server with a fixed latency: the ideal wall time is calls x latency / concurrency, whatever the machine. The bare client is a
-loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts.
+loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts. Peers are Inspect and deepeval,
+where they are installed, or where `--python` names a Python that has them; each asks the same in a process of its own (engine_peers.py).
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+import engine_peers
 import fixed_server
 import replay
 from clave import Clave, Response, Settings
@@ -113,6 +117,38 @@ def one_zero_shot(folder: Path, place: Path, n: int, concurrency: int, latency: 
     print(f"  CPU per call: clave {1000 * cpu / n:.2f} ms; bare loop {1000 * bare_cpu / n:.2f} ms; ratio {cpu / bare_cpu:.2f}")
 
 
+def peers(folder: Path, place: Path, pythons: Mapping[str, str], n: int = 1_500, concurrency: int = 64, latency: float = 0.5) -> None:
+    """The same calls by other tools, beside clave and the bare loop."""
+    rows = texts(n, concurrency)
+    value = system(folder)[VALUE]
+    requests = [extraction_request(r, value, None, ()) for r in rows]
+    told = [{"system": r.system, "user": r.user, "schema": r.schema, "max_tokens": r.max_tokens} for r in requests]
+    (place / "requests.json").write_text(json.dumps(told), encoding="utf-8")
+    source = Source(str(write(rows, place / "peer-rows.jsonl")))
+    found: dict[str, tuple[float, float] | str] = {}
+    with fixed_server.server(latency) as url:
+        clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache=place / "peers.sqlite")
+        asyncio.run(bare(url, requests[:1]))
+        found["clave"] = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "peers.jsonl")))
+        found["bare loop"] = timed(lambda: asyncio.run(bare(url, requests, concurrency)))
+        for tool in engine_peers.TOOLS:
+            script = str(Path(engine_peers.__file__))
+            command = [pythons.get(tool, sys.executable), script, tool, str(place / "requests.json"), url, str(concurrency)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                found[tool] = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            else:
+                seconds = json.loads(done.stdout.splitlines()[-1])
+                found[tool] = seconds["wall"], seconds["cpu"]
+    ideal = n * latency / concurrency
+    print(f"peers, {n} calls, latency {latency} s, concurrency {concurrency}: ideal {ideal:.2f} s; load {os.getloadavg()[0]:.1f}")
+    for tool, figures in found.items():
+        if isinstance(figures, str):
+            print(f"  {tool}: not measured ({figures})")
+        else:
+            print(f"  {tool}: CPU per call {1000 * figures[1] / n:.2f} ms, wall {figures[0]:.2f} s = {figures[0] / ideal:.3f} x ideal")
+
+
 def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
     """Verdicts a second when every answer is kept."""
     rows, cache = texts(n, 2), place / "warm.sqlite"
@@ -179,14 +215,22 @@ def memory_run(folder: Path, rows: Path, cache: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replay", type=Path, default=replay.FOLDER)
-    parser.add_argument("--part", choices=["zero-shot", "calibrated", "cache", "memory", "memory-run"])
+    parser.add_argument("--part", choices=["zero-shot", "peers", "calibrated", "cache", "memory", "memory-run"])
+    parser.add_argument("--python", action="append", default=[], metavar="TOOL=PYTHON", help="the Python that has a peer")
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--cache", type=Path)
     arguments = parser.parse_args()
     if arguments.part == "memory-run":
         memory_run(arguments.replay, arguments.rows, arguments.cache)
         return
-    parts = {"zero-shot": zero_shot, "cache": warm_cache, "calibrated": calibrated, "memory": memory}
+    pythons = dict(pair.split("=", 1) for pair in arguments.python)
+    parts = {
+        "zero-shot": zero_shot,
+        "peers": partial(peers, pythons=pythons),
+        "cache": warm_cache,
+        "calibrated": calibrated,
+        "memory": memory,
+    }
     with tempfile.TemporaryDirectory() as place:
         for name, part in parts.items():
             if arguments.part in (None, name):

@@ -358,6 +358,29 @@ def test_the_command_says_what_batches_do_and_that_estimates_are_half(saved, pro
         run("evaluate", "-", "-o", str(folder / "w.jsonl"), "--batch")
 
 
+def test_ctrl_c_leaves_the_batch_with_the_provider_and_says_how_to_go_on(saved, provider, folder):
+    provider.states = ["validating", *["in_progress"] * 1000, "completed"]
+    arguments = [str(folder / "responses.jsonl"), "-o", str(folder / "v.jsonl"), "--batch", "--evaluator", str(saved)]
+    more = ["--base-url", provider.url, "--cache", str(folder / "cache.sqlite")]
+    program = [sys.executable, "-c", "from clave.cli.main import main; main()", "evaluate"]
+    run = subprocess.Popen([*program, *arguments, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def press(when, what):
+        if when == "after" and what == "GET /v1/batches/batch_0" and not pressed:
+            pressed.append(run.send_signal(signal.SIGINT))
+
+    pressed = []
+    provider.hook = press
+    _, told = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert "What is with the provider goes on there. The same command waits for it again; nothing is sent twice." in " ".join(told.split())
+    provider.hook, provider.states = (lambda when, what: None), ["validating", "completed"]
+    provider.batches["batch_0"]["_coming"] = ["completed"]
+    _, verdicts = evaluate(opened(saved, provider, folder), folder, name="v.jsonl")
+    assert as_live(saved, folder, verdicts)
+    assert set(submitted(provider).values()) == {1}
+
+
 def test_a_run_leaves_no_notes_of_requests(saved, provider, folder):
     evaluate(opened(saved, provider, folder), folder)
     cache = AnswerCache(folder / "cache.sqlite")
