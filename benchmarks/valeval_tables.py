@@ -1,7 +1,10 @@
-"""The tables of docs/results-valeval.md, made again from the folder of a benchmark run on ValEval.
+"""The tables of docs/results-valeval.md and docs/results-judges.md, made again from the folder of a benchmark run.
 
 clave bench run --valeval valeval --judges majority,tfidf,encoder-head -o run
 python benchmarks/valeval_tables.py run --valeval valeval --csv docs/results-valeval
+python benchmarks/valeval_tables.py replay/leaderboard --splits dev,dev_perturbed,dev_ood,dev_ood_mft --csv docs/data/judges
+
+A judge that was not asked about a split has no line in the tables of that split.
 """
 
 from __future__ import annotations
@@ -16,17 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from clave.benchmark.analyses import curve, diversity, probes
+from clave.benchmark.analyses import balance, curve, diversity, probes
 from clave.benchmark.annotators import ceilings
 from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.skills import skills
 from clave.benchmark.tables import ALL, LeaderboardRow, drops, leaderboard, score
-from clave.scoring.metrics import accuracy, flip_rate
+from clave.scoring.metrics import accuracy, accuracy_difference, flip_rate
 from clave.scoring.statistics import Difference, Estimate
 from clave.valeval.provenance import ORIGINS
 from clave.valeval.row import TESTED, VIEWS, read_split
 
 SPLITS = ("original", "perturbation", "generalization")
+"""The annotators' own kind of data, edited texts, other sources; more of the last kind may follow."""
 
 
 def main() -> None:
@@ -35,22 +39,27 @@ def main() -> None:
     parser.add_argument(
         "--valeval", type=Path, help="The data set that was judged: adds figures for the rows of each label origin and view."
     )
+    parser.add_argument("--splits", default=",".join(SPLITS), help="The splits of the run that stand for these, by comma.")
     parser.add_argument("--csv", type=Path, help="Write a CSV file for each table into this folder; without it they are printed.")
     given = parser.parse_args()
     folder = given.run
     table = PredictionTable.read(folder)
     board = leaderboard(table)
-    order = [r.judge for r in board if (r.system, r.split) == (ALL, SPLITS[0])]
-    for split in SPLITS:
+    splits = given.splits.split(",")
+    order = [r.judge for r in board if (r.system, r.split) == (ALL, splits[0])]
+    every_cell(board, splits, order)
+    for split in splits:
         leaders(board, split)
         for found in (c for c in ceilings(folder) if c.split == split):
             sheets[-1].append((found.name, str(found.agreement)))
-    skilled(table, order)
-    lost(table, order)
-    flipped(table, order)
-    bases(table, order)
-    sources(table.where(split=SPLITS[2]), order)
-    studies(folder, order)
+    skilled(table, order, splits)
+    balanced(table, order, splits)
+    lost(table, order, splits[0], splits[2])
+    edited = [judge for judge in order if (judge, splits[1]) in {(r.judge, r.split) for r in board}]
+    flipped(table, edited, splits[1])
+    bases(table, edited, splits)
+    sources(table.where(split=splits[2]), order)
+    studies(folder, order, splits[0])
     if given.valeval:
         parts(table, given.valeval, order)
     for title, *lines in sheets:
@@ -78,6 +87,28 @@ def parts(table: PredictionTable, valeval: Path, order: Sequence[str]) -> None:
         line(judge, *(text(score(own.take(np.flatnonzero([i in named[name] for i in own["id"]])), accuracy)) for name in shown))
 
 
+def every_cell(board: Sequence[LeaderboardRow], splits: Sequence[str], order: Sequence[str]) -> None:
+    """Every judge on every system and split, with its tier there."""
+    found = {(r.judge, r.split, r.system): r for r in board}
+    columns = [key for key in dict.fromkeys((r.split, r.system) for r in board if r.split in splits) if key[1] != ALL]
+    columns.sort(key=lambda key: splits.index(key[0]))
+    sizes = {key: next(r.rows for r in board if (r.split, r.system) == key) for key in columns}
+    head("Judges x systems x splits", "judge", *(f"{system}, {split} (n = {sizes[split, system]})" for split, system in columns))
+    for judge in order:
+        rows = [found.get((judge, *key)) for key in columns]
+        line(judge, *(f"{text(r.accuracy)} ({r.tier})" if r else "" for r in rows))
+
+
+def balanced(table: PredictionTable, order: Sequence[str], splits: Sequence[str]) -> None:
+    """The annotators' own kind of data against other sources that every judge was asked about, with the price."""
+    both = table.take(np.isin(table["split"], [splits[0], splits[2]]))
+    found = {b.judge: b for b in balance(both, splits[0])}
+    head("Balance", "judge", "adaptability", "generalizability", "tokens for 1,000 verdicts")
+    for judge in order:
+        b = found[judge]
+        line(judge, text(b.adaptability), text(b.generalizability), f"{b.price.prompt_tokens + b.price.completion_tokens:,.0f}")
+
+
 def write(folder: Path, title: str, lines: Sequence[Sequence[object]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*", "", title).lower()).strip("-")
@@ -100,31 +131,31 @@ def leaders(board: Sequence[LeaderboardRow], split: str) -> None:
         line(r.tier, r.judge, text(r.accuracy), text(r.to_best), p, text(r.macro_f1, False), text(r.calibration_error, False), *each)
 
 
-def skilled(table: PredictionTable, order: Sequence[str]) -> None:
+def skilled(table: PredictionTable, order: Sequence[str], splits: Sequence[str]) -> None:
     """Whether judges see that a value is touched, and on which side a response stands; and what is gained by reading."""
     found = {(s.judge, s.split): s for s in skills(table)}
-    for split in SPLITS:
-        control = found[order[0], split].control
+    for split in splits:
+        control = next(s.control for s in found.values() if s.split == split)
         beyond = (f"accuracy, to {control}",) if control else ()
         head(f"Relevance and side, {split}", "judge", "relevance", "side", "n", *beyond)
-        for judge in order:
-            s = found[judge, split]
+        for s in (found[judge, split] for judge in order if (judge, split) in found):
+            judge = s.judge
             line(judge, text(s.relevance), text(s.side), s.side.n, *((text(s.to_control),) if beyond else ()))
 
 
-def lost(table: PredictionTable, order: Sequence[str]) -> None:
+def lost(table: PredictionTable, order: Sequence[str], origin: str, target: str) -> None:
     """What each judge loses to other sources."""
-    found = {(d.judge, d.system): d.drop for d in drops(table, SPLITS[0], SPLITS[2])}
+    found = {(d.judge, d.system): d.drop for d in drops(table, origin, target)}
     systems = list(dict.fromkeys(system for _, system in found))
-    head("Accuracy lost from original to generalization", "judge", *systems)
+    head(f"Accuracy lost from {origin} to {target}", "judge", *systems)
     for judge in order:
         line(judge, *(text(found[judge, s], signed=True) for s in systems))
 
 
-def flipped(table: PredictionTable, order: Sequence[str]) -> None:
+def flipped(table: PredictionTable, order: Sequence[str], split: str) -> None:
     """Flip rates, all strengths of a kind together."""
     plain = verdicts(table.where(perturbation=""))
-    edited = table.where(split=SPLITS[1])
+    edited = table.where(split=split)
 
     def rate(part: PredictionTable) -> Estimate:
         before = [plain[key] for key in zip(part["judge"], part["base"], part["value"], strict=True)]
@@ -142,14 +173,17 @@ def flipped(table: PredictionTable, order: Sequence[str]) -> None:
         line(f"strength {strength:.0f}", n, *(text(strengths[j, strength], False) for j in order))
 
 
-def bases(table: PredictionTable, order: Sequence[str]) -> None:
-    """Accuracy on edited texts beside that on the very texts that were edited."""
-    plain = verdicts(table.where(split=SPLITS[0]))
-    head("Edited texts and their bases", "judge", "edited", "before the edit")
+def bases(table: PredictionTable, order: Sequence[str], splits: Sequence[str]) -> None:
+    """Accuracy on edited texts beside that on the very texts that were edited, and the paired difference."""
+    plain = verdicts(table.where(split=splits[0]))
+    head("Edited texts and their bases", "judge", "edited", "before the edit", "edited less unedited", "labels that moved", "pairs")
     for judge in order:
-        part = table.where(judge=judge, split=SPLITS[1])
+        part = table.where(judge=judge, split=splits[1])
         before = [plain[judge, base, value] for base, value in zip(part["base"], part["value"], strict=True)]
-        line(judge, text(score(part, accuracy)), text(accuracy(list(part["gold"]), before, list(part["group"]))))
+        gold, said, groups = list(part["gold"]), list(part["label"]), list(part["group"])
+        change = accuracy_difference(gold, said, before, groups)
+        moved = sum(a != b for a, b in zip(said, before, strict=True))
+        line(judge, text(score(part, accuracy)), text(accuracy(gold, before, groups)), text(change), moved, len(said))
 
 
 def sources(table: PredictionTable, order: Sequence[str]) -> None:
@@ -162,10 +196,10 @@ def sources(table: PredictionTable, order: Sequence[str]) -> None:
         line(source, gold.total(), shares, most, *(text(score(part.where(judge=j), accuracy), False) for j in order))
 
 
-def studies(folder: Path, order: Sequence[str]) -> None:
+def studies(folder: Path, order: Sequence[str], original: str) -> None:
     """Curve, diversity and probes, where they were run."""
     if (folder / "curve.parquet").is_file():
-        found = {(p.judge, p.labels): p for p in curve(PredictionTable.read(folder / "curve.parquet"), SPLITS[0])}
+        found = {(p.judge, p.labels): p for p in curve(PredictionTable.read(folder / "curve.parquet"), original)}
         points = sorted({labels for _, labels in found})
         head("Labels per value", "judge", *points)
         for judge in (j for j in order if (j, points[0]) in found):
@@ -173,7 +207,7 @@ def studies(folder: Path, order: Sequence[str]) -> None:
         line("n of a point", *(found[next(iter(found))[0], n].accuracy.n for n in points))
     if (folder / "diversity.parquet").is_file():
         head("Choice of labels", "judge", "chosen", "accuracy", "n", "to random", "p (Holm)")
-        for c in diversity(PredictionTable.read(folder / "diversity.parquet"), SPLITS[0]):
+        for c in diversity(PredictionTable.read(folder / "diversity.parquet"), original):
             p = "" if c.p_holm is None else f"{c.p_holm:.3f}"
             line(c.judge, c.choice, text(c.accuracy), c.accuracy.n, text(c.to_random), p)
     if (folder / "probes.parquet").is_file():

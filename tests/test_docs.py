@@ -109,7 +109,12 @@ def printed(notebook: Any) -> str:
     return re.sub(r"\d+\.?\d*(e-\d+)?", "#", "".join(texts))
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.relative_to(ROOT).as_posix())
+WRITTEN = {ROOT / "docs" / "board.md"}  # by a command, a paragraph a line
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in (*PAGES, ROOT / "CONTRIBUTING.md") if page not in WRITTEN], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_no_line_is_wider_than_160(page):
     lines = page.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) > 160 and not line.startswith("|")] == []  # a row of a table cannot be broken
