@@ -3,9 +3,9 @@
     clave valeval build -o valeval --source moral_stories,mfrc
     python benchmarks/hard_view.py valeval [--seeds 3]
 
-A quarter of the scenarios of the test splits is kept aside; the view is chosen from the rest, as a build does. Then each control learns from
-the rows kept aside alone, and together with the calibration rows, and is asked about the view: chance is a third. Rows that a build chooses
-from beyond its test splits are not in its files, so the views here are smaller.
+A quarter of the scenarios of the test splits is kept aside; the view is chosen from the rest, as a build does. Then each control learns
+from the rows kept aside alone, and together with the calibration rows, and is asked about the view: chance is a third. Rows that a build
+chooses from beyond its test splits are not in its files, so the views here are smaller.
 """
 
 from __future__ import annotations
