@@ -7,16 +7,16 @@ for verdict in clave.evaluate(read_responses("responses.jsonl")):
     print(clave.explain(verdict))
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from clave.errors import ClaveError, EvaluatorError, InputError, MissingExtraError, ModelError
-from clave.io import read_labels, read_responses, read_verdicts
-from clave.records import LABELS, Evidence, Extraction, Failure, Label, LabelledResponse, MappedConcept, Response, Verdict
-from clave.settings import Settings
-from clave.values import Value, ValueSystem
-
 if TYPE_CHECKING:
+    from clave.errors import ClaveError, EvaluatorError, InputError, MissingExtraError, ModelError
     from clave.evaluator import Clave
+    from clave.io import read_labels, read_responses, read_verdicts
+    from clave.records import LABELS, Evidence, Extraction, Failure, Label, LabelledResponse, MappedConcept, Response, Verdict
+    from clave.settings import Settings
+    from clave.values import Value, ValueSystem
 
 __all__ = [
     "LABELS",
@@ -43,14 +43,28 @@ __all__ = [
 ]
 
 
+_FROM = {
+    "clave.errors": ("ClaveError", "EvaluatorError", "InputError", "MissingExtraError", "ModelError"),
+    "clave.evaluator": ("Clave",),
+    "clave.io": ("read_labels", "read_responses", "read_verdicts"),
+    "clave.records": ("LABELS", "Evidence", "Extraction", "Failure", "Label", "LabelledResponse", "MappedConcept", "Response", "Verdict"),
+    "clave.settings": ("Settings",),
+    "clave.values": ("Value", "ValueSystem"),
+}
+_WHERE = {name: module for module, names in _FROM.items() for name in names}
+
+
 def __getattr__(name: str) -> Any:
-    """Import the evaluator and look up the version when they are first asked for: the records alone are light."""
+    """Import a name when it is first asked for, so that neither `import clave` nor the command line waits for what it does not use."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("clave")
-    if name == "Clave":
-        from clave.evaluator import Clave
+    if name not in _WHERE:
+        raise AttributeError(f"module 'clave' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_WHERE[name]), name)
+    return found
 
-        return Clave
-    raise AttributeError(f"module 'clave' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

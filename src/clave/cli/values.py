@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clave.cli.terminal import say, say_json
 from clave.errors import InputError
 from clave.text.plain import clean
-from clave.values.schema import SCHEMA_FILE, packaged_schema
-from clave.values.system import SYSTEMS, ValueSystem
+
+if TYPE_CHECKING:
+    from clave.values import ValueSystem
 
 app = typer.Typer(help="Value systems: list the built-in ones, show, check or begin one.", no_args_is_help=True)
 
@@ -70,6 +71,8 @@ values:
 @app.command("list")
 def list_systems(as_json: AsJson = False) -> None:
     """List the built-in value systems."""
+    from clave.values.system import SYSTEMS, ValueSystem
+
     systems = [ValueSystem.load(i) for i in SYSTEMS.names()]
     if as_json:
         say_json([_summary(s) for s in systems])
@@ -86,6 +89,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the values of a system with their definitions."""
+    from clave.values import ValueSystem
+
     loaded = ValueSystem.load(system)
     if as_json:
         say_json({**loaded.model_dump(mode="json"), "hash": loaded.hash})
@@ -107,6 +112,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check a value system; what is wrong is an error, what is doubtful a warning."""
+    from clave.values import ValueSystem
+
     system = ValueSystem.load(file)
     found = warnings(system)
     if as_json:
@@ -123,6 +130,9 @@ def new(
     identity: Annotated[str | None, typer.Option("--id", help="The id of the system; by default made of the file's name.")] = None,
 ) -> None:
     """Write a commented template, with its JSON Schema beside it for the editor."""
+    from clave.values import ValueSystem
+    from clave.values.schema import SCHEMA_FILE, packaged_schema
+
     if file.suffix.lower() not in {".yaml", ".yml"}:
         raise InputError(f"{file}: a value system is a YAML file: end its name in .yaml")
     name = identity or _id_of(file.stem)
