@@ -132,9 +132,9 @@ def peers(folder: Path, place: Path, pythons: Mapping[str, str], n: int = 1_500,
         found["clave"] = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "peers.jsonl")))
         found["bare loop"] = timed(lambda: asyncio.run(bare(url, requests, concurrency)))
         for tool in engine_peers.TOOLS:
-            script = str(Path(engine_peers.__file__))
+            script = str(Path(engine_peers.__file__).resolve())
             command = [pythons.get(tool, sys.executable), script, tool, str(place / "requests.json"), url, str(concurrency)]
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=place)  # deepeval leaves a folder where it runs
             if done.returncode:
                 found[tool] = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
             else:
