@@ -133,7 +133,8 @@ def with_rows(page: str, found: dict[str, Count]) -> str:
         row = f"| {title} | {count.tried:,} | {count.failed} | {held} |"
         place = next((k for k, line in enumerate(lines) if line.startswith(f"| {title} |")), None)
         if place is None:
-            lines.insert(max(k for k, line in enumerate(lines) if line.startswith("|")) + 1, row)
+            end = lines.index("", lines.index("| attack | tried | failed | what must hold |"))
+            lines.insert(end, row)
         else:
             lines[place] = row
     return "\n".join(lines) + "\n"

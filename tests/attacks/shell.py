@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 RUN = """
-import json, resource, signal, sys
-for name, most in json.loads(sys.argv.pop(1)).items():
+import json, os, resource, sys
+limits = json.loads(sys.argv.pop(1))
+os.umask(limits.pop("umask", 0o022))
+for name, most in limits.items():
     resource.setrlimit(getattr(resource, name), (most, most))
 from clave.cli.main import main
 main()

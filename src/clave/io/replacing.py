@@ -13,11 +13,17 @@ from typing import IO
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once it is whole, and leaves nothing behind where it does not get so far."""
+def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once it is whole, and leaves nothing behind where it does not get so far.
+
+    Args:
+        path: The file.
+        mode: Who may read it, under the user's umask; 0o600 for what holds labelled samples.
+    """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)  # its mode would stay
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

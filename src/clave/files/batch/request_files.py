@@ -75,7 +75,7 @@ class RequestFiles:
     def _next(self) -> IO[bytes]:
         path = self._path(len(self.paths) + 1)
         self._asked, self._bytes = [], 0
-        file = self._open.enter_context(replacing(path))
+        file = self._open.enter_context(replacing(path, 0o600))  # prompts hold labelled samples
         self._open.callback(self._cache.note_batched, self._evaluator, self._asked)
         self.paths.append(path)
         return file
