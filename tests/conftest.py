@@ -17,6 +17,15 @@ settings.register_profile("clave", deadline=None, max_examples=50)  # no wall cl
 settings.load_profile("clave")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of models that the user has named: a test's own, as what it names is nobody else's word."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = tmp_path_factory.mktemp("trust") / "trusted.txt"
+        patch.setenv("CLAVE_TRUSTED", str(place))
+        yield place
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real labelled data beside the checkout (or where CLAVE_SHARED points); tests that need them are skipped without."""

@@ -62,3 +62,10 @@ def test_fitting_again_pays_for_nothing(fitted):
     calls = fitted.ledger.calls
     fitted.fit([s.labelled for s in fitted.fitted.samples], given_folds=True)
     assert fitted.ledger.calls == calls
+
+
+def test_a_model_that_did_not_move_passes_the_check(fitted):
+    found = fitted.check()
+    assert (found.moved, found.served_now) == (False, found.served_then)
+    assert found.changed <= 3  # this server cuts answers short at random: once in a while twice in a row
+    assert 50 <= found.n <= 60

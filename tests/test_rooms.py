@@ -16,7 +16,7 @@ FLOORS = (
     {"registry", "settings"},
     {"values", "scoring"},
     {"io", "llm", "encoder"},
-    {"concepts"},
+    {"concepts", "trust"},
     {"recognizers"},
     {"calibration"},
     {"fitting"},

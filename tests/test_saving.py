@@ -45,6 +45,7 @@ def test_the_folder_is_what_the_design_says_and_holds_no_pickle(folder):
         "guidelines/honesty.md",
         "concepts.jsonl",
         "samples.jsonl",
+        "asked.json",
         "vectors.safetensors",
         "recognizer/head.json",
         "recognizer/head.safetensors",

@@ -23,7 +23,8 @@ _QUANTILES = 101
 class Calibration(Record):
     """A temperature, and how confident the evaluator was on its cross-validated training rows."""
 
-    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    temperature: float = Field(default=1.0, ge=0.1, le=10, strict=True)
+    """`fit` looks for it between 1/e² and e²."""
     confidences: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     """Quantiles 0, .01, … 1 of the highest probability."""
 

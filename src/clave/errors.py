@@ -5,6 +5,7 @@
     ├── MissingExtraError   an optional dependency is not installed; the message is the pip line
     ├── ModelError          no model can be reached: key, name, address
     └── EvaluatorError      a saved evaluator cannot be used: another version, a damaged file
+        └── UntrustedError  it names a model that the user has not named
 
 A message names parameters as Python has them, in backticks (`argument`); the command line shows its own options instead,
 prints the message and exits with 2. What goes wrong with a single response is not an exception but a
@@ -14,9 +15,20 @@ value: `clave.records.Failure`, and in the end a verdict whose status is `failed
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from types import ModuleType
 
-__all__ = ["ClaveError", "EvaluatorError", "InputError", "InputWarning", "MissingExtraError", "ModelError", "argument", "require"]
+__all__ = [
+    "ClaveError",
+    "EvaluatorError",
+    "InputError",
+    "InputWarning",
+    "MissingExtraError",
+    "ModelError",
+    "UntrustedError",
+    "argument",
+    "require",
+]
 
 
 class ClaveError(Exception):
@@ -41,6 +53,19 @@ class ModelError(ClaveError):
 
 class EvaluatorError(ClaveError):
     """A saved evaluator cannot be used."""
+
+
+class UntrustedError(EvaluatorError):
+    """A saved evaluator names models that the user has not named.
+
+    Args:
+        what: What it names, for a message.
+        names: The same as `clave.trust` keeps it.
+    """
+
+    def __init__(self, what: str, names: Sequence[tuple[str, str]]) -> None:
+        self.what, self.names = what, names
+        super().__init__(f"{what}; if that is meant, say {argument('trust', True)}")
 
 
 def argument(name: str, value: object = None) -> str:

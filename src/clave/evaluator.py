@@ -22,9 +22,11 @@ from typing import Any, Self, TypeVar, Unpack
 
 from clave.encoder import BatchingEncoder, load_encoder
 from clave.errors import EvaluatorError, InputError, require
+from clave.evaluating.checking import check
 from clave.evaluating.judging import Judging
 from clave.evaluating.stream import Stream, SyncStream
 from clave.evaluating.verdicts import explained, verdict_row
+from clave.fitting.asked import Check
 from clave.fitting.fit import fit, refit
 from clave.fitting.fitted import Fitted
 from clave.io import read_labels, read_responses
@@ -38,6 +40,7 @@ from clave.records import Label, LabelledResponse, Progress, Response, Verdict
 from clave.saving import fetch, load, push, save
 from clave.settings import NO_MODEL, Settings
 from clave.text.notebook import described, in_notebook, watched
+from clave.trust import names_in, refuse_foreign, remember
 from clave.values import ValueSystem
 
 
@@ -67,6 +70,7 @@ class Clave:
         **options: Unpack[ChatOptions],
     ) -> None:
         settings = _with_model(settings or Settings(), model, chat)
+        self._named_here = True
         check_usable(settings.recognizer)
         self._judging = Judging(
             system if isinstance(system, ValueSystem) else ValueSystem.load(system),
@@ -75,6 +79,9 @@ class Clave:
             _opened(settings, chat, options),
             BatchingEncoder(partial(load_encoder, settings.encoder)),
         )
+
+    _named_here = False
+    """Whether the user named its models in this process, and not a folder."""
 
     @classmethod
     def of(cls, fitted: Fitted, *, chat: ChatModel | None = None, **options: Unpack[ChatOptions]) -> Clave:
@@ -133,7 +140,7 @@ class Clave:
     def with_chat(self, chat: ChatModel) -> Clave:
         """The same evaluator on another chat model."""
         other = type(self).__new__(type(self))
-        other._judging = self._judging.with_chat(chat)
+        other._judging, other._named_here = self._judging.with_chat(chat), self._named_here
         return other
 
     def fit(self, labelled: Any, *, given_folds: bool = False, progress: Progress | None = None) -> Self:
@@ -246,6 +253,33 @@ class Clave:
         found = {verdict.id: verdict.label for verdict in self.evaluate(rows)}
         return [found.get(row.id) for row in rows]
 
+    def check(self, *, progress: Progress = lambda stage, done, total: None) -> Check:
+        """Ask a part of what the large model was asked at the fit again, past the cache: is it still the same model?
+
+        Takes up to 120 calls. What is found also stands in `fitted.checks`, and is saved with the evaluator.
+
+        Args:
+            progress: Called with what is under way, done and total.
+
+        Raises:
+            EvaluatorError: It has no large model, or was saved without what it was asked.
+            ModelError: The large model cannot be used, or too few answers came.
+        """
+
+        async def alone() -> Check:
+            async with self:
+                return await self.acheck(progress=progress)
+
+        return self._judging.run(alone())
+
+    async def acheck(self, *, progress: Progress = lambda stage, done, total: None) -> Check:
+        """`check`, async."""
+        judging = self._judging
+        found = await check(judging, progress=progress)
+        if self._judging is judging and judging.fitted is not None:
+            self._judging = replace(judging, fitted=replace(judging.fitted, checks=(*judging.fitted.checks, found)))
+        return found
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the evaluator's name and how well it agrees with the labels it was fitted on."""
         rows = [("system", self.system.name), ("values", ", ".join(self.values)), ("large model", self.settings.model)]
@@ -270,31 +304,47 @@ class Clave:
         await self.aclose()
 
     def save(self, folder: str | Path) -> Path:
-        """Save as a folder of JSON, YAML and safetensors; see `clave.saving`.
+        """Save as a folder of JSON, YAML and safetensors; see `clave.saving`. The models that you named are known from then on: see `load`.
 
         Raises:
             EvaluatorError: It is not fitted.
             InputError: The folder holds something else, or cannot be written.
         """
-        return save(self._must_be_fitted(), Path(folder))
+        place = save(self._must_be_fitted(), Path(folder))
+        if self._named_here:
+            remember(names_in(self.settings))
+        return place
 
     @classmethod
-    def load(cls, folder: str | Path, *, chat: ChatModel | None = None, **options: Unpack[ChatOptions]) -> Clave:
+    def load(cls, folder: str | Path, *, chat: ChatModel | None = None, trust: bool = False, **options: Unpack[ChatOptions]) -> Clave:
         """Load what `save` wrote.
+
+        A saved evaluator is foreign: it may name a large model that costs your money and reads your texts, or an encoder from the Hub.
+
+        Args:
+            folder: The folder.
+            chat: A chat model of your own, in place of the one that it names.
+            trust: Use what it names even where you have not named it: in a fit that you saved on this machine, or, of the large model, by
+                a `base_url` or a `chat` of your own.
+            **options: How calls are made.
 
         Raises:
             EvaluatorError: The folder is of another version, damaged, was edited and not refitted, or was made with other prompts.
+            UntrustedError: It names what you have not.
         """
-        return cls.of(load(Path(folder)), chat=chat, **options)
+        fitted = load(Path(folder), trust=trust)
+        if chat is None and not trust:
+            refuse_foreign(str(folder), names_in(fitted.settings), calls=True, base_url=options.get("base_url"))
+        return cls.of(fitted, chat=chat, **options)
 
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Upload to the Hugging Face Hub; returns the address. The folder holds the labelled samples: private unless you say otherwise."""
         return push(self._must_be_fitted(), repo, private=private)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, **options: Unpack[ChatOptions]) -> Clave:
-        """Load from a folder or, by `org/name`, from the Hub."""
-        return cls.load(fetch(str(name)), **options)
+    def from_pretrained(cls, name: str | Path, *, trust: bool = False, **options: Unpack[ChatOptions]) -> Clave:
+        """Load from a folder or, by `org/name`, from the Hub; otherwise as `load`."""
+        return cls.load(fetch(str(name)), trust=trust, **options)
 
     def _must_be_fitted(self) -> Fitted:
         if self.fitted is None:

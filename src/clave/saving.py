@@ -5,8 +5,10 @@
     samples.jsonl        labelled samples, folds, extractions              vectors.safetensors
     recognizer/          the small model                                   calibration.json
     manifest.json        hashes of all files, prompts, labels, scores      README.md         model card
+    asked.json           what the large model was asked at the fit         checks.jsonl      later checks for drift, one a line
 
-Guidelines and concepts.jsonl may be edited; `clave refit` then takes them up. Any other change is damage and is refused.
+Guidelines and concepts.jsonl may be edited; `clave refit` then takes them up. `clave check` adds to checks.jsonl, which is no part of what
+the evaluator is: the manifest leaves it out. Any other change is damage and is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -30,21 +33,33 @@ from clave.concepts.prompts import prompts_in_use
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError, InputError, require
+from clave.fitting.asked import Asked, Check
 from clave.fitting.closer_look import CloserLook
 from clave.fitting.fit import refit
 from clave.fitting.fitted import Fitted, Provenance
 from clave.fitting.learn import Learnt
 from clave.fitting.samples import Sample
 from clave.io import read_records, write_jsonl
+from clave.io.appending import write_whole
+from clave.recognizers.reading import refuse_pickles
 from clave.recognizers.registry import recognizer_class
 from clave.records import LABELS
 from clave.settings import Settings
 from clave.text.plain import markdown
+from clave.trust import names_in, refuse_foreign
 from clave.values import ValueSystem
 
 SCHEMA_VERSION = 2
 """2: where it comes from stands under `provenance`. Version 1 (clave 0.1) is read, too."""
 _EDITABLE = ("guidelines/", "concepts.jsonl")
+_CHECKS = "checks.jsonl"
+_TEXTS = (".json", ".jsonl", ".yaml", ".md")
+_MOST_FILES = 10_000
+_MOST_BYTES = 256_000_000
+"""Of a text file."""
+_MOST_BYTES_OF_WEIGHTS = 64_000_000_000
+_MOST_BYTES_OF_CHECKS = 1_000_000
+"""Some 2,000 checks."""
 _LIBRARIES = ("clave", "numpy", "scikit-learn", "onnxruntime", "tokenizers")
 
 
@@ -133,35 +148,46 @@ def _write(fitted: Fitted, folder: Path) -> None:
         "provenance": fitted.provenance.model_dump(mode="json"),
     }
     (folder / "README.md").write_text(_card(fitted), encoding="utf-8")
+    if fitted.asked is not None:
+        _json(folder / "asked.json", fitted.asked.model_dump(mode="json"))
     files = {p.relative_to(folder).as_posix(): _hash(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     _json(folder / "manifest.json", manifest | {"files": files})
+    if fitted.checks:
+        write_jsonl(folder / _CHECKS, fitted.checks)
 
 
-def load(folder: Path, *, edited: bool = False) -> Fitted:
+def load(folder: Path, *, edited: bool = False, trust: bool = False) -> Fitted:
     """Read what `save` wrote.
 
     Args:
         folder: The folder.
         edited: Take edited guidelines and concepts up, as a refit does; the pool's vectors are then computed anew.
+        trust: Use small models that it names and the user has not named.
 
     Raises:
         EvaluatorError: Another version, a missing or damaged file, or an edit that was not taken up.
+        UntrustedError: It names an encoder or a base model that the user has not named; see `clave.trust`.
     """
+    _refuse_odd(folder)
+    refuse_pickles(folder)
     manifest = _read_json(folder / "manifest.json")
     config = _read_json(folder / "config.json")
     found = config.get("schema_version")
     if found not in (1, SCHEMA_VERSION):
         raise EvaluatorError(f"{folder} is of schema version {found}, and this clave reads version {SCHEMA_VERSION}: calibrate it again")
-    _refuse_links(folder)
     changed = _verify(folder, manifest.get("files") or {}, edited)
     try:
         settings = Settings.model_validate(config["settings"])
         provenance = Provenance.model_validate(manifest["provenance"] if found == SCHEMA_VERSION else _as_of_version_1(manifest, settings))
+        if not trust:
+            refuse_foreign(str(folder), names_in(settings, _bases(folder)), calls=False)
+        name, system = _name(manifest), ValueSystem.load(folder / "value_system.yaml")
         samples = tuple(read_records(folder / "samples.jsonl", Sample))
+        _check_samples(samples, system)
         learnt, vectors = _learnt(folder, settings, samples, provenance, "concepts.jsonl" in changed)
         return Fitted(
-            name=str(manifest["evaluator"]),
-            system=ValueSystem.load(folder / "value_system.yaml"),
+            name=name,
+            system=system,
             settings=settings,
             samples=samples,
             vectors=vectors,
@@ -170,6 +196,8 @@ def load(folder: Path, *, edited: bool = False) -> Fitted:
             learnt=learnt,
             provenance=provenance,
             closer_look=None if config.get("closer_look") is None else CloserLook.model_validate(config["closer_look"]),
+            asked=Asked.model_validate(_read_json(folder / "asked.json")) if (folder / "asked.json").exists() else None,
+            checks=_checks(folder / _CHECKS),
         )
     except (
         LookupError,
@@ -181,6 +209,37 @@ def load(folder: Path, *, edited: bool = False) -> Fitted:
     ) as error:  # what a file of another form may raise
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise EvaluatorError(f"{folder} is damaged: {why}; calibrate it again") from None
+
+
+def _name(manifest: dict[str, Any]) -> str:
+    name = manifest["evaluator"]
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.-]{1,200}", name):
+        raise ValueError("its name is none")
+    return name
+
+
+def _check_samples(samples: Sequence[Sample], system: ValueSystem) -> None:
+    """What the types do not say of samples.
+
+    Raises:
+        ValueError: One is not as a fit makes them.
+    """
+    if not samples:
+        raise ValueError("it has no samples")
+    if len({(s.labelled.id, s.labelled.value) for s in samples}) < len(samples):
+        raise ValueError("a sample stands in it twice")
+    for sample in samples:
+        system[sample.labelled.value]
+        found = sample.extraction
+        if not 0 <= sample.fold < len(samples):
+            raise ValueError(f"sample {sample.labelled.id[:80]!r} is in fold {str(sample.fold)[:20]}")
+        if found is not None and not 0 <= found.confidence <= 1:  # NaN is not, either
+            raise ValueError(f"the confidence of sample {sample.labelled.id[:80]!r} is no number from 0 to 1")
+
+
+def _bases(folder: Path) -> list[str]:
+    """Base models that adapters are for: they are loaded by these names."""
+    return [str(_read_json(path).get("base", "")) for path in sorted((folder / "recognizer").rglob("lora.json"))]
 
 
 def _as_of_version_1(manifest: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -226,6 +285,38 @@ def _learnt(
     return learnt, vectors["samples"]
 
 
+def _checks(path: Path) -> tuple[Check, ...]:
+    """The checks that are noted beside an evaluator; they may be taken away without harm.
+
+    Raises:
+        EvaluatorError: The file holds something else.
+    """
+    if not path.exists():
+        return ()
+    try:
+        if path.stat().st_size > _MOST_BYTES_OF_CHECKS:
+            raise InputError(f"it has more than {_MOST_BYTES_OF_CHECKS:,} bytes")
+        return tuple(read_records(path, Check))
+    except (OSError, InputError) as error:
+        raise EvaluatorError(f"{path} holds something else than checks ({' '.join(str(error).split())[:300]}): take it away") from None
+
+
+def add_check(folder: Path, check: Check) -> None:
+    """Note a check beside the evaluator that was checked.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        fd = os.open(folder / _CHECKS, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            write_whole(fd, check.model_dump_json().encode() + b"\n")
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise InputError(f"the check could not be noted in {folder / _CHECKS} ({error.strerror})") from None
+
+
 def _check_shape(folder: Path, name: str, found: Any, rows: int | None, columns: int | None) -> None:
     """A tensor is what the other files say that it is."""
     if (
@@ -239,21 +330,29 @@ def _check_shape(folder: Path, name: str, found: Any, rows: int | None, columns:
         raise EvaluatorError(f"{folder / 'vectors.safetensors'} is damaged: {name!r} is missing or not of its shape; calibrate again")
 
 
-def _refuse_links(folder: Path) -> None:
-    """Links lead to files that are no part of an evaluator; those of the Hub's cache stay within it."""
+def _refuse_odd(folder: Path) -> None:
+    """Only files of a sane size, and folders: links lead to files that are no part of an evaluator (those of the Hub's cache stay within
+    it), and a pipe would be read for ever.
+    """
     own = {folder.resolve()} | ({folder.resolve().parents[1] / "blobs"} if folder.resolve().parent.name == "snapshots" else set())
-    for path in folder.rglob("*"):
+    for count, path in enumerate(folder.rglob("*")):
+        if count == _MOST_FILES:
+            raise EvaluatorError(f"{folder} holds more than {_MOST_FILES:,} files: it is no evaluator")
         if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in own):
             raise EvaluatorError(f"{path} is a link to a file elsewhere, which is not followed: put the file itself there")
+        if not (path.is_file() or path.is_dir()):
+            raise EvaluatorError(f"{path} is neither a file nor a folder: take it away")
+        if path.is_file() and path.stat().st_size > (_MOST_BYTES if path.suffix in _TEXTS else _MOST_BYTES_OF_WEIGHTS):
+            raise EvaluatorError(f"{path} is too large to be part of an evaluator ({path.stat().st_size:,} bytes)")
 
 
-def refit_folder(folder: Path) -> Fitted:
-    """Take edits of guidelines and concepts up, fit again without a call, and save.
+def refit_folder(folder: Path, *, trust: bool = False) -> Fitted:
+    """Take edits of guidelines and concepts up, fit again without a call, and save; further arguments as for `load`.
 
     Raises:
-        EvaluatorError: Something else was changed, or the folder is damaged.
+        EvaluatorError: Something else was changed, the folder is damaged, or it names what the user has not.
     """
-    fitted = refit(load(folder, edited=True))
+    fitted = refit(load(folder, edited=True, trust=trust))
     save(fitted, folder)
     return fitted
 
@@ -265,7 +364,7 @@ def _verify(folder: Path, files: dict[str, str], edited: bool) -> set[str]:
     if not isinstance(files, dict) or any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
         raise EvaluatorError(f"{folder / 'manifest.json'} is damaged: it names files that are not beside it; calibrate again")
     there = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
-    unlisted = [name for name in there if name not in files and name != "manifest.json" and not name.startswith(".")]
+    unlisted = [name for name in there if name not in files and name not in ("manifest.json", _CHECKS) and not name.startswith(".")]
     unlisted = [name for name in unlisted if not (edited and name.startswith(_EDITABLE))]
     if unlisted:
         raise EvaluatorError(f"{folder / unlisted[0]} is no part of the evaluator: its manifest does not list it; take it away")
@@ -346,4 +445,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ import shutil
 import stat
 
 import pytest
-from attacks.tampering import WORDS, saved, tampered
+from attacks.tampering import ON_PURPOSE, WORDS, saved, tampered
 
 from clave import Clave
 from clave.errors import ClaveError, EvaluatorError
@@ -23,17 +23,36 @@ def good(tmp_path_factory):
 def judged(folder, model):
     """Verdicts of an evaluator, whose probabilities are some."""
     with_model = Clave.load(folder, chat=FakeChat(WORDS, model=model))
-    for verdict in with_model.evaluate([Response(id="q", response="They helped.", scenario="s")]):
+    verdicts = list(with_model.evaluate([Response(id="q", response="They helped.", scenario="s")]))
+    for verdict in verdicts:
         if verdict.probabilities:
             assert abs(sum(verdict.probabilities.values()) - 1) < 1e-3
             assert all(0 <= p <= 1 for p in verdict.probabilities.values())
+    return [(v.id, v.value, v.label, v.probabilities) for v in verdicts]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(100))
 def test_what_was_changed_is_refused_in_a_sentence_or_does_no_harm(good, seed, tmp_path):
     tampered(good[0], tmp_path / "bad", seed)
     with contextlib.suppress(ClaveError):  # any other exception is a traceback to the user
         judged(tmp_path / "bad", good[1])
+
+
+@pytest.mark.parametrize("change", sorted(ON_PURPOSE))
+def test_what_was_changed_on_purpose_is_refused_in_a_sentence_or_changes_nothing(good, change, tmp_path):
+    before = judged(good[0], good[1])
+    shutil.copytree(good[0], tmp_path / "bad")
+    ON_PURPOSE[change](tmp_path / "bad")
+    refused = ""
+    try:
+        found = judged(tmp_path / "bad", good[1])
+    except ClaveError as error:
+        refused = str(error)
+    if refused:
+        assert "\n" not in refused
+        assert len(refused) < 1000
+    else:
+        assert found == before
 
 
 def test_links_and_unlisted_files_are_refused(good, tmp_path):

@@ -18,6 +18,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import Terminal, say_json
+from clave.cli.trusting import open_evaluator
 from clave.evaluating.stream import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def assess(
     evaluator_base_url: Annotated[
         str | None, typer.Option("--evaluator-base-url", help="The server of the evaluator's own model.", rich_help_panel="Calls")
     ] = None,
+    trust: opt.Trust = False,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
@@ -109,20 +111,19 @@ def assess(
     from clave.llm.ledger import Budget
     from clave.llm.opening import open_chat
     from clave.report.writing import write_page
-    from clave.saving import fetch, load
 
     suffix = ".jsonl" if tables is None else "." + opt.one_of("--tables", tables, "parquet", "csv")
     models = list(dict.fromkeys(model))
     if len({_file_name(m) for m in models}) < len(models):
         raise InputError("two of the models would share a file name: assess them into two folders")
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit, mapping=opt.mapping(mapping)))
-    fitted = load(fetch(evaluator))
     shared: ChatOptions = {**chat, "budget": Budget.of(chat["budget"])}
     its_own: ChatOptions = {**shared, "base_url": evaluator_base_url}
     try:
-        Clave.of(fitted, **its_own)
+        fitted = open_evaluator(evaluator, trust=trust, **its_own).fitted
     except ModelError as error:  # told before answers are paid for
-        raise ModelError(f"the evaluator's own model ({fitted.settings.model}, its server: --evaluator-base-url): {error}") from None
+        raise ModelError(f"the evaluator's own model (its server: --evaluator-base-url): {error}") from None
+    assert fitted is not None
 
     made: list[Generated] = []
     spent: list[dict[str, Any]] = []

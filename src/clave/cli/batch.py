@@ -42,6 +42,7 @@ def write(
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
     ask_first: opt.AskFirst = False,
+    trust: opt.Trust = False,
     max_tokens: Annotated[
         int | None,
         typer.Option("--max-tokens", min=1, help="Of an answer, thinking included.", show_default="as clave evaluate asks first"),
@@ -57,7 +58,7 @@ def write(
     from clave.cli.progress import stages
     from clave.files.batch import write_batch
 
-    clave = opened(evaluator, system, model, calls, chat)
+    clave = opened(evaluator, system, model, calls, chat, trust=trust)
     asked = source(responses)
 
     async def run(tick: Progress) -> Written:
@@ -115,6 +116,7 @@ def read(
     system: System = None,
     model: opt.Model = "none",
     calls: opt.Calls = "auto",
+    trust: opt.Trust = False,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
@@ -122,7 +124,7 @@ def read(
     """Put results into the cache, each checked as an answer to a call is. What failed or expired stays missing and is counted."""
     from clave.files.batch import read_batch
 
-    clave = opened(evaluator, system, model, calls, chat)
+    clave = opened(evaluator, system, model, calls, chat, trust=trust)
     found = read_batch(clave.judging, results)
     if as_json:
         say(found.model_dump_json())

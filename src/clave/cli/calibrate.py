@@ -13,6 +13,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import Labels, bundled, call_options, labels_of
 from clave.cli.terminal import Terminal, say_json
+from clave.cli.trusting import asking
 from clave.errors import InputError
 
 if TYPE_CHECKING:
@@ -143,24 +144,27 @@ def money(ledger: Any) -> str:
     return f"{ledger.calls:,} calls, {ledger.cache_hits:,} from the cache, {tokens:,} tokens, {cost}{trouble}"
 
 
-def refit(folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")], as_json: opt.Json = False) -> None:
+def refit(
+    folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")], trust: opt.Trust = False, as_json: opt.Json = False
+) -> None:
     """Take edits of guidelines and concepts.jsonl up and fit again, without a call."""
     from clave.saving import refit_folder
 
-    show(refit_folder(folder), None, folder, 0, as_json)
+    show(asking(lambda trusted: refit_folder(folder, trust=trusted), trust), None, folder, 0, as_json)
 
 
 @pool_app.command("show")
 def pool_show(
     folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")],
     value: Annotated[str | None, typer.Option("--value", help="Only this value.")] = None,
+    trust: opt.Trust = False,
     as_json: opt.Json = False,
 ) -> None:
     """Print the pool: each concept with what people said of the samples behind it."""
     from clave.records import LABELS
     from clave.saving import load
 
-    fitted = load(folder)
+    fitted = asking(lambda trusted: load(folder, trust=trusted), trust)
     if value is not None:
         fitted.system[value]
     pool = fitted.learnt.pool

@@ -12,6 +12,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options, source_of
 from clave.cli.terminal import Terminal, say_json
+from clave.cli.trusting import open_evaluator
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -34,6 +35,7 @@ def distill(
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
     seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,
+    trust: opt.Trust = False,
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
@@ -43,13 +45,12 @@ def distill(
 
     from clave.cli.progress import stages
     from clave.distill import distill as teach
-    from clave.evaluator import Clave
     from clave.io import read_labels
     from clave.saving import refuse_occupied
 
     refuse_occupied(output)
     training = opt.training(recognizer, base)
-    teacher = Clave.from_pretrained(evaluator, **chat)
+    teacher = open_evaluator(evaluator, trust=trust, **chat)
     rows = source(responses).responses()
     judges = list(read_labels(held_out, values=teacher.system.by_id)) if held_out else []
     with stages(teacher.ledger) as tick:

@@ -16,6 +16,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import Labels, bundled, call_options, labels_of, sending_of, server_options, source_of
 from clave.cli.terminal import Terminal, say, say_json
+from clave.cli.trusting import open_evaluator, read_evaluator
 from clave.cli.wording import in_options
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def evaluate(
         ),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
+    trust: opt.Trust = False,
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
@@ -74,15 +76,14 @@ def evaluate(
     from clave.cascade import Cascade, prevalence_in
     from clave.cli.progress import stages
     from clave.errors import InputError
-    from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
 
     if cascade is not None and sending is not None:
         raise InputError("--batch asks the large model for everything: leave --cascade out, or evaluate without --batch")
-    clave = opened(evaluator, system, model, calls, chat)
+    clave = opened(evaluator, system, model, calls, chat, trust=trust)
     asked = source(responses)
     shift = _prevalence(prevalence, clave)
-    small = Clave.from_pretrained(cascade) if cascade else None
+    small = open_evaluator(cascade, trust=trust) if cascade else None
     balance = None if isinstance(shift, str) else shift
     if small is not None and isinstance(shift, str):  # where the small one may answer must be known beforehand; it takes no calls
         if asked.once:
@@ -170,7 +171,7 @@ def _show_finish(summary: Summary, as_json: bool) -> None:
     console.print(Text(f"The plain verdicts are in {summary.plain}: audit and correct profiles with those."), soft_wrap=True)
 
 
-def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: ChatOptions) -> Clave:
+def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: ChatOptions, *, trust: bool = False) -> Clave:
     """The evaluator that the options name."""
     from clave.errors import InputError
     from clave.evaluator import Clave
@@ -179,7 +180,7 @@ def opened(evaluator: str | None, system: str | None, model: str, calls: str, op
     if evaluator is not None:
         if system is not None or model != NO_MODEL:
             raise InputError("an evaluator brings its value system and model along: leave --system and --model out")
-        return Clave.from_pretrained(evaluator, **options)
+        return open_evaluator(evaluator, trust=trust, **options)
     if system is None or model == NO_MODEL:
         raise InputError("name a calibrated evaluator with --evaluator, or --system and --model for zero-shot verdicts")
     return Clave(system, settings=Settings(model=model, ask=opt.ask(calls)), **options)
@@ -252,6 +253,7 @@ def estimate(
     calls: opt.Calls = "auto",
     folds: opt.Folds = 3,
     batch: opt.Batch = False,
+    trust: opt.Trust = False,
     *,
     read: Labels,
     source: Callable[[str], Source],
@@ -264,7 +266,6 @@ def estimate(
     from clave.files.estimating import CostEstimate, estimate_calibration, estimate_evaluation
     from clave.llm.chat import OfflineChat
     from clave.llm.opening import open_chat
-    from clave.saving import fetch, load
     from clave.settings import Settings
 
     if (responses is None) == (labels is None):
@@ -283,7 +284,7 @@ def estimate(
         result: CostEstimate = asyncio.run(estimate_calibration(loaded, rows, settings, given, open_chat(model, **chat)))
     else:
         if evaluator is not None:
-            fitted = load(fetch(evaluator))
+            fitted = read_evaluator(evaluator, trust=trust)
             model = fitted.settings.model
             clave = Clave.of(fitted, chat=OfflineChat(model) if fitted.settings.calls else None)
         else:

@@ -17,6 +17,7 @@ from rich.text import Text
 from clave.cli import options as opt
 from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import Terminal, say_json
+from clave.cli.trusting import read_evaluator
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -53,6 +54,7 @@ def gate(
     ] = None,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome as JUnit XML, too.")] = None,
+    trust: opt.Trust = False,
     *,
     source: Callable[[str], Source],
     as_json: opt.Json = False,
@@ -61,7 +63,7 @@ def gate(
     from clave.profile.requirements import check, requirement
 
     wanted = [requirement(text) for text in require]
-    found, names = _profiles(verdicts, [source(path) for path in responses or ()], evaluator, audit)
+    found, names = _profiles(verdicts, [source(path) for path in responses or ()], evaluator, audit, trust)
     outcomes = check(found, wanted, names)
     if junit is not None:
         _write_junit(junit, outcomes)
@@ -77,14 +79,13 @@ def gate(
 
 
 def _profiles(
-    verdicts: list[Path], responses: list[Source], evaluator: str | None, audit: Path | None
+    verdicts: list[Path], responses: list[Source], evaluator: str | None, audit: Path | None, trust: bool
 ) -> tuple[list[Finding], dict[str, str]]:
     """The profile of each model, and the names of the values that were asked for."""
     from clave.profile.auditing import read_audits
     from clave.profile.known import known_of
     from clave.profile.study import Verdicts, findings
     from clave.report.runs import Texts, model_names, model_of, paired
-    from clave.saving import fetch, load
 
     runs = paired(verdicts, [Texts(source.responses(), source.path) for source in responses])
     seen, evaluators = Verdicts(), set[str]()
@@ -93,7 +94,7 @@ def _profiles(
             seen.add(verdict, models[model_of(response)], response.group if response else verdict.id)
             evaluators.add(verdict.evaluator)
     names = {value: name for run in runs if run.manifest is not None for value, name in run.manifest.values.items()}
-    known = known_of(load(fetch(evaluator)), sorted(evaluators)) if evaluator is not None else None
+    known = known_of(read_evaluator(evaluator, trust=trust), sorted(evaluators)) if evaluator is not None else None
     audits = read_audits(audit, seen.rows()) if audit is not None else None
     return findings(seen, known=known, audits=audits), names
 

@@ -23,6 +23,7 @@ from clave.cli import (
     batch,
     bench,
     calibrate,
+    check,
     demo,
     distill,
     evaluate,
@@ -51,6 +52,7 @@ app.command()(evaluate.estimate)
 app.add_typer(batch.batch_app, name="batch")
 app.command()(calibrate.refit)
 app.command()(distill.distill)
+app.command()(check.check)
 app.command()(report.report)
 app.command()(gate.gate)
 app.command()(serve.serve)

@@ -122,6 +122,9 @@ AskFirst = Annotated[
         rich_help_panel="Batches",
     ),
 ]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Use the models that the evaluator names, even where you have not named them on this machine.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -16,6 +16,7 @@ import typer
 from clave.cli import options as opt
 from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import say
+from clave.cli.trusting import read_evaluator
 
 if TYPE_CHECKING:
     from clave.files.source import Source
@@ -53,6 +54,7 @@ def report(
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "",
     output: Annotated[Path | None, _OUTPUT] = None,
     figures: Annotated[Path | None, _FIGURES] = None,
+    trust: opt.Trust = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on standard output, or to -o.")] = False,
     *,
     source: Callable[[str], Source],
@@ -77,7 +79,7 @@ def report(
         if _is_benchmark(run):
             page = _benchmark(run, texts, title)
         else:
-            page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these)
+            page = _evaluation([run, *(compare or ())], texts, system, title, evaluator, audit, these, trust)
     if output is None and (markdown or as_json):
         say((to_markdown(page) if markdown else to_json(page)).rstrip("\n"))
         return
@@ -94,18 +96,24 @@ def _is_benchmark(run: Path) -> bool:
 
 
 def _evaluation(
-    verdicts: list[Path], texts: list[Texts], system: str | None, title: str, evaluator: str | None, audit: Path | None, these: bool
+    verdicts: list[Path],
+    texts: list[Texts],
+    system: str | None,
+    title: str,
+    evaluator: str | None,
+    audit: Path | None,
+    these: bool,
+    trust: bool,
 ) -> Page:
     from clave.report.evaluation import runs_page
     from clave.report.runs import paired
-    from clave.saving import fetch, load
     from clave.values import ValueSystem
 
     return runs_page(
         paired(verdicts, texts),
         system=ValueSystem.load(system) if system else None,
         title=title or "Value report",
-        evaluator=load(fetch(evaluator)) if evaluator is not None else None,
+        evaluator=read_evaluator(evaluator, trust=trust) if evaluator is not None else None,
         audit=audit,
         these=these,
     )

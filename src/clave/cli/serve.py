@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clave.cli import options as opt
 from clave.cli.annotate import LOOPBACK, refuse_taken
 from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import say
+from clave.cli.trusting import open_evaluator
 from clave.errors import InputError, require
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def serve(
     ] = None,
     open_to_all: Annotated[bool, typer.Option("--open", help="No token is needed; on this machine's own address alone.")] = False,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Responses under way at once; more are answered with 429.")] = 2000,
+    trust: opt.Trust = False,
     jobs: Annotated[
         str | None,
         typer.Option("--jobs", help="Database of jobs: a SQLite file or a SQLAlchemy URL.", show_default="jobs.sqlite beside the cache"),
@@ -49,7 +52,6 @@ def serve(
     """Serve evaluators over HTTP: verdicts, jobs, moderations, metrics."""
     for module in ("fastapi", "uvicorn", "prometheus_client", "sqlalchemy"):
         require(module, "serve")
-    from clave.evaluator import Clave
     from clave.llm.cache import default_cache
     from clave.server.access import Tokens, read_tokens
     from clave.server.app import build_app
@@ -66,7 +68,7 @@ def serve(
     named = _named(evaluators)
     guard = Tokens(tokens) if tokens else None
     refuse_taken(host, port)
-    loaded = {name: Clave.from_pretrained(place, **chat) for name, place in named.items()}
+    loaded = {name: open_evaluator(place, trust=trust, **chat) for name, place in named.items()}
     if guard is not None:
         _check_prices(loaded, guard)
     store = JobStore(jobs or str(Path(chat["cache"] or default_cache()).with_name("jobs.sqlite")))

@@ -6,7 +6,6 @@ clave valeval check valeval
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from clave.cli import options as opt
 from clave.cli.terminal import Terminal, say, say_json
-from clave.errors import ClaveError, InputError
+from clave.cli.trusting import open_evaluator
+from clave.errors import InputError
 from clave.valeval.provenance import ORIGINS, TERMS
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def audit(
     cleanlab: Annotated[bool, typer.Option("--cleanlab", help="Put the scores of the cleanlab package beside ours.")] = False,
     split: Annotated[list[str] | None, typer.Option(help="Splits to audit; by default calibration and the unedited test splits.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; by default audit.html in the folder.")] = None,
+    trust: opt.Trust = False,
     as_json: opt.Json = False,
 ) -> None:
     """List rows whose label two evaluators agree against, as a page to look over that saves what you settle for `build --corrections`."""
@@ -151,7 +152,7 @@ def audit(
     from clave.valeval.audit_page import audit_page
 
     rows = _rows(folder, split or ["calibration", "original", "generalization", "related"])
-    judged = [read_verdicts(f) for f in verdicts or ()] + [_evaluate(e, rows) for e in evaluator or ()]
+    judged = [read_verdicts(f) for f in verdicts or ()] + [_evaluate(e, rows, trust) for e in evaluator or ()]
     if len(judged) == 1 or not (judged or local):
         raise InputError("name two evaluators, by --verdicts files or --evaluator folders, or --local for two that learn from the rows")
     answers = collect_verdicts(judged) if judged else local_answers(rows)
@@ -223,18 +224,13 @@ def _rows(folder: Path, names: list[str]) -> list[Row]:
     return [row for name in _among(names, (*SPLITS, *VIEWS), "split") for row in read_split(folder / f"{name}.jsonl")]
 
 
-def _evaluate(path: Path, rows: list[Row]) -> Iterator[Verdict]:
+def _evaluate(path: Path, rows: list[Row], trust: bool) -> Iterator[Verdict]:
     from clave.records import Response
 
-    try:
-        clave = importlib.import_module("clave.evaluator").Clave
-    except ImportError as error:
-        raise ClaveError(f"--evaluator cannot be used: {error}; name --verdicts files instead") from None
-    loaded = clave.load(path)
+    loaded = open_evaluator(str(path), trust=trust)
     known = set(loaded.values)
     responses = [Response(id=r.id, scenario=r.scenario, response=r.response, value=r.value) for r in rows if r.value in known]
-    found: Iterator[Verdict] = loaded.evaluate(responses)
-    return found
+    return loaded.evaluate(responses)
 
 
 @app.command()

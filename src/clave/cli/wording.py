@@ -35,6 +35,7 @@ OPTIONS = {
     "store": "--store",
     "systems": "--system",
     "terms": "--licence",
+    "trust": "--trust",
     "valeval": "--valeval",
 }
 """Parameter, as messages of the library name it, -> option."""
@@ -55,6 +56,8 @@ def _option(name: str, example: str | None) -> str | None:
         value = ast.literal_eval(example)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
+    if value is True:
+        return option
     if isinstance(value, dict):
         return " ".join(f"{option} {shlex.quote(f'{key}={cell}')}" for key, cell in value.items())
     return f"{option} {'/'.join(map(str, value)) if isinstance(value, tuple) else shlex.quote(str(value))}"

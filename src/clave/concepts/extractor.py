@@ -64,6 +64,8 @@ class Extracted:
     usage: Usage
     cached: bool
     served_by: str
+    prompt: str
+    """Digest of the request that this answers."""
 
 
 class Extractor:
@@ -79,10 +81,11 @@ class Extractor:
         empty = _nothing_to_judge(response)
         if empty is not None:
             return empty
-        answer = await self._chat.complete(extraction_request(response, value, guideline, examples))
+        request = extraction_request(response, value, guideline, examples)
+        answer = await self._chat.complete(request)
         if isinstance(answer, Failure):
             return answer
-        return _extracted(*_read(answer.text), answer, response)
+        return read_alone(answer, response, request)
 
     async def extract_joint(
         self,
@@ -111,19 +114,14 @@ class Extractor:
         empty = _nothing_to_judge(response)
         if empty is not None:
             return dict.fromkeys((v.id for v in chosen), empty)
-        answer = await self._chat.complete(joint_request(response, values, guidelines))
+        request = joint_request(response, values, guidelines)
+        answer = await self._chat.complete(request)
         if isinstance(answer, Failure) and answer.kind in _NO_SUBSTITUTE:
             return dict.fromkeys((v.id for v in chosen), answer)
         found = dict[str, Extracted | Failure]()
         if isinstance(answer, Completion):
-            read = _read_joint(answer.text, values)
-            for value in chosen:
-                part = read.data.get(value.id)
-                part, marks = _in_form(part) if isinstance(part, dict) else (part, ())
-                if _problem(part) is None:
-                    one = _extracted(cast(dict[str, Any], part), (*read.marks, *marks), replace(answer, usage=Usage()), response)
-                    if one.extraction.confidence >= below:
-                        found[value.id] = one
+            read = read_together(answer, values, response, request)
+            found |= {v.id: read[v.id] for v in chosen if v.id in read and read[v.id].extraction.confidence >= below}
         alone = [v for v in chosen if v.id not in found]
         answers = await asyncio.gather(*(self.extract(response, v, guideline=guidelines.get(v.id), examples=examples(v)) for v in alone))
         found |= {v.id: one for v, one in zip(alone, answers, strict=True)}
@@ -132,6 +130,23 @@ class Extractor:
             paid = cast(Extracted, found[first])
             found[first] = replace(paid, usage=paid.usage + answer.usage, cached=paid.cached and answer.cached)
         return {v.id: found[v.id] for v in chosen}
+
+
+def read_alone(answer: Completion, response: Response, request: ChatRequest) -> Extracted:
+    """What an answer to `extraction_request` says."""
+    return _extracted(*_read(answer.text), answer, response, request)
+
+
+def read_together(answer: Completion, values: Sequence[Value], response: Response, request: ChatRequest) -> dict[str, Extracted]:
+    """What an answer to `joint_request` says of each value; one whose part cannot be used is missing. It carries no usage."""
+    read, found = _read_joint(answer.text, values), dict[str, Extracted]()
+    for value in values:
+        part = read.data.get(value.id)
+        part, marks = _in_form(part) if isinstance(part, dict) else (part, ())
+        if _problem(part) is None:
+            whole = cast(dict[str, Any], part)
+            found[value.id] = _extracted(whole, (*read.marks, *marks), replace(answer, usage=Usage()), response, request)
+    return found
 
 
 def extraction_request(response: Response, value: Value, guideline: str | None, examples: Sequence[Example]) -> ChatRequest:
@@ -249,7 +264,7 @@ def _problem(data: object) -> str | None:
     return None
 
 
-def _extracted(data: dict[str, Any], marks: Sequence[str], answer: Completion, response: Response) -> Extracted:
+def _extracted(data: dict[str, Any], marks: Sequence[str], answer: Completion, response: Response, request: ChatRequest) -> Extracted:
     flags: list[str] = [] if answer.mode == "json_schema" else [answer.mode]
     flags += [] if answer.source == "content" else [f"in_{answer.source.replace(' ', '_')}"]
     flags += marks
@@ -267,7 +282,7 @@ def _extracted(data: dict[str, Any], marks: Sequence[str], answer: Completion, r
         evidence=(found,) if found else (),
         flags=tuple(flags),
     )
-    return Extracted(extraction, answer.usage, answer.cached, answer.model)
+    return Extracted(extraction, answer.usage, answer.cached, answer.model, request.digest)
 
 
 def locate(quote: str, text: str) -> Evidence | None:

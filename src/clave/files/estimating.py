@@ -9,6 +9,7 @@ from dataclasses import replace
 from clave.concepts.cases import encoded_text
 from clave.encoder import load_encoder
 from clave.errors import InputError
+from clave.evaluating.checking import questions_of
 from clave.evaluating.judging import Judging, Unit
 from clave.evaluator import Clave
 from clave.files.source import Source
@@ -77,6 +78,21 @@ async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | N
     joint = await _counted(replace(clave.judging, fitted=together), chat, chosen)
     alone = await _counted(replace(clave.judging, fitted=replace(fitted, closer_look=None)), chat, chosen)
     return estimate([(joint, 1.0), (alone, look.share)], looked_at, total, price)
+
+
+async def estimate_check(clave: Clave) -> CostEstimate:
+    """Count both readings of a check, all of it past the cache.
+
+    Raises:
+        EvaluatorError: It cannot be checked.
+    """
+    asked, chat = questions_of(clave.judging), clave.judging.chat
+    assert chat is not None
+    fresh = CachedChat(chat.chat, None, chat.ledger)
+    counting = EstimatingChat(fresh)
+    for request in asked:
+        await counting.complete(request)
+    return estimate([(counting, 2.0)], len(asked), len(asked))
 
 
 async def _counted(judging: Judging, chat: CachedChat, units: Sequence[Unit]) -> EstimatingChat:

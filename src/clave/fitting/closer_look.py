@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from clave.records import Extraction, Label, Record
 from clave.scoring.metrics import accuracy_difference
 from clave.scoring.statistics import Difference
@@ -26,9 +28,9 @@ everything below .7 wins back: samples of the first kind cannot show that, so no
 class CloserLook(Record):
     """What was chosen, and on what."""
 
-    below: float
+    below: float = Field(ge=0, le=1)
     """Confidence of a joint answer below which its value is asked for by itself."""
-    share: float
+    share: float = Field(ge=0, le=1)
     """Of the samples' joint answers that are below it."""
     loss: Difference
     """Accuracy of the single answers' stances less that of these, on the samples."""

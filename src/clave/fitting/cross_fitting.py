@@ -10,15 +10,16 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import TypeVar, cast
 
-from clave.concepts.cases import CaseIndex
 from clave.concepts.extractor import Extracted, Extractor
 from clave.concepts.guideline import induce_guideline
 from clave.encoder.encoder import Vectors
 from clave.errors import ModelError
+from clave.fitting.asked import Asked, AskedSample
 from clave.fitting.closer_look import CloserLook, choose_closer_look
+from clave.fitting.questions import Questions
 from clave.fitting.samples import Sample
 from clave.llm.chat import ChatModel
 from clave.records import Failure, LabelledResponse, Progress
@@ -49,6 +50,8 @@ class CrossFitted:
     """Model ids as the server returned them."""
     closer_look: CloserLook | None = None
     """When a joint answer is looked at closer; None where each value is asked for by itself, or all only together."""
+    asked: Asked | None = None
+    """The questions, for asking them again."""
 
 
 async def cross_fit(
@@ -62,8 +65,8 @@ async def cross_fit(
     guidelines, cross = dict[str, str](), dict[tuple[str, int], str]()
     if settings.guideline:
         guidelines, cross = await write_guidelines(chat, system, samples, progress)
-    asking = _Asking(Extractor(chat), system, samples, text_vectors, cross, settings)
-    found, look = await asking.all(progress)
+    asking = _Asking(Extractor(chat), Questions(system, samples, text_vectors, cross, settings))
+    found, look, asked = await asking.all(progress)
     _check_failed(samples, found)
     kept = [i for i, result in enumerate(found) if isinstance(result, Extracted)]
     return CrossFitted(
@@ -73,6 +76,7 @@ async def cross_fit(
         dict(Counter(result.kind for result in found if isinstance(result, Failure))),
         sorted({result.served_by for result in found if isinstance(result, Extracted)}),
         look,
+        asked,
     )
 
 
@@ -106,7 +110,7 @@ async def write_guidelines(
             others = [s.labelled for s in own if s.fold != fold]
             if others:
                 wanted.append((value, fold, others))
-    texts = await _all([partial(induce_guideline, chat, system[v], rows) for v, _, rows in wanted], "guidelines", progress)
+    texts = await run_all([partial(induce_guideline, chat, system[v], rows) for v, _, rows in wanted], "guidelines", progress)
     for (value, without, _), text in zip(wanted, texts, strict=True):
         if isinstance(text, Failure):
             raise ModelError(f"the guideline of {value!r} could not be written: {text.reason}; run the same command to go on")
@@ -122,43 +126,37 @@ class _Asking:
     """The extraction of labelled samples, in the way in which responses will be asked about."""
 
     extractor: Extractor
-    system: ValueSystem
-    samples: Sequence[Sample]
-    text_vectors: Vectors
-    guidelines: dict[tuple[str, int], str]
-    """(value, fold) -> the guideline that has not seen the fold."""
-    settings: Settings
+    questions: Questions
 
-    async def all(self, progress: Progress) -> tuple[list[Extracted | Failure], CloserLook | None]:
-        """What was found in each sample, and when a joint answer is looked at closer, where values are asked for together.
+    async def all(self, progress: Progress) -> tuple[list[Extracted | Failure], CloserLook | None, Asked]:
+        """What was found in each sample, when a joint answer is looked at closer, where values are asked for together, and what was asked.
 
         Raises:
             ModelError: The budget ended before all were asked about.
         """
-        n, fitted = len(self.samples), {s.labelled.value for s in self.samples}
-        together = self.settings.ask == "joint" or (self.settings.ask == "auto" and len(fitted) >= FEWEST_TOGETHER)
-        alone = self.settings.ask != "joint"
+        n, settings = len(self.questions.samples), self.questions.settings
+        together = settings.ask == "joint" or (settings.ask == "auto" and len(self.questions.values) >= FEWEST_TOGETHER)
+        alone = settings.ask != "joint"
         ways = [way for way, wanted in ((self._single, alone), (self._joint, together)) if wanted]
-        found = await _all([partial(way, i) for way in ways for i in range(n)], "extractions", progress)
+        found = await run_all([partial(way, i) for way in ways for i in range(n)], "extractions", progress)
         unasked = [result.reason for result in found if isinstance(result, Failure) and result.kind == "budget"]
         if unasked:
             raise ModelError(
                 f"{unasked[0]}: {len(unasked)} of {len(found)} labelled samples are left; run it again with a larger one to go on"
             )
         if not (together and alone):
-            return found, None
+            return found, None, _asked(self.questions, found, together=together)
         single, joint = found[:n], found[n:]
         look = self._closer_look(single, joint)
         if look is None:
-            return single, None
-        return [
-            j if isinstance(j, Extracted) and j.extraction.confidence >= look.below else s for s, j in zip(single, joint, strict=True)
-        ], look
+            return single, None, _asked(self.questions, single, together=False)
+        mixed = [j if isinstance(j, Extracted) and j.extraction.confidence >= look.below else s for s, j in zip(single, joint, strict=True)]
+        return mixed, look, _asked(self.questions, joint, together=True)
 
     def _closer_look(self, single: Sequence[Extracted | Failure], joint: Sequence[Extracted | Failure]) -> CloserLook | None:
         both = [
             (j.extraction, s.extraction, sample.labelled)
-            for j, s, sample in zip(joint, single, self.samples, strict=True)
+            for j, s, sample in zip(joint, single, self.questions.samples, strict=True)
             if isinstance(j, Extracted) and isinstance(s, Extracted)
         ]
         if not both:
@@ -167,21 +165,35 @@ class _Asking:
         return choose_closer_look(first, second, [row.label for row in rows], [row.group for row in rows])
 
     async def _single(self, i: int) -> Extracted | Failure:
-        sample, fold, vector = self.samples[i].labelled, self.samples[i].fold, self.text_vectors[i]
-        examples = self._index.nearest(sample.value, vector, self.settings.examples, without_group=sample.group, without_fold=fold)
-        guideline = self.guidelines.get((sample.value, fold))
-        return await self.extractor.extract(sample, self.system[sample.value], guideline=guideline, examples=examples)
+        sample, (guideline, examples) = self.questions.samples[i].labelled, self.questions.shown(i)
+        return await self.extractor.extract(sample, self.questions.system[sample.value], guideline=guideline, examples=examples)
 
     async def _joint(self, i: int) -> Extracted | Failure:
-        sample, fold = self.samples[i].labelled, self.samples[i].fold
-        fitted = {s.labelled.value for s in self.samples}
-        values = [value for value in self.system.values if value.id in fitted]
-        shown = {v.id: self.guidelines.get((v.id, fold)) for v in values}
-        return (await self.extractor.extract_joint(sample, values, shown, wanted={sample.value}))[sample.value]
+        sample, asked = self.questions.samples[i].labelled, self.questions
+        return (await self.extractor.extract_joint(sample, asked.values, asked.all_shown(i), wanted={sample.value}))[sample.value]
 
-    @cached_property
-    def _index(self) -> CaseIndex:
-        return CaseIndex([s.labelled for s in self.samples], self.text_vectors, [s.fold for s in self.samples])
+
+def _asked(questions: Questions, found: Sequence[Extracted | Failure], *, together: bool) -> Asked:
+    """What was asked in one way, of all samples that were answered so: not of those chosen by their answers."""
+    guidelines: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for (value, fold), text in questions.guidelines.items():
+        guidelines[value][fold] = text
+    kept = []
+    for i, (sample, result) in enumerate(zip(questions.samples, found, strict=True)):
+        request = questions.together(i) if together else questions.alone(i)
+        if isinstance(result, Extracted) and result.prompt == request.digest:
+            said = result.extraction
+            kept.append(
+                AskedSample(
+                    id=sample.labelled.id,
+                    value=sample.labelled.value,
+                    prompt=result.prompt,
+                    stance=said.stance,
+                    confidence=said.confidence,
+                    served_by=result.served_by,
+                )
+            )
+    return Asked(together=together, guidelines=dict(guidelines), samples=tuple(kept))
 
 
 def _check_failed(samples: Sequence[Sample], found: Sequence[Extracted | Failure]) -> None:
@@ -193,7 +205,7 @@ def _check_failed(samples: Sequence[Sample], found: Sequence[Extracted | Failure
             raise ModelError(f"{of} could not be extracted, e.g.: {reasons[0]}; run the same command to go on")
 
 
-async def _all(jobs: Sequence[Callable[[], Awaitable[T]]], stage: str, progress: Progress) -> list[T]:
+async def run_all(jobs: Sequence[Callable[[], Awaitable[T]]], stage: str, progress: Progress) -> list[T]:
     """Run jobs together; the first exception cancels the others."""
     done = 0
 

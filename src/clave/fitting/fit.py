@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from clave.concepts.cases import encoded_text
 from clave.concepts.pool import Concept
@@ -78,7 +79,7 @@ async def fit(
         progress=progress,
     )
     progress("recognizer", 1, 1)
-    return fitted
+    return replace(fitted, asked=found.asked)
 
 
 def refit(fitted: Fitted) -> Fitted:
@@ -92,7 +93,7 @@ def refit(fitted: Fitted) -> Fitted:
     if fitted.provenance.distilled is not None:
         raise EvaluatorError("a distilled evaluator cannot be refitted: it would forget what the large model taught it; distil again")
     fitted.check_prompts()
-    return _learnt(
+    again = _learnt(
         fitted.system,
         fitted.settings,
         fitted.samples,
@@ -104,6 +105,7 @@ def refit(fitted: Fitted) -> Fitted:
         closer_look=fitted.closer_look,
         concepts=fitted.learnt.pool.concepts if fitted.learnt.pool else None,
     )
+    return replace(again, asked=fitted.asked, checks=fitted.checks)
 
 
 def _encoded(settings: Settings, samples: Sequence[Sample]) -> tuple[Encoder, Vectors]:

@@ -20,6 +20,7 @@ from clave.encoder import BatchingEncoder, Encoder, load_encoder
 from clave.encoder.encoder import Vectors
 from clave.encoder.precision import Precision
 from clave.errors import EvaluatorError
+from clave.fitting.asked import Asked, Check
 from clave.fitting.closer_look import CloserLook
 from clave.fitting.learn import Learnt, Scores
 from clave.fitting.naming import fitted_name
@@ -98,6 +99,10 @@ class Fitted:
     provenance: Provenance
     closer_look: CloserLook | None = None
     """When a joint answer is looked at closer; None where values are asked for in one way only."""
+    asked: Asked | None = None
+    """The questions of the fit, to ask them again; None without a large model, and of evaluators saved by clave 0.2 or earlier."""
+    checks: tuple[Check, ...] = ()
+    """How that went each time, in order. No part of what the name stands for."""
 
     @classmethod
     def of(

@@ -49,6 +49,11 @@ class ChatRequest:
         weighed = [] if self.weighed is None else [self.weighed.field, *self.weighed.words]
         return self._digest([endpoint, model, self.temperature, self.seed, self.max_tokens, self.schema, *weighed], self.user)
 
+    @property
+    def digest(self) -> str:
+        """What is asked, whoever is asked: 32 hex digits."""
+        return self.key("", "").hex()[:32]
+
     def key_of_version_1(self, model: str) -> bytes:
         """The address that clave 0.1 gave the answer: it left the server out, and its tokens were half as long."""
         user = self.user.replace(self.token, self.token[:16]) if self.token else self.user

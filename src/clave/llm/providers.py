@@ -68,6 +68,14 @@ class Endpoint:
         return _without_user(urlsplit(self.proxy)).geturl() if self.proxy else ""
 
 
+def is_named_server(model: str, base_url: str | None = None) -> bool:
+    """Whether it is the user, and not the model string, who says which server is asked; or it is this machine, without a key."""
+    provider = model.partition("/")[0]
+    if base_url or (provider == "openai" and os.environ.get("OPENAI_BASE_URL", "").strip()):
+        return True
+    return provider in PROVIDERS and not PROVIDERS[provider][1]
+
+
 def resolve(model: str, base_url: str | None = None) -> Endpoint:
     """Find the server and the key of a model string.
 

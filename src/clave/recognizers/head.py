@@ -126,7 +126,7 @@ class Head:
             described = json.loads((folder / "head.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "head.safetensors")
             head = cls(tuple(described["features"]))
-            head.values_ = tuple(described["values"])
+            head.values_ = tuple(map(str, described["values"]))
             head.report_ = described["cross_validation"]
             head.weights_ = {f: tensors[f"weights.{f}"] for f in head.features}
             head.bias_ = tensors["bias"]

@@ -112,7 +112,7 @@ def runs_page(
         run.listed.section(names),
         run.missing.section(names),
     ]
-    return Page(title, lead_of(found, apart, names), _facts(run, audits), tuple(s for s in sections if s is not None))
+    return Page(title, lead_of(found, apart, names), _facts(run, audits, evaluator), tuple(s for s in sections if s is not None))
 
 
 def _names_in(runs: Sequence[Run]) -> dict[str, str]:
@@ -156,7 +156,7 @@ class _Seen:
         return list(dict.fromkeys(model for model, _ in self.collected.cells))
 
 
-def _facts(run: _Seen, audits: Audits) -> tuple[Fact, ...]:
+def _facts(run: _Seen, audits: Audits, evaluator: Fitted | None) -> tuple[Fact, ...]:
     counts = {status: run.missing.count(status) for status in STATUSES}
     without, given = sum(counts.values()), run.missing.count("ok")
     parts = ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)
@@ -179,8 +179,19 @@ def _facts(run: _Seen, audits: Audits) -> tuple[Fact, ...]:
         facts.append(Fact("Audited", f"{sum(a.n for a in audits.samples.values()):,}", "; ".join(left)))
     names = [name for name in run.evaluators if name]
     if names:
-        facts.append(Fact("Evaluator", names[0], f"and {len(names) - 1} more" if len(names) > 1 else ""))
+        notes = [f"and {len(names) - 1} more"] * (len(names) > 1)
+        notes += [_checked(evaluator)] if evaluator is not None and evaluator.settings.calls else []
+        facts.append(Fact("Evaluator", names[0], "; ".join(notes)))
     return tuple(facts)
+
+
+def _checked(evaluator: Fitted) -> str:
+    """When its large model was last found to be the one of the calibration."""
+    if not evaluator.checks:
+        return "never checked for drift"
+    last = evaluator.checks[-1]
+    found = "its large model had moved" if last.moved else "its large model was as it had been"
+    return f"last checked for drift on {last.at:%Y-%m-%d}: {found}"
 
 
 def _percent(share: float) -> str:
