@@ -53,6 +53,14 @@ def test_a_field_that_must_be_there_is_not_there_as_nan(file, field):
         list(read_responses(file(row)))
 
 
+@pytest.mark.parametrize("cell", ["nan", "NaN"])
+def test_a_missing_value_of_a_table_is_empty_in_csv_too(tmp_path, cell):
+    path = tmp_path / "r.csv"
+    path.write_text(f"id,scenario,response\n1,{cell},a nan of bread\n")
+    with pytest.warns(InputWarning, match="line 2: 'scenario' is NaN"):
+        assert [(r.scenario, r.response) for r in read_responses(path)] == [("", "a nan of bread")]
+
+
 def test_a_label_that_is_nan_is_no_label(file):
     path = file('{"id": 1, "response": "x", "care": NaN, "fairness": "adhere"}')
     assert [(r.value, r.label) for r in read_labels(path, values=("care", "fairness"))] == [("fairness", "adhere")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -52,9 +53,14 @@ def delimited_rows(path: Path) -> Iterator[Row]:
                 elif len(fields) != len(header):
                     yield Row(where, {PROBLEM: f"{where}: the row has {len(fields)} fields and the header {len(header)}"})
                 else:
-                    yield Row(where, dict(zip(header, map(from_csv_cell, fields), strict=True)))
+                    yield Row(where, dict(zip(header, map(_cell, fields), strict=True)))
         except csv.Error as error:
             raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _cell(text: str) -> str | float:
+    """A cell; what pandas and R write for a value that is missing is what JSON says of it, no text."""
+    return math.nan if text in ("nan", "NaN") else from_csv_cell(text)
 
 
 def _text(file: IO[bytes]) -> io.TextIOWrapper:

@@ -83,7 +83,7 @@ def _annotation(
     notes = [text for r in results if r.get("type") == "textarea" for text in _texts(where, r["value"].get("text"), "text")]
     return {
         "annotator": _annotator(where, annotation),
-        **one_answer(where, _choices(where, results), control, values),
+        **one_answer(where, _choices(where, results, shown, control), control, values),
         "seconds": annotation.get("lead_time"),
         "at": annotation.get("at"),
         "evidence": [span for span in spans if span is not None],
@@ -100,11 +100,20 @@ def _annotator(where: str, annotation: dict[str, Any]) -> str | None:
     return None if by is None else str(by)
 
 
-def _choices(where: str, results: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """What was chosen in each choices control."""
+def _choices(where: str, results: list[dict[str, Any]], shown: tuple[str, list[str]], control: str | None) -> dict[str, list[Any]]:
+    """What was chosen in each choices control.
+
+    Raises:
+        InputError: One that may hold the label is about a part of the response, or about another text.
+    """
     found: dict[str, list[Any]] = {}
     for result in results:
         if result.get("type") == "choices":
+            name = result.get("from_name")
+            if control in (None, name) and "start" in result["value"]:
+                raise InputError(f"{where}: {name!r} is chosen for a marked stretch, and a label is of the whole response")
+            if control in (None, name) and result.get("to_name") in shown[1]:
+                raise InputError(f"{where}: {name!r} is chosen for {result['to_name']!r}, not for the response")
             found.setdefault(str(result.get("from_name")), []).extend(_texts(where, result["value"].get("choices"), "choices"))
     return found
 
