@@ -69,7 +69,8 @@ def values(
         if model_role is None:
             hosted = Hosted.open(evaluator, values, options)
         else:
-            hosted = Hosted.open(Clave.load(fetch(evaluator), chat=OfflineChat(model_role)), values)
+            trust = bool((options or {}).get("trust"))
+            hosted = Hosted.open(Clave.load(fetch(evaluator), chat=OfflineChat(model_role), trust=trust), values)
     except ClaveError as error:
         raise PrerequisiteError(str(error)) from error
 
