@@ -349,6 +349,7 @@ ESCAPES = "backslash asciitilde asciicircum asciigrave less greater bar quotesin
 
 def tex(text, plain):
     known = {*re.findall(r"\\[a-zA-Z]+", plain), r"\par", *(rf"\text{name}" for name in ESCAPES)}
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("%"))  # a comment, of which nothing is set
     assert set(re.findall(r"\\[a-zA-Z]+", text)) <= known
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")

@@ -61,8 +61,8 @@ def _is_text(table: Table, at: int) -> bool:
 
 
 def _row(cells: list[str]) -> str:
-    # A cell that begins with a bracket would be taken for the argument of the line end before it.
-    return " & ".join(f"{{{cell}}}" if cell.startswith("[") else cell for cell in cells) + r" \\"
+    # A cell that begins with a bracket or a star would be taken for a part of the line end before it.
+    return " & ".join(f"{{{cell}}}" if cell.startswith(("[", "*")) else cell for cell in cells) + r" \\"
 
 
 def tex(text: str) -> str:
