@@ -41,6 +41,7 @@ from clave.fitting.learn import Learnt
 from clave.fitting.samples import Sample
 from clave.io import read_records, write_jsonl
 from clave.io.appending import write_whole
+from clave.recognizers.head import Head
 from clave.recognizers.reading import refuse_pickles
 from clave.recognizers.registry import recognizer_class
 from clave.records import LABELS
@@ -281,6 +282,8 @@ def _learnt(
             pool = ConceptPool(concepts, vectors["concepts"], threshold)
     cases = CaseIndex([s.labelled for s in samples], vectors["samples"], [s.fold for s in samples])
     recognizer = recognizer_class(settings.recognizer).load(folder / "recognizer")
+    if isinstance(recognizer, Head) and not {s.labelled.value for s in samples} <= set(recognizer.values_):
+        raise EvaluatorError(f"{folder / 'recognizer'} is damaged: it does not know all values of the samples; calibrate again")
     learnt = Learnt(cases, pool, recognizer, Calibration.model_validate(calibration), provenance.scores, vectors.get("out_of_fold"))
     return learnt, vectors["samples"]
 

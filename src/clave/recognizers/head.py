@@ -126,7 +126,9 @@ class Head:
             described = json.loads((folder / "head.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "head.safetensors")
             head = cls(tuple(described["features"]))
-            head.values_ = tuple(map(str, described["values"]))
+            head.values_ = tuple(described["values"])
+            if not all(isinstance(value, str) for value in head.values_):
+                raise ValueError("its values are not named")
             head.report_ = described["cross_validation"]
             head.weights_ = {f: tensors[f"weights.{f}"] for f in head.features}
             head.bias_ = tensors["bias"]
