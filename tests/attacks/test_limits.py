@@ -132,7 +132,7 @@ def test_an_address_that_is_none_is_told(case, there, tmp_path):
     name, address = case
     code, said = run(commands(there, address, tmp_path, tmp_path / "c.sqlite")[name])
     told(code, said)
-    assert code != 0
+    assert code != 0 or name == "batch"  # which asks nobody
     assert "sk-pw" not in said
     assert "\x1b" not in said
 

@@ -137,6 +137,8 @@ class Transport:
         except aiohttp.ClientProxyConnectionError as error:
             reason = f"the proxy {self._endpoint.proxy_shown} cannot be reached ({_words(error.os_error)})"
             raise NoReplyError("connection", reason) from None
+        except UnicodeError as error:  # of the encoding of host names
+            raise NoReplyError("hopeless", f"that is no host name ({_words(error)})") from None
         except (aiohttp.ClientError, OSError) as error:
             raise NoReplyError("connection", f"the connection failed ({_words(error)})") from None
         except Exception as error:
