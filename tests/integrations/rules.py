@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         said = {message["role"]: message["content"] for message in body["messages"]}
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+        self.server.asked.append(said["user"])  # type: ignore[attr-defined]
+        time.sleep(self.server.pause)  # type: ignore[attr-defined]
         found = answered(said.get("system", ""), said["user"], schema)
         message = {"role": "assistant"} | ({"refusal": found.reason} if isinstance(found, Failure) else {"content": found.text})
         self._send({"model": body["model"], "choices": [{"message": message, "finish_reason": "stop"}]})
@@ -63,9 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Its address."""
+def serving(pause: float = 0.0, asked: list[str] | None = None) -> Iterator[str]:
+    """Its address; what it is asked is added to the list, and each answer takes a pause of so many seconds."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.pause, server.asked = pause, [] if asked is None else asked  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -66,6 +66,8 @@ def evaluate(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
     trust: opt.Trust = False,
+    cluster: opt.Cluster = None,
+    workers: opt.Workers = None,
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
@@ -80,6 +82,8 @@ def evaluate(
 
     if cascade is not None and sending is not None:
         raise InputError("--batch asks the large model for everything: leave --cascade out, or evaluate without --batch")
+    if cluster is not None and (evaluator is None or cascade is not None or sending is not None or prevalence or coverage < 1):
+        raise InputError("--ray is for an --evaluator, without --cascade, --batch, --coverage or --prevalence")
     clave = opened(evaluator, system, model, calls, chat, trust=trust)
     asked = source(responses)
     shift = _prevalence(prevalence, clave)
@@ -90,6 +94,24 @@ def evaluate(
             raise InputError("--prevalence auto reads the responses twice with --cascade: name a file in place of -, or give the shares")
         balance = prevalence_in(small, asked.responses())
     both = Cascade(small, clave, risk=risk, prevalence=balance) if small is not None else None
+
+    def on_cluster(tick: Progress) -> Summary:
+        from clave.integrations.ray_data import evaluate_in_parts
+
+        return evaluate_in_parts(
+            asked,
+            str(evaluator),
+            output,
+            workers=workers,
+            address=cluster,
+            min_confidence=min_confidence,
+            abstain_novel=abstain_novel,
+            retry_failed=retry_failed,
+            trust=True,  # a person was asked when it was opened
+            tick=partial(tick, "parts"),
+            ledger=clave.ledger,
+            **chat,
+        )
 
     async def run(tick: Progress) -> Summary:
         options: dict[str, Any] = {
@@ -110,7 +132,7 @@ def evaluate(
 
     with stages(clave.ledger) as tick:
         try:
-            summary = asyncio.run(run(tick))
+            summary = asyncio.run(run(tick)) if cluster is None else on_cluster(tick)
         except KeyboardInterrupt:
             if sending is not None:
                 _tell("What is with the provider goes on there. The same command waits for it again; nothing is sent twice.")

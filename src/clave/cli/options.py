@@ -110,6 +110,17 @@ FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the 
 Batch = Annotated[
     bool, typer.Option("--batch", help="Ask through the provider's batch API: within a day, at half price.", rich_help_panel="Batches")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="Address of a Ray cluster, or local for one here; the output is a folder of parts.",
+        rich_help_panel="Cluster",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="With --ray.", show_default="the cluster's CPUs", rich_help_panel="Cluster")
+]
 BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Requests in one batch, at the most.", rich_help_panel="Batches")]
 BatchMegabytes = Annotated[
     float, typer.Option("--batch-megabytes", min=0.001, help="Size of one batch, at the most.", rich_help_panel="Batches")

@@ -6,6 +6,7 @@ output_of("verdicts.parquet", shard=(3, 16))   # the folder verdicts.parquet, in
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from clave.errors import InputError, argument
 from clave.io.tables import TABLES
 
 STANDARD_OUTPUT = "-"
+_PART = re.compile(r"part-\d{5}-of-(\d{5})\.")
 
 
 class Output(NamedTuple):
@@ -39,3 +41,15 @@ def output_of(output: str | Path, shard: tuple[int, int] | None = None) -> Outpu
     elif path.is_dir():
         raise InputError(f"{path} is a folder: a part of it is written with a shard, e.g. {argument('shard', (1, 16))}")
     return Output(path.with_suffix(".jsonl"), None if path.suffix == ".jsonl" else path)
+
+
+def parts_in(output: str | Path) -> int | None:
+    """How many parts a folder of verdicts was begun in; None where there is none.
+
+    Raises:
+        InputError: It was begun in two ways.
+    """
+    found = {int(match[1]) for path in Path(output).glob("part-*-of-*") if (match := _PART.match(path.name))}
+    if len(found) > 1:
+        raise InputError(f"{output} holds parts of {', '.join(map(str, sorted(found)))}: name another output")
+    return found.pop() if found else None

@@ -2,6 +2,7 @@
 
 write_table("verdicts.jsonl", "verdicts.parquet")
 write_rows(rows, "responses.parquet", {"id": str, "sample": int})
+arrow_table(verdicts)                                # the same columns in memory
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ _VERDICT: Columns = {
 
 def write_table(source: str | Path, target: str | Path) -> int:
     """Copy a JSONL file of verdicts into a `.parquet` or `.csv` file, whole or not at all; how many there were."""
-    return write_rows(_flat(source), target, _VERDICT)
+    return write_rows(_flat(read_verdicts(source)), target, _VERDICT)
 
 
 def write_rows(rows: Iterator[dict[str, Any]], target: str | Path, columns: Columns) -> int:
@@ -40,17 +41,26 @@ def write_rows(rows: Iterator[dict[str, Any]], target: str | Path, columns: Colu
     return TABLES[Path(target).suffix](rows, Path(target), columns)
 
 
-def _flat(source: str | Path) -> Iterator[dict[str, Any]]:
-    for verdict in read_verdicts(source):
+def arrow_table(verdicts: Iterable[Verdict]) -> Any:
+    """Verdicts as a `pyarrow.Table`, with the columns of such a file."""
+    return require("pyarrow", "parquet").Table.from_pylist(list(_flat(verdicts)), _schema(_VERDICT))
+
+
+def _flat(verdicts: Iterable[Verdict]) -> Iterator[dict[str, Any]]:
+    for verdict in verdicts:
         data = verdict.model_dump(mode="json")
         yield {k: json.dumps(v, ensure_ascii=False) if k in NESTED and v is not None else v for k, v in data.items()}
 
 
+def _schema(columns: Columns) -> Any:
+    pyarrow = require("pyarrow", "parquet")
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    return pyarrow.schema((name, kinds[kind]) for name, kind in columns.items())
+
+
 def _parquet(rows: Iterator[dict[str, Any]], target: Path, columns: Columns) -> int:
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    schema = pyarrow.schema((name, kinds[kind]) for name, kind in columns.items())
-    count = 0
+    schema, count = _schema(columns), 0
     with replacing(target) as file, parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
