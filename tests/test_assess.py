@@ -187,7 +187,7 @@ def test_an_evaluator_whose_model_is_not_found_is_told_before_a_model_answers(ap
     fitted = Clave(ValueSystem.parse(SYSTEM)).fit(training).fitted
     save(replace(fitted, settings=fitted.settings.model_copy(update={"model": "nobody/m"})), tmp_path / "evaluator")
     given = ["--model", "test/kind", "--scenarios", str(scenarios(tmp_path, "Hi?")), "-e", str(tmp_path / "evaluator")]
-    done = RUNNER.invoke(app, ["assess", *given, "-o", str(tmp_path / "out"), "--base-url", chat_server.url])
+    done = RUNNER.invoke(app, ["assess", *given, "-o", str(tmp_path / "out"), "--base-url", chat_server.url, "--trust"])
     assert isinstance(done.exception, ModelError)
     assert "--evaluator-base-url" in str(done.exception)
     assert chat_server.requests == []

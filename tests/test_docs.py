@@ -61,7 +61,7 @@ def test_options_in_the_text_exist(page):
 def test_both_readmes_show_the_same_commands():
     english, chinese = map(commands, PAGES[:2])
     assert english == chinese
-    assert [call[0] for call in english] == ["estimate", "calibrate", "evaluate", "report"]
+    assert [call[0] for call in english] == ["estimate", "calibrate", "evaluate", "report", "serve"]
 
 
 def blocks(page: Path, language: str = "") -> list[str]:

@@ -155,6 +155,7 @@ MADE_OF_WORDS = {
     "re.compile(rule.code, re.I)",  # looked at below
     "re.compile(rule.words, re.I)",
     "re.compile('\\\\b(?:' + '|'.join(sorted(_SPELLINGS, key=len, reverse=True)) + ')\\\\b', re.IGNORECASE)",
+    "re.compile(f'[{_ALONE}]|[^\\\\W\\\\d_{_ALONE}]+')",  # ranges of letters, no two of which overlap
 }
 """Calls whose pattern is put together of our own words."""
 

@@ -27,7 +27,8 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[
     ("name", "options"), [c for c in commands(typer.main.get_command(app)) if "--budget" in c[1]], ids=lambda c: str(c)[:20]
 )
 def test_a_command_that_spends_has_every_option_of_its_calls(name: str, options: set[str]):
-    assert options >= CALLS, name
+    past_the_cache = {"--cache"} if name == "check" else set()
+    assert options >= CALLS - past_the_cache, name
 
 
 def test_a_command_takes_what_its_bundle_makes():

@@ -83,7 +83,7 @@ def test_what_nobody_here_can_mend_ends_the_run_at_once(url, name, words, tmp_pa
     ("name", "options", "words"),
     [
         ("200-error", ["--max-retries", "1"], "the upstream provider is overloaded"),
-        ("length-null", [], "still thinking: allow it more with --max-tokens"),
+        ("length-null", [], "still thinking: allow it more with `max_tokens`"),
         ("drip", ["--timeout", "1", "--max-retries", "0"], "no answer within 1 s"),
         ("hang", ["--timeout", "1", "--max-retries", "0"], "no answer within 1 s"),
         ("sse", [], "a stream came back"),

@@ -182,6 +182,7 @@ def test_do_not_answer_maps_kinds_of_harm(tmp_path: Path, raw: ModuleType) -> No
 RULE = {
     "rot": "It's good to water plants.",
     "rot-moral-foundations": "care-harm|loyalty-betrayal",
+    "breakdown-worker-id": "1",
     "rot-agree": "4.0",
     "rot-bad": "0",
     "rot-categorization": "morality-ethics|advice",

@@ -1,7 +1,7 @@
 """A span of OpenTelemetry for each call, where the program around clave has set tracing up; nothing, not even an import, where it has not.
 
     with span_of("openai/gpt-4o-mini", "https://api.openai.com/v1", request) as ended:
-        ended(await call())
+        ended(await chat.complete(request))
 
 Names and attributes are those of the semantic conventions for generative AI (https://opentelemetry.io/docs/specs/semconv/gen-ai/). A span
 is a call to its end, with all tries; an answer from the cache has none. Prompts and answers are not recorded.

@@ -200,7 +200,7 @@ def _shades() -> Any:
 @contextlib.contextmanager
 def _map(grid: Array, down: Sequence[str], across: Sequence[str], *, lowest: float, highest: float) -> Iterator[Any]:
     """Axes with a cell for each number of a grid (rows down, columns across); a number that is not known leaves its cell empty."""
-    with canvas(2.4 + 0.46 * len(across), 1.5 + 0.27 * len(down)) as axes:
+    with canvas(3.6 + 0.46 * len(across), 1.5 + 0.27 * len(down)) as axes:  # a single column has names on both sides, too
         axes.pcolormesh(grid, cmap=_shades(), vmin=lowest, vmax=highest, edgecolors="none")
         for (y, x), value in np.ndenumerate(grid):
             if np.isfinite(value):
