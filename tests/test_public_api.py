@@ -6,7 +6,7 @@ import sys
 from importlib import metadata
 
 import clave
-from clave import saving
+from clave.saving import writing
 
 
 def test_all_is_complete_and_small():
@@ -44,4 +44,4 @@ def test_reports_and_the_demo_need_no_extra():
 
 def test_what_is_noted_of_a_saved_evaluator_are_libraries_that_every_installation_has():
     required = {re.split(r"[^\w-]", line)[0] for line in metadata.requires("clave") or () if "extra ==" not in line}
-    assert set(saving._LIBRARIES) - {"clave"} <= required
+    assert set(writing._LIBRARIES) - {"clave"} <= required

@@ -192,7 +192,8 @@ def agreed(folder, text, *options):
 
 
 def card(folder, text, evaluator):
-    from clave.saving import _card, load
+    from clave.saving import load
+    from clave.saving.writing import _card
 
     fitted = load(evaluator)
     system = fitted.system.model_copy(update={"name": text, "citation": text, "version": text})

@@ -1,5 +1,6 @@
 """The fine-tuned recognizers, on tiny random models made here: what they learn, save, refuse and resume."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -264,6 +265,13 @@ def test_a_whole_evaluator_is_saved_loaded_and_refused_when_tampered_with(kind, 
                 Clave.load(tmp_path / "e")
         path.write_bytes(whole)
     assert Clave.load(tmp_path / "e").name == clave.name
+    described = tmp_path / "e" / "recognizer" / f"{kind}.json"
+    described.write_text(described.read_text().replace('"care"', '"cure"'))
+    manifest = json.loads((tmp_path / "e" / "manifest.json").read_text())
+    manifest["files"][f"recognizer/{kind}.json"] = hashlib.sha256(described.read_bytes()).hexdigest()
+    (tmp_path / "e" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(EvaluatorError, match="does not know all values"):
+        Clave.load(tmp_path / "e")
 
 
 @pytest.mark.parametrize(("kind", "base"), [(FineTuned, "sentence"), (Lora, "causal")])

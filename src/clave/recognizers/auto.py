@@ -51,6 +51,11 @@ class Auto:
         """As the one that was kept."""
         return self.chosen_.heavy
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """See `Recognizer.values`."""
+        return self.chosen_.values
+
     def fit(
         self,
         observations: Sequence[Observation],

@@ -47,6 +47,11 @@ class FineTuned:
     def __init__(self, features: tuple[str, ...] = ("text",)) -> None:
         self.features = features
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """See `Recognizer.values`."""
+        return tuple(value for value in self.reading_.values if value in self.head_.values)
+
     def fit(
         self,
         observations: Sequence[Observation],

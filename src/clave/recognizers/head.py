@@ -68,6 +68,11 @@ class Head:
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """See `Recognizer.values`."""
+        return self.values_
+
     def fit(
         self,
         observations: Sequence[Observation],

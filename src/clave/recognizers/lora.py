@@ -43,6 +43,11 @@ class Lora:
     def __init__(self, features: tuple[str, ...] = ("stance", "concepts")) -> None:
         self.features = features
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """See `Recognizer.values`."""
+        return tuple(self.reading_.values)
+
     def fit(
         self,
         observations: Sequence[Observation],

@@ -40,6 +40,11 @@ class Recognizer(Protocol):
     def __init__(self, features: tuple[str, ...]) -> None: ...
 
     @property
+    def values(self) -> tuple[str, ...]:
+        """The values it was fitted on."""
+        ...
+
+    @property
     def heavy(self) -> bool:
         """Whether predicting runs a network: it is then done beside the event loop."""
         ...

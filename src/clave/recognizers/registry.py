@@ -15,7 +15,7 @@ from clave.registry import Registry
 if TYPE_CHECKING:
     from clave.recognizers.protocol import Recognizer
 
-_NEEDED = ("kind", "trains", "needs", "fit", "predict_proba", "save", "load")
+_NEEDED = ("kind", "trains", "needs", "values", "fit", "predict_proba", "save", "load")
 
 
 def _problem(thing: Any) -> str:

@@ -37,6 +37,11 @@ class Centroids:
     def __init__(self, features: tuple[str, ...]) -> None:
         self.features = features
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """See `Recognizer.values`."""
+        return tuple(self.middles_)
+
     def fit(
         self,
         observations: Sequence[Observation],
