@@ -83,7 +83,7 @@ def evaluate(
     known = _judged(done) if done is not None and Path(done).exists() else np.empty(0, np.uint64)
     return dataset.map_batches(
         _Judge,
-        fn_constructor_args=(evaluator, dict(mapping or {}), turns, shaped, known, _shared(options, workers)),
+        fn_constructor_args=(_absolute(evaluator), dict(mapping or {}), turns, shaped, known, _shared(options, workers)),
         batch_size=batch_size,
         batch_format="pyarrow",
         compute=data.ActorPoolStrategy(size=workers),
