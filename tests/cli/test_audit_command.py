@@ -1,6 +1,7 @@
 """`clave audit plan`: what it prints, what it writes, and its way back into a report."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -73,5 +74,38 @@ def test_one_wish_at_a_time(run):
 def test_a_study_that_is_too_small_hears_so_before_anything_is_labelled(run):
     folder, _ = run
     result = plan(folder, "--half-width", "0.03")
-    assert "too few" in " ".join(result.output.split())
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "± 0.03 cannot be reached" in said
     assert not (folder / "audit.jsonl").exists()
+    best = re.search(r"the best for m on care is ± (\S+); ask for that, or evaluate about [\d,]+ scenarios", said)[1]
+    assert plan(folder, "--half-width", best).exit_code == 0  # what it advises can be had
+    assert (folder / "audit.jsonl").exists()
+
+
+def test_too_few_labels_are_said_and_the_fewest_are_drawn_when_asked_for(run):
+    folder, _ = run
+    result = plan(folder, "--labels", "3")
+    assert result.exit_code == 1
+    assert not (folder / "audit.jsonl").exists()
+    fewest = re.search(r"3 labels are too few .* are (\d+); ask for that", " ".join(result.output.split()))[1]
+    told = json.loads(plan(folder, "--labels", fewest, "--json").output)
+    assert (told["reached"], told["drawn"]) == (True, int(fewest))
+
+
+def test_a_difference_needs_two_models(run):
+    folder, _ = run
+    error = plan(folder, "--difference", "0.1").exception
+    assert isinstance(error, InputError)
+    assert "another model" in str(error)
+
+
+def test_a_wish_that_earlier_rounds_fulfil_draws_nothing_and_is_no_failure(run):
+    folder, truth = run
+    plan(folder, "--labels", "60")
+    rows = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
+    (folder / "labels.jsonl").write_text("\n".join(json.dumps(r | {"label": truth[r["metadata"][KEY]["id"]]}) for r in rows))
+    for labels in ("60", "20"):
+        result = plan(folder, "--labels", labels, "--audit", str(folder / "labels.jsonl"))
+        assert result.exit_code == 0
+        assert "earlier rounds are enough" in " ".join(result.output.split())

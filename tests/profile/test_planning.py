@@ -1,5 +1,7 @@
 """Plans of several models and values: dealt by need, honest about what cannot be found."""
 
+import re
+
 import numpy as np
 import pytest
 from tests.profile.drawn import draw
@@ -27,9 +29,13 @@ def test_what_cannot_be_found_is_said_and_not_drawn():
     plan = planned(cells(60), difference=0.1)
     assert [c.labels for c in plan.cells] == [0, 0]
     assert "cannot be found" in plan.sentences()[0]
+    assert not plan.reached
+    possible = re.search(r"plan for (\S+), or evaluate", plan.sentences()[0])[1]
+    assert planned(cells(60), difference=float(possible)).reached
     wide = planned(cells(60), half_width=0.05)
     assert [c.new for c in wide.cells] == [0, 0]
-    assert "too few" in wide.sentences()[0]
+    assert "cannot be reached" in wide.sentences()[0]
+    assert not wide.reached
 
 
 def test_the_power_that_is_promised_is_about_the_one_foreseen():

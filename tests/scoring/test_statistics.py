@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_rel
 
 from clave.errors import InputError
-from clave.scoring.statistics import Estimate, difference, estimate, group_index, holm, mcnemar, wilson
+from clave.scoring.statistics import Estimate, difference, estimate, group_index, holm, wilson
 
 
 def mean(total):
@@ -152,19 +152,6 @@ def test_the_p_value_has_no_floor():
     """Fifty others must be able to be told from the best, whatever corrects for their number."""
     found = difference(rows(np.ones(500)), rows(np.zeros(500)), None, mean)
     assert found.p < 1e-12
-
-
-def test_mcnemar_by_hand():
-    """Eight rows only the first has right, two only the second: 2 * P(X <= 2 | n = 10, 1/2) = 2 * 56 / 1024."""
-    first = [True] * 8 + [False] * 2 + [True] * 5 + [False] * 5
-    second = [False] * 8 + [True] * 2 + [True] * 5 + [False] * 5
-    result = mcnemar(first, second)
-    assert (result.only_first, result.only_second) == (8, 2)
-    assert result.p == pytest.approx(112 / 1024)
-
-
-def test_mcnemar_without_a_differing_row_is_1():
-    assert mcnemar([True, False], [True, False]).p == 1.0
 
 
 def test_holm_by_hand():

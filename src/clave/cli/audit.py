@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from clave.records import Response
 
 audit_app = typer.Typer(no_args_is_help=True)
+OUT_OF_REACH = 1
+"""Exit code where a wish cannot be had of these verdicts, for a profile or a pair of models."""
 
 
 @audit_app.callback()
@@ -99,7 +101,13 @@ def plan(
 def _show(found: AuditPlan, output: Path, drawn: int, as_json: bool) -> None:
     if as_json:
         say_json({"output": str(output) if drawn else None, "drawn": drawn, **found.figures()})
-        return
+    else:
+        _show_table(found, output, drawn)
+    if not found.reached:
+        raise typer.Exit(OUT_OF_REACH)
+
+
+def _show_table(found: AuditPlan, output: Path, drawn: int) -> None:
     console = Terminal()
     many = len({cell.model for cell in found.cells}) > 1
     table = Table(title="Labels that the study needs", title_justify="left", **opt.NARROW)
@@ -115,7 +123,8 @@ def _show(found: AuditPlan, output: Path, drawn: int, as_json: bool) -> None:
     for sentence in found.sentences():
         console.print(Text(sentence), soft_wrap=True)
     if not drawn:
-        console.print(Text("There is nothing to draw."))
+        if found.reached:
+            console.print(Text("The labels of earlier rounds are enough: there is nothing more to draw."))
         return
     most = max(sum(c.new for c in found.cells if c.value == value) for value in {c.value for c in found.cells})
     command = shlex.join(["clave", "annotate", "--responses", str(output), "--overlap", "0", "--target", str(most), "--system", "…"])

@@ -18,6 +18,7 @@ OPTIONS = {
     "calibration": "--calibration",
     "calls": "--calls",
     "control": "--control",
+    "difference": "--difference",
     "fold_column": "--fold-column",
     "jury": "--jury",
     "label_names": "--label-names",

@@ -122,6 +122,11 @@ class Design:
             given[np.where(given < self.sizes, wish - given, -np.inf).argmax()] += 1
         return given
 
+    @cached_property
+    def fewest(self) -> int:
+        """Labels that an audit must have: two of each stratum, and what was drawn before."""
+        return int(self.allocation(0).sum())
+
     def half_width(self, n: int) -> float:
         """Of the 95 % interval of net adherence over scenarios like these that n labels are expected to give."""
         return Z * math.sqrt(sum(self.variances(n)))
@@ -146,7 +151,7 @@ class Design:
         return self._fewest(lambda n: Z * math.sqrt(self.variances(n)[0]) <= half_width)
 
     def _fewest(self, enough: Callable[[int], bool]) -> int:
-        few, many = int(self.allocation(0).sum()), self.rows.n
+        few, many = self.fewest, self.rows.n
         while few < many:
             middle = (few + many) // 2
             few, many = (few, middle) if enough(middle) else (middle + 1, many)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from clave.errors import InputError
 from clave.profile.auditing import Audits, to_label
 from clave.profile.counted import counted
 from clave.profile.design import Design
@@ -52,6 +53,12 @@ class Pair(Record):
     """The same if every response were labelled."""
     scenarios: int
     """How many would give the wanted power if all were labelled."""
+    smallest: float
+    """Difference that would be found with the wanted power if every response were labelled."""
+
+    def found(self, power: float) -> bool:
+        """Whether a study of these scenarios can have this power."""
+        return self.most >= power - 0.005
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class AuditPlan:
     designs: tuple[Design, ...]
     pairs: tuple[Pair, ...]
     wanted: Mapping[str, float]
+    reached: bool
+    """Whether what was wanted can be had, for every profile and pair. Where it cannot, nothing is drawn for it."""
     number: int
     """Of the round."""
 
@@ -76,25 +85,31 @@ class AuditPlan:
         return [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))]
 
     def sentences(self) -> list[str]:
-        """What the study can and cannot find."""
+        """What the study can find; of what it cannot, the best that it can, and what to do."""
         said = []
-        if "half_width" in self.wanted:
+        if "half_width" in self.wanted and not self.reached:
             width = self.wanted["half_width"]
             short = [c for c in self.cells if c.least > width]
-            if short:
-                worst = max(short, key=lambda c: c.least)
-                scenarios = math.ceil(worst.scenarios * (worst.least / width) ** 2)
-                said.append(
-                    f"± {width:g} cannot be had for {len(short)} of {len(self.cells)} profiles, however much is labelled: the scenarios "
-                    f"are too few. {worst.model} on {worst.value} has {worst.scenarios:,}, and it takes about {scenarios:,}."
-                )
+            worst = max(short, key=lambda c: c.least)
+            scenarios = math.ceil(worst.scenarios * (worst.least / width) ** 2)
+            said.append(
+                f"± {width:g} cannot be reached for {len(short)} of {len(self.cells)} profiles, even if every response is labelled: the "
+                f"best for {worst.model} on {worst.value} is ± {_up(worst.least)}; ask for that, or evaluate about {scenarios:,} scenarios "
+                f"in place of {worst.scenarios:,}."
+            )
+        if "labels" in self.wanted and not self.reached:
+            fewest = sum(design.fewest for design in self.designs)
+            said.append(
+                f"{self.wanted['labels']:g} labels are too few for {len(self.cells)} profiles: the fewest that give each an interval are "
+                f"{fewest:,}; ask for that, or leave values out."
+            )
         for pair in self.pairs:
-            if pair.most >= self.wanted["power"] - 0.005:
+            if pair.found(self.wanted["power"]):
                 rest = f"is found in {pair.power:.0%} of such studies."
             else:
                 rest = (
-                    f"cannot be found in {self.wanted['power']:.0%} of such studies: with all labelled it is in {pair.most:.0%}, "
-                    f"and it takes about {pair.scenarios:,} scenarios."
+                    f"cannot be found in {self.wanted['power']:.0%} of such studies: with all labelled it is in {pair.most:.0%}; "
+                    f"plan for {_up(pair.smallest)}, or evaluate about {pair.scenarios:,} scenarios."
                 )
             said.append(f"{pair.first} and {pair.second} on {pair.value}: a difference of {self.wanted['difference']:g} {rest}")
         return said
@@ -103,6 +118,7 @@ class AuditPlan:
         """For machines."""
         return {
             "wanted": dict(self.wanted),
+            "reached": self.reached,
             "round": self.number,
             "cells": [c.model_dump() for c in self.cells],
             "pairs": [p.model_dump() for p in self.pairs],
@@ -118,7 +134,7 @@ def planned(
     power: float = 0.8,
     audits: Audits | None = None,
 ) -> AuditPlan:
-    """AuditPlan an audit for one of three wishes.
+    """Plan an audit for one of three wishes.
 
     Args:
         cells: All verdicts, by model and value.
@@ -127,6 +143,9 @@ def planned(
         difference: Of two models' net adherence, to be found with `power` at level .05 (of one comparison, uncorrected).
         power: See there.
         audits: What earlier rounds brought.
+
+    Raises:
+        InputError: A difference is wanted, and no value has verdicts on two models.
     """
     seen = audits.samples if audits is not None else {}
     designs = [
@@ -139,10 +158,20 @@ def planned(
         counts, wanted = _dealt(designs, labels), {"labels": float(labels)}
     else:
         assert difference is not None
+        if not _pairs(designs):
+            raise InputError("`difference` is between two models, and no value has verdicts on two: add those on another model")
         counts, wanted = _for_difference(designs, difference, power), {"difference": difference, "power": power}
     plans = tuple(_cell(design, n) for design, n in zip(designs, counts, strict=True))
     pairs = tuple(_pair(a, b, plans, designs, difference, power) for a, b in _pairs(designs)) if difference is not None else ()
-    return AuditPlan(plans, tuple(designs), pairs, wanted, 1 + max(audits.rounds.values(), default=0) if audits is not None else 1)
+    reached = (
+        all(cell.least <= half_width for cell in plans)
+        if half_width is not None
+        else all(counts)
+        if labels is not None
+        else all(pair.found(power) for pair in pairs)
+    )
+    number = 1 + max(audits.rounds.values(), default=0) if audits is not None else 1
+    return AuditPlan(plans, tuple(designs), pairs, wanted, reached, number)
 
 
 def _cell(design: Design, n: int) -> CellPlan:
@@ -161,8 +190,10 @@ def _cell(design: Design, n: int) -> CellPlan:
 
 
 def _dealt(designs: Sequence[Design], labels: int) -> list[int]:
-    """So many labels in all that the drawing makes every profile equally unsure."""
-    low, high = 0.0, 4.0
+    """So many labels in all that the drawing makes every profile equally unsure; none where they are too few to give each an interval."""
+    if labels < (fewest := sum(design.fewest for design in designs)) and fewest > sum(len(design.seen) for design in designs):
+        return [0] * len(designs)
+    low, high = 0.0, max(Z * math.sqrt(design.variances(design.fewest)[0]) for design in designs)
     for _ in range(40):
         middle = (low + high) / 2
         enough = sum(design.labels_for_drawing(middle) for design in designs) <= labels
@@ -197,7 +228,13 @@ def _pair(a: int, b: int, plans: Sequence[CellPlan], designs: Sequence[Design], 
         power=_power(difference, scenarios + drawing),
         most=_power(difference, scenarios),
         scenarios=math.ceil(max(plans[a].scenarios, plans[b].scenarios) * scenarios / needed),
+        smallest=(Z + _quantile(power)) * math.sqrt(scenarios),
     )
+
+
+def _up(number: float) -> str:
+    """With two digits, rounded up: what is asked for in this way can be had."""
+    return f"{math.ceil(number * 100) / 100:g}"
 
 
 def _scenario_variance(first: Design, second: Design) -> float:

@@ -20,7 +20,7 @@ def simplest(right: Mapping[T, NDArray[np.float64]], best: T, groups: Sequence[s
     """The first choice that the best one does not beat clearly.
 
     Args:
-        right: Candidate -> 1 where it is right out of fold and 0 where it is not, shape (n,); from the simplest choice to the richest.
+        right: Choice -> 1 where it is right out of fold and 0 where it is not, shape (n,); from the simplest choice to the richest.
         best: The choice that would be taken for its accuracy.
         groups: The scenario of each row.
     """

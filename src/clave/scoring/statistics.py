@@ -1,4 +1,4 @@
-"""Intervals and tests for scores of evaluators: score intervals on the effective number of rows, paired differences, McNemar, Holm.
+"""Intervals and tests for scores of evaluators: score intervals on the effective number of rows, paired differences, Holm.
 
     found = estimate(sums, groups, lambda total: total[..., 0] / total[..., 1])
     print(found)                         # 0.812 [0.780, 0.841] (n = 540, 2 failed)
@@ -60,14 +60,6 @@ class Difference(Record):
     p: float | None
     n: int
     failed: int = 0
-
-
-class McNemar(NamedTuple):
-    """Rows that only one of two evaluators has right, and the exact two-sided p-value."""
-
-    only_first: int
-    only_second: int
-    p: float
 
 
 def group_index(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
@@ -208,23 +200,6 @@ def wilson(share: float, n: float, quantile: float = 1.959964) -> tuple[float, f
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def mcnemar(first_right: Sequence[bool] | NDArray[np.bool_], second_right: Sequence[bool] | NDArray[np.bool_]) -> McNemar:
-    """McNemar's exact test that two evaluators are right equally often (McNemar 1947); rows count as independent.
-
-    It is the binomial test of the rows that only one of the two has right.
-
-    Args:
-        first_right: Whether the first evaluator was right, per row where both gave a verdict.
-        second_right: The same for the second.
-    """
-    from scipy.stats import binomtest
-
-    a, b = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
-    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
-    differing = only_a + only_b
-    return McNemar(only_a, only_b, float(binomtest(only_a, differing).pvalue) if differing else 1.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
