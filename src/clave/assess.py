@@ -167,7 +167,7 @@ async def generate(
         made.responses = len(done)
         todo = [(identity, what) for identity, what in wanted.items() if identity not in done]
         answers = Stream(todo, ask, chat.width)
-        with interruptible(answers):
+        with interruptible(answers.stop):
             async for found in answers:
                 if isinstance(found, Unanswered):
                     made.unanswered.append(found)

@@ -1,6 +1,8 @@
 """A benchmark run from its plan to its folder: resumed, ended by a budget, never mixed with another."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 from benchmark.bench_rows import WORDS, rows, session, write
@@ -11,6 +13,8 @@ from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.session import Session
 from clave.benchmark.tables import leaderboard
 from clave.errors import InputError
+from clave.llm.cache import AnswerCache
+from clave.llm.cached import CachedChat
 from clave.records import Failure
 from clave.testing import FakeChat
 
@@ -87,6 +91,52 @@ def test_the_end_of_the_budget_leaves_rows_open_and_the_next_run_takes_them_up(t
     assert "zero-shot" not in board or board["zero-shot"].tier is None
     assert asyncio.run(session(tmp_path / "run", plan, FakeChat(ANSWERS)).run()).stopped == ""
     assert len(PredictionTable.read(tmp_path / "run").where(judge="zero-shot")) == 30
+
+
+class Held(FakeChat):
+    """Holds calls back until four are there, does something then, and answers a moment later."""
+
+    width = 4
+
+    def __init__(self, fourth):
+        super().__init__(ANSWERS)
+        self.fourth, self.free = fourth, asyncio.Event()
+
+    async def complete(self, request):
+        answer = await super().complete(request)
+        fourth, self.fourth = (self.fourth, None) if self.calls >= 4 else (None, self.fourth)
+        if fourth is not None:
+            found = fourth()
+            asyncio.get_running_loop().call_later(0.05, self.free.set)
+            if found is not None:
+                return found
+        await self.free.wait()
+        return answer
+
+
+def test_ctrl_c_keeps_what_is_under_way_and_asks_nothing_more(tmp_path):
+    plan = write(tmp_path).model_copy(update={"judges": ("zero-shot",)})
+    before = signal.getsignal(signal.SIGINT)
+    held, good = Held(lambda: os.kill(os.getpid(), signal.SIGINT)), FakeChat(ANSWERS)
+    outcome = asyncio.run(session(tmp_path / "run", plan, held).run())
+    assert (outcome.stopped, held.calls) == ("interrupted", 4)
+    assert list(PredictionTable.read(tmp_path / "run")["status"]) == ["ok"] * 4
+    assert signal.getsignal(signal.SIGINT) is before
+    assert asyncio.run(session(tmp_path / "run", plan, good).run()).stopped == ""
+    assert good.calls == 30 - 4
+
+
+@pytest.mark.parametrize("judge", ["zero-shot", "clave"])
+def test_the_end_of_the_budget_keeps_what_is_under_way(tmp_path, judge):
+    plan = write(tmp_path).model_copy(update={"judges": (judge,)})
+    held = Held(lambda: Failure(status="failed", kind="budget", reason="the budget of $1 is used up"))
+    poor = session(tmp_path / "run", plan, held)
+    cache = AnswerCache(tmp_path / "cache.sqlite")
+    poor.chats = {held.model: CachedChat(held, cache)}
+    assert asyncio.run(poor.run()).stopped == "the budget of $1 is used up"
+    answered = [request for request in held.requests if poor.chats[held.model].kept(request) is not None]
+    assert len(answered) == held.calls - 1
+    cache.close()
 
 
 def test_an_unfinished_judge_is_shown_and_not_ranked(tmp_path):

@@ -26,7 +26,7 @@ def run(presses: int, units: int = 50, grace: float = 30.0, sign: int = signal.S
 
     async def main():
         results = Stream(range(units), work, workers=4)
-        with interruptible(results, grace):
+        with interruptible(results.stop, grace):
             found = [result async for result in results]
         return found, results.stopped
 

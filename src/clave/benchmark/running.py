@@ -7,6 +7,7 @@ outcome.stopped                    # why it ended early, e.g. that the budget is
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,14 +35,22 @@ class Gold:
 
 
 class BudgetSpentError(Exception):
-    """No further call may be made; what was judged is kept, and a later run goes on."""
+    """No further call may be made: the budget is used up, or the run was interrupted. What was judged is kept; a later run goes on."""
 
 
 class WithinBudget:
-    """A chat model that ends the run when the budget is used up: a row that was never asked about is not a failed row."""
+    """A chat model that ends the run when no further call may be made: a row that was never asked about is not a failed row.
 
-    def __init__(self, chat: ChatModel) -> None:
+    Calls that are under way are paid for: the run ends when their answers are there, and kept.
+
+    Args:
+        chat: Who is asked.
+        under_way: Calls of the run, on this chat model and its others.
+    """
+
+    def __init__(self, chat: ChatModel, under_way: set[asyncio.Future[None]]) -> None:
         self.model, self.endpoint, self._chat = chat.model, chat.endpoint, chat
+        self._under_way = under_way
 
     @property
     def width(self) -> int:
@@ -52,10 +61,18 @@ class WithinBudget:
         """See `ChatModel.complete`.
 
         Raises:
-            BudgetSpentError: The budget does not allow the call.
+            BudgetSpentError: The call may not be made.
         """
-        answer = await self._chat.complete(request)
+        ended = asyncio.get_running_loop().create_future()
+        self._under_way.add(ended)
+        try:
+            answer = await self._chat.complete(request)
+        finally:
+            self._under_way.remove(ended)
+            ended.set_result(None)
         if isinstance(answer, Failure) and answer.kind == "budget":
+            while self._under_way:
+                await asyncio.wait(set(self._under_way))
             raise BudgetSpentError(answer.reason)
         return answer
 

@@ -7,6 +7,8 @@ session = Session.open("run")              # for an analysis: the same rows, the
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -24,6 +26,7 @@ from clave.benchmark.plan import Plan
 from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
 from clave.benchmark.running import Outcome, WithinBudget, run_judges
 from clave.errors import InputError
+from clave.evaluating.stream import interruptible
 from clave.judges.protocol import Judge
 from clave.judges.registry import Material, asks_model, open_judges
 from clave.llm.cached import CachedChat
@@ -55,6 +58,7 @@ class Session:
         self.folder, self.plan = Path(folder), plan
         self._options: ChatOptions = {**options, "base_url": options.get("base_url") or plan.base_url}
         self._options["budget"] = Budget.of(options.get("budget"))  # one for all models of the run
+        self._under_way = set[asyncio.Future[None]]()
         self._began = time.perf_counter()
 
     @classmethod
@@ -133,16 +137,21 @@ class Session:
 
     @cached_property
     def asked(self) -> WithinBudget | None:
-        """The large model as judges ask it, the first of several: the end of the budget ends the run."""
-        return next((WithinBudget(chat) for chat in self.chats.values()), None)
+        """The large model as judges ask it, the first of several."""
+        return next(map(self.within_budget, self.chats.values()), None)
 
-    def judges(self, names: Iterable[str], wrapped: Callable[[CachedChat], ChatModel] = WithinBudget) -> list[Judge]:
+    def within_budget(self, chat: ChatModel) -> WithinBudget:
+        """A large model as judges ask it: the end of the budget ends the run."""
+        return WithinBudget(chat, self._under_way)
+
+    def judges(self, names: Iterable[str], wrapped: Callable[[CachedChat], ChatModel] | None = None) -> list[Judge]:
         """Judges by name; of several models each has its own, see `crossed`.
 
         Args:
             names: Of judges.
-            wrapped: What judges are given in place of a large model.
+            wrapped: What judges are given in place of a large model; None: `within_budget`.
         """
+        wrapped = wrapped or self.within_budget
         names = list(dict.fromkeys(names))
         chats = {model: wrapped(chat) for model, chat in self.chats.items()}
         material = self._material(names, chats, wrapped)
@@ -199,12 +208,22 @@ class Session:
             compact(path)
 
     async def closing(self, work: Any) -> Any:
-        """Await work, and close the models' connections after it, whatever comes of it."""
+        """Await work, and close the models' connections after it, whatever comes of it.
+
+        Ctrl-C has no more calls started and waits some seconds for those under way, so that their answers are kept.
+        """
+        paying = bool(self.plan.asked or self.plan.jury)
         try:
-            return await work
+            with interruptible(self._stop) if paying else contextlib.nullcontext():
+                return await work
         finally:
+            self._stop("")
             for chat in self._open():
                 await chat.close()
+
+    def _stop(self, why: str) -> None:
+        for chat in self._open():
+            chat.ledger.stop(why)
 
     def _open(self) -> list[CachedChat]:
         """The models that were opened by now."""

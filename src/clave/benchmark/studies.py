@@ -15,7 +15,7 @@ from clave.benchmark.analyses import BETWEEN
 from clave.benchmark.crossing import AT, split_name
 from clave.benchmark.data import limited, unlabelled
 from clave.benchmark.predictions import PredictionTable, PredictionWriter
-from clave.benchmark.running import Outcome, WithinBudget, run_judges
+from clave.benchmark.running import Outcome, run_judges
 from clave.benchmark.session import Session, no_tick
 from clave.benchmark.subsets import CHOICES, fewest, nested, per_value
 from clave.errors import InputError
@@ -128,7 +128,7 @@ async def ablation(session: Session, full: str = "clave", *, without: Sequence[s
     unknown = [part for part in without if part not in LEFT_OUT]
     if unknown:
         raise InputError(f"{unknown[0]!r} cannot be left out: what can is {', '.join(LEFT_OUT)}")
-    asked = WithinBudget(session.chats[model]) if model else session.asked
+    asked = session.within_budget(session.chats[model]) if model else session.asked
     if asked is None:
         raise InputError("an ablation needs the large model: run the benchmark with a `model` first")
     base = Settings.model_validate(VARIANTS[variant])

@@ -274,9 +274,12 @@ def _judges(session: Session, judges: str | None) -> tuple[str, ...]:
 def _followed(work: Callable[[Callable[[str, int, int], None]], Any]) -> Outcome:
     """Run work with a bar for each judge on standard error."""
     from clave.cli.progress import stages
+    from clave.evaluating.stream import INTERRUPTED
     from clave.llm.ledger import Ledger
     from clave.llm.pricing import free
 
     with stages(Ledger(free)) as tick:
         outcome: Outcome = asyncio.run(work(tick))
+    if outcome.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
     return outcome

@@ -109,14 +109,14 @@ GRACE = 5.0
 
 
 @contextlib.contextmanager
-def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
+def interruptible(stop: Callable[[str], None], grace: float = GRACE) -> Iterator[None]:
     """Within it, Ctrl-C or SIGTERM starts nothing more and lets what is under way arrive, for some seconds; a second one ends at once.
 
     Answers under way are paid for: they are worth a short wait. Only the main thread of a process hears signals; elsewhere nothing
     changes, and a program's own handler of SIGTERM stays in force.
 
     Args:
-        results: The stream that is read within.
+        stop: Called with `INTERRUPTED`: has nothing more started. Of a stream that is read within, `Stream.stop`.
         grace: Seconds after which what has not arrived is given up.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -126,7 +126,7 @@ def interruptible(results: Stream[Any], grace: float = GRACE) -> Iterator[None]:
         if timers and task is not None:
             task.cancel()
             return
-        results.stop(INTERRUPTED)
+        stop(INTERRUPTED)
         timers.append(loop.call_later(grace, lambda: task.cancel() if task is not None else None))
 
     before = {found: signal.getsignal(found) for found in (signal.SIGINT, signal.SIGTERM)}

@@ -159,7 +159,7 @@ async def evaluate_file(
                 min_confidence=0.0 if finish else min_confidence,
                 abstain_novel=abstain_novel and not finish,
             )
-            with interruptible(verdicts):
+            with interruptible(verdicts.stop):
                 async for verdict in verdicts:
                     writer.write(verdict)
                     new += 1

@@ -3,7 +3,7 @@
     model = LocalModel("google/shieldgemma-2b")
     model.choose("… Does it violate the principle?\\n", ["Yes", "No"])       # array([0.8, 0.2])
 
-Scorer likelihoods instead of generated text gives probabilities, needs no parsing, and cannot be answered with anything else.
+Reading likelihoods instead of generated text gives probabilities, needs no parsing, and cannot be answered with anything else.
 """
 
 from __future__ import annotations
