@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ import httpx
 from fastapi.testclient import TestClient
 
 from clave import Clave, ValueSystem
+from clave.server import job_store
 from clave.server.access import Tokens
 from clave.server.app import build_app
 from clave.server.job_store import JobStore
@@ -152,26 +154,67 @@ def test_a_stop_leaves_the_rest_to_the_next_start(tmp_path):
     assert chat.calls + other.calls == 12
 
 
+class SlowStore(JobStore):
+    """Keeps nothing before all answers are there."""
+
+    def __init__(self, place, chat):
+        super().__init__(place)
+        self.chat = chat
+
+    def keep(self, *args):
+        self.chat.free.set()
+        while self.chat.calls < 12:
+            time.sleep(0.01)
+        time.sleep(0.2)  # meanwhile their verdicts come, and the job ends
+        return super().keep(*args)
+
+
+def test_what_comes_while_verdicts_are_kept_is_kept_too(tmp_path):
+    chat = HeldChat()
+    with TestClient(build_app({"tiny": Clave(SYSTEM, chat=chat)}, jobs=SlowStore(str(tmp_path / "jobs.sqlite"), chat))) as client:
+        job = client.post("/v1/jobs", json={"responses": RESPONSES}).json()["id"]
+        assert (wait(client, job)["done"], len(rows(client, job))) == (12, 12)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_one_process_works_on_a_job_until_it_falls_silent(kind, tmp_path, request):
     store = JobStore(str(tmp_path / "jobs.sqlite") if kind == "sqlite" else request.getfixturevalue("postgres")(), lease=3600)
     job = store.add("ana", "tiny", "tiny-1", '{"responses": "half \\ud83d, NUL \\u0000"}', responses=1, total=2, most=10)
-    taken = store.take("one")
-    assert (taken.asked, taken.places, store.take("two")) == ('{"responses": "half \\ud83d, NUL \\u0000"}', frozenset(), None)
-    assert store.keep("one", taken.pk, [(1, "second")])
-    assert not store.keep("two", taken.pk, [(0, "first")])
+    taken = store.take()
+    assert (taken.asked, taken.places, store.take()) == ('{"responses": "half \\ud83d, NUL \\u0000"}', frozenset(), None)
+    assert store.keep(taken, [(1, "second")])
     store.lease = -1.0
-    assert store.keep("one", taken.pk, [])
-    again = store.take("two")
+    again = store.take()
     assert (again.pk, again.places) == (taken.pk, {1})
-    assert not store.keep("one", taken.pk, [(0, "first")])
-    store.end("one", taken.pk, "done")
-    assert store.keep("two", taken.pk, [(0, "first")])
-    store.end("two", taken.pk, "done")
+    assert not store.keep(taken, [(0, "first")])
+    store.end(taken, "done")
+    assert store.keep(again, [(0, "first")])
+    store.end(again, "done")
     assert (store.get("ana", job.id).status, store.verdicts(job.id, -1, 9)) == ("done", [(0, "first"), (1, "second")])
     assert store.verdicts(job.id, 0, 9) == [(1, "second")]
     assert (store.spent("ana", 0.5, 2), store.spent("ana", 0.25, 1)) == ((0.5, 2), (0.75, 3))
     store.close()
+
+
+def test_a_clock_that_is_set_takes_no_job_from_who_works_on_it_and_holds_none(tmp_path, monkeypatch):
+    of_day, counter = [1e9], [100.0]
+    monkeypatch.setattr(job_store, "time", SimpleNamespace(time=lambda: of_day[0], monotonic=lambda: counter[0]))
+    one, two = (JobStore(str(tmp_path / "jobs.sqlite")) for _ in range(2))
+    one.add("ana", "tiny", "tiny-1", "{}", responses=1, total=2, most=10)
+    first = one.take()
+    assert two.take() is None
+    of_day[0] += 86_400
+    assert two.take() is None
+    counter[0] += job_store.LEASE - 1
+    assert one.keep(first, [])
+    counter[0] += 2
+    assert two.take() is None  # it was heard of meanwhile
+    of_day[0] -= 10 * 86_400
+    counter[0] += job_store.LEASE + 1
+    second = two.take()
+    assert (second.pk, one.keep(first, []), two.keep(second, [])) == (first.pk, False, True)
+    one.close()
+    two.close()
 
 
 def test_another_evaluator_under_the_name_does_not_go_on(tmp_path):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Self
 
@@ -54,7 +53,6 @@ class JobRunner:
 
     def __init__(self, store: JobStore, evaluators: Mapping[str, Clave], accounts: Accounts, metrics: Metrics) -> None:
         self._store, self._evaluators, self._accounts, self._metrics = store, evaluators, accounts, metrics
-        self._owner = uuid.uuid4().hex
         self._news = asyncio.Event()
         self._streams: set[Stream[Verdict]] = set()
         self._stopping = False
@@ -82,12 +80,12 @@ class JobRunner:
         while not self._stopping:
             self._news.clear()
             try:
-                job = await asyncio.to_thread(self._store.take, self._owner)
+                job = await asyncio.to_thread(self._store.take)
                 if job is not None:
                     await self._work_on(job)
                     continue
-            except SQLAlchemyError:  # the job is taken again when its lease has run out
-                _log.exception("the database of jobs cannot be used")
+            except Exception:  # the job is taken again when its lease has run out; a worker that ends here would leave all jobs waiting
+                _log.exception("no job can be taken from the database, or none kept in it")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_EVERY)
 
@@ -101,7 +99,7 @@ class JobRunner:
         except Exception as error:
             _log.exception("a job failed")
             status, reason = "failed", f"an error of the service ({type(error).__name__}), which its log tells of"
-        await asyncio.to_thread(self._store.end, self._owner, job.pk, status, reason)
+        await asyncio.to_thread(self._store.end, job, status, reason)
 
     async def _worked_on(self, job: Taken) -> tuple[str, str]:
         """Judge what is missing; the status that the job then has, and why.
@@ -122,11 +120,18 @@ class JobRunner:
         ended = asyncio.Event()
 
         async def keep_on() -> None:
-            while not ended.is_set():
+            over = False
+            while not over:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), _KEEP_EVERY)
+                over = ended.is_set()  # what comes while verdicts are kept needs another round
                 kept, ready[:] = list(ready), []
-                if not await asyncio.to_thread(self._store.keep, self._owner, job.pk, kept):
+                try:
+                    goes_on = await asyncio.to_thread(self._store.keep, job, kept)
+                except SQLAlchemyError:
+                    stream.stop("the database of jobs cannot be used")
+                    raise
+                if not goes_on:
                     stream.stop("cancelled")
                 await self._accounts.save(job.sender)
 

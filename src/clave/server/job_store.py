@@ -2,21 +2,22 @@
 
     store = JobStore("jobs.sqlite")
     job = store.add("9f2c", "evaluator", "mft-1a2b3c", asked=b"{…}", responses=40, total=200, most=100_000)
-    taken = store.take("this-process")
-    store.keep("this-process", taken.pk, [(0, b"{…}")])        # False: it was cancelled, or another process has it now
+    taken = store.take()
+    store.keep(taken, [(0, b"{…}")])        # False: it was cancelled, or another has it now
 
 A job is there once `add` returns, a verdict once `keep` does, whatever happens to the process then. Who works on a job says so again and
-again; after `LEASE` seconds of silence another may take it.
+again; after `LEASE` seconds of silence another may take it. Each process measures the silence itself, by a clock that nobody can set: what
+the time of day is, here or on another machine, decides nothing.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Float, ForeignKey, Integer, String, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Float, ForeignKey, Integer, String, delete, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from clave.annotate.engine import open_engine, reading, writing
@@ -50,7 +51,7 @@ class _JobRow(_Base):
     created: Mapped[float] = mapped_column(Float)
     ended: Mapped[float | None] = mapped_column(Float, default=None)
     owner: Mapped[str] = mapped_column(String(32), default="")
-    until: Mapped[float] = mapped_column(Float, default=0.0)
+    beats: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class _VerdictRow(_Base):
@@ -88,6 +89,8 @@ class Taken(NamedTuple):
     """A job as who works on it sees it."""
 
     pk: int
+    owner: str
+    """Tells who took it from who took it before."""
     sender: str
     evaluator: str
     name: str
@@ -119,6 +122,8 @@ class JobStore:
 
     def __init__(self, place: str, *, lease: float = LEASE) -> None:
         self.lease = lease
+        self._heard: dict[tuple[int, str, int], float] = {}
+        """(job, owner, beats) of jobs that are worked on -> when this was first seen, by `time.monotonic`."""
         self._engine = open_engine(place, lambda session: _Base.metadata.create_all(session.connection()))
 
     def close(self) -> None:
@@ -183,35 +188,40 @@ class JobStore:
 
     # ---- for who works on them
 
-    def take(self, owner: str) -> Taken | None:
+    def take(self) -> Taken | None:
         """The oldest job that nobody works on."""
-        free = or_(_JobRow.status == "queued", (_JobRow.status == "running") & (_JobRow.until < time.time()))
         with writing(self._engine) as session:
+            running = select(_JobRow.pk, _JobRow.owner, _JobRow.beats).where(_JobRow.status == "running").order_by(_JobRow.pk)
+            silent = self._silent((pk, owner, beats) for pk, owner, beats in session.execute(running))
+            free = _JobRow.status == "queued" if silent is None else _JobRow.pk == silent
             row = session.scalars(select(_JobRow).where(free).order_by(_JobRow.pk).limit(1)).first()
             if row is None:
                 return None
-            row.status, row.owner, row.until = "running", owner, time.time() + self.lease
+            row.status, row.owner = "running", uuid.uuid4().hex
             places = session.scalars(select(_VerdictRow.place).where(_VerdictRow.job == row.pk))
-            return Taken(row.pk, row.sender, row.evaluator, row.name, row.asked, frozenset(places))
+            return Taken(row.pk, row.owner, row.sender, row.evaluator, row.name, row.asked, frozenset(places))
 
-    def keep(self, owner: str, pk: int, verdicts: Sequence[tuple[int, str]]) -> bool:
+    def _silent(self, running: Iterable[tuple[int, str, int]]) -> int | None:
+        """The first of the jobs whose owner has said nothing for longer than the lease. Only within a transaction that writes."""
+        now = time.monotonic()
+        self._heard = {beat: self._heard.get(beat, now) for beat in running}
+        return next((pk for (pk, _, _), since in self._heard.items() if now - since > self.lease), None)
+
+    def keep(self, job: Taken, verdicts: Sequence[tuple[int, str]]) -> bool:
         """Keep verdicts, and say that the work goes on; False where it should not."""
+        going_on = update(_JobRow).where(*_held(job)).values(done=_JobRow.done + len(verdicts), beats=_JobRow.beats + 1)
         with writing(self._engine) as session:
-            row = session.get(_JobRow, pk)
-            if row is None or row.status != "running" or row.owner != owner:
+            if not session.execute(going_on).rowcount:  # type: ignore[attr-defined]
                 return False
             if verdicts:
-                session.execute(insert(_VerdictRow), [{"job": pk, "place": place, "verdict": verdict} for place, verdict in verdicts])
-            row.done += len(verdicts)
-            row.until = time.time() + self.lease
+                session.execute(insert(_VerdictRow), [{"job": job.pk, "place": place, "verdict": verdict} for place, verdict in verdicts])
         return True
 
-    def end(self, owner: str, pk: int, status: str, reason: str = "") -> None:
+    def end(self, job: Taken, status: str, reason: str = "") -> None:
         """Say how the work ended; `queued` gives the job back to whoever takes it next."""
         ended = None if status == "queued" else time.time()
-        mine = (_JobRow.pk == pk, _JobRow.owner == owner, _JobRow.status == "running")
         with writing(self._engine) as session:
-            session.execute(update(_JobRow).where(*mine).values(status=status, reason=reason, owner="", ended=ended))
+            session.execute(update(_JobRow).where(*_held(job)).values(status=status, reason=reason, owner="", ended=ended))
 
     # ---- what senders have spent
 
@@ -223,3 +233,7 @@ class JobStore:
                 session.add(row := _SpendingRow(sender=sender, dollars=0.0, calls=0))
             row.dollars, row.calls = row.dollars + dollars, row.calls + calls
             return row.dollars, row.calls
+
+
+def _held(job: Taken) -> tuple[ColumnElement[bool], ...]:
+    return _JobRow.pk == job.pk, _JobRow.owner == job.owner, _JobRow.status == "running"
