@@ -81,8 +81,9 @@ class Judging:
         ledger = self.chat.ledger
         try:
             return run_sync(job, ledger.stop)
-        finally:
-            ledger.stopped = ""
+        except KeyboardInterrupt:
+            ledger.stopped = ""  # of this run alone: others may share the ledger
+            raise
 
     def with_chat(self, chat: ChatModel) -> Judging:
         """The same on another chat model."""
