@@ -152,6 +152,13 @@ def test_a_name_cannot_smuggle_another_in(user):
     assert place().read_text() == "model a/b c\n"
 
 
+def test_a_line_that_a_person_left_open_stays_a_line_of_its_own(user):
+    place().parent.mkdir(parents=True)
+    place().write_text("model a/b")
+    remember([Name("model", "c/d")])
+    assert remembered() == {Name("model", "a/b"), Name("model", "c/d")}
+
+
 def test_a_file_that_cannot_be_written_or_read_means_being_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("CLAVE_TRUSTED", str(tmp_path))
     remember([Name("model", "a/b")])

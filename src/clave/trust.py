@@ -75,12 +75,7 @@ def place() -> Path:
 
 def remembered() -> set[Name]:
     """What the user has named."""
-    try:
-        with place().open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(_MOST_CHARACTERS).splitlines()
-    except OSError:
-        return set()
-    return {Name(kind, name) for kind, _, name in (line.strip().partition(" ") for line in lines) if name}
+    return {Name(kind, name) for kind, _, name in (line.strip().partition(" ") for line in _text().splitlines()) if name}
 
 
 def remember(names: Iterable[Name]) -> None:
@@ -89,8 +84,18 @@ def remember(names: Iterable[Name]) -> None:
     fresh = [n for n in names if n not in known and n.name.isprintable() and n.name == n.name.strip() and len(n.name) <= _MOST_IN_NAME]
     if not fresh:
         return
+    text = _text()
+    begun = "\n" if text and not text.endswith("\n") else ""  # as some editors leave it
     with contextlib.suppress(OSError):
         place().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(place(), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(fd, "a", encoding="utf-8") as file:
-            file.write("".join(f"{n.kind} {n.name}\n" for n in fresh))
+            file.write(begun + "".join(f"{n.kind} {n.name}\n" for n in fresh))
+
+
+def _text() -> str:
+    try:
+        with place().open(encoding="utf-8", errors="replace") as file:
+            return file.read(_MOST_CHARACTERS)
+    except OSError:
+        return ""

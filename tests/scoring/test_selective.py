@@ -89,3 +89,14 @@ def test_at_another_balance_of_labels_the_risk_holds_there():
     assert choose_threshold(sure, errors, np.arange(400), risk=0.3, weights=np.ones(400)) == choose_threshold(
         sure, errors, np.arange(400), risk=0.3
     )
+
+
+def test_rows_that_never_come_do_not_count():
+    """Also where they are the surest: of a label that the user says does not occur."""
+    rng = np.random.default_rng(0)
+    certainty, wrong = np.append(rng.uniform(0.4, 0.9, 50), np.full(10, 0.95)), np.append(rng.random(50) < 0.02, np.ones(10, bool))
+    comes = certainty < 0.9
+    found = choose_threshold(certainty, wrong, np.arange(60), risk=0.3, weights=comes.astype(float))
+    assert found == choose_threshold(certainty[comes], wrong[comes], np.arange(50), risk=0.3)
+    assert found.threshold is not None
+    assert choose_threshold(certainty, wrong, np.arange(60), risk=0.3, weights=np.zeros(60)).threshold is None

@@ -10,7 +10,6 @@ one mind than they are.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clave.errors import InputError
+from clave.io.replacing import replacing
 from clave.records import LabelledResponse, Record
 from clave.scoring.metrics import annotator_ceiling
 from clave.scoring.statistics import Estimate
@@ -76,9 +76,8 @@ def write_annotations(folder: str | Path, rows: Sequence[Annotated]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    part = path.with_name(f"{FILE}.part")
-    part.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as file:
+        file.writelines(row.model_dump_json().encode() + b"\n" for row in rows)
 
 
 def ceilings(folder: str | Path) -> list[Ceiling]:

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from clave.errors import InputError, require
 from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.io.parquet import read_table
+from clave.io.replacing import replacing
 from clave.records import LABELS, Label, Record, Status
 from clave.scoring.metrics import probability_array
 from clave.scoring.statistics import Array
@@ -143,9 +144,8 @@ def drop_failed(path: str | Path) -> int:
     path = Path(path)
     rows = [prediction for prediction, _ in _lines(path)]
     kept = [p for p in rows if p.status != "failed"]
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(b"".join(p.model_dump_json().encode() + b"\n" for p in kept))
-    os.replace(part, path)
+    with replacing(path) as file:
+        file.writelines(p.model_dump_json().encode() + b"\n" for p in kept)
     return len(rows) - len(kept)
 
 
@@ -168,10 +168,9 @@ def write_parquet(path: str | Path, predictions: Iterable[Prediction], *, lines:
     """
     pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
     rows = [_flat(p) for p in sorted(predictions, key=lambda p: tuple("" if k is None else str(k) for k in p.key))]
-    part = Path(path).with_name(Path(path).name + ".part")
     schema = _schema(pyarrow) if lines is None else _schema(pyarrow).with_metadata({_LINES: str(lines)})
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema), part, row_group_size=50_000, compression="zstd")
-    os.replace(part, path)
+    with replacing(Path(path)) as file:
+        parquet.write_table(pyarrow.Table.from_pylist(rows, schema), file, row_group_size=50_000, compression="zstd")
     return len(rows)
 
 

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -27,6 +26,7 @@ from clave.benchmark.predictions import PredictionWriter, compact, drop_failed
 from clave.benchmark.running import Outcome, WithinBudget, run_judges
 from clave.errors import InputError
 from clave.evaluating.stream import interruptible
+from clave.io.replacing import replacing
 from clave.judges.protocol import Judge
 from clave.judges.registry import Material, asks_model, open_judges
 from clave.llm.cached import CachedChat
@@ -247,9 +247,8 @@ class Session:
 
     def _write_manifest(self, changes: dict[str, Any]) -> None:
         manifest = self.manifest() | changes
-        part = self.folder / f"{MANIFEST}.part"
-        part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, self.folder / MANIFEST)
+        with replacing(self.folder / MANIFEST) as file:
+            file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
 
     def spent(self) -> dict[str, Any]:
         """Calls, tokens, money and seconds of this session."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from clave.benchmark.results import FORMAT, canonical, checked, signature
 from clave.benchmark.session import Session
 from clave.benchmark.tables import LeaderboardRow, leaderboard
 from clave.errors import InputError
+from clave.io.replacing import replacing
 from clave.scoring.statistics import Estimate
 
 
@@ -58,9 +58,10 @@ def submit(
 
 def _data(session: Session) -> dict[str, Any]:
     """What was judged, by its digests."""
+    from clave.valeval.check import read_manifest
+
     plan, data = session.plan, session.data
-    manifest = Path(plan.valeval or "") / "manifest.json"
-    built = json.loads(manifest.read_text(encoding="utf-8")) if plan.valeval and manifest.is_file() else {}
+    built = read_manifest(Path(plan.valeval)) if plan.valeval else {}
     kept = {"id", "scenario", "response", "value", "label"}
     by_split = {s: sorted(r.model_dump_json(include=kept) for r in data.rows if data.gold[r.id, r.value].split == s) for s in data.splits}
     learnt = [r.model_dump_json(include=kept) for r in data.calibration]
@@ -109,9 +110,8 @@ def _write(folder: Path, content: dict[str, Any]) -> Path:
     checked(whole, "the result")
     who = "-".join(filter(None, (content["judge"], content["model"])))
     path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', who).strip('-.')[:100]}-{whole['sha256'][:8]}.json"
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", newline="\n")
-    os.replace(part, path)
+    with replacing(path) as file:
+        file.write(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
     return path
 
 

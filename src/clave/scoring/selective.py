@@ -66,7 +66,7 @@ def choose_threshold(
         groups: Scenario of each row.
         risk: Share of answers that may be wrong, above 0 and below 1.
         confidence: Probability with which that must hold.
-        weights: How many times as frequent rows like each are where answers will be given, shape (n,); None: as here.
+        weights: How many times as frequent rows like each are where answers will be given, shape (n,), 0 if none is; None: as here.
 
     Raises:
         InputError: Risk or confidence is out of range.
@@ -75,6 +75,8 @@ def choose_threshold(
         raise InputError("risk and confidence must lie between 0 and 1")
     index = groups if isinstance(groups, np.ndarray) else group_index(groups, len(wrong))
     counts = np.ones(len(wrong)) if weights is None else weights
+    come = counts > 0
+    certainty, wrong, index, counts = certainty[come], wrong[come], index[come], counts[come]
     best = Threshold(risk=risk, confidence=confidence, threshold=None, rows=len(wrong), scenarios=len(np.unique(index)))
     for threshold in GRID:
         answered = certainty >= threshold

@@ -7,7 +7,6 @@ report.manifest["outputs"]
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ import numpy as np
 
 from clave.encoder import load_encoder
 from clave.errors import InputError
+from clave.io.replacing import replacing
 from clave.text.bounded import read_object
 from clave.valeval.card import data_card
 from clave.valeval.ceilings import ceilings
@@ -133,9 +133,8 @@ def build(
     croissant = plan.out / CROISSANT
     croissant.write_text(json.dumps(croissant_metadata(sources, manifest), indent=1) + "\n", encoding="utf-8", newline="\n")
     manifest["outputs"][CROISSANT] = file_sha256(croissant)
-    part = plan.out / "manifest.json.part"
-    part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
-    os.replace(part, plan.out / "manifest.json")
+    with replacing(plan.out / "manifest.json") as file:
+        file.write(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     return manifest
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 
 from clave.errors import InputError, require
 from clave.io import read_rows
+from clave.io.replacing import replacing
 from clave.records import Label, Record
 from clave.valeval.provenance import Origin
 
@@ -76,28 +76,25 @@ def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
     parquet, pyarrow = require("pyarrow.parquet", "parquet"), require("pyarrow", "parquet")
     rows = sorted(rows, key=lambda r: (r.system, r.value, r.id))
     lines, table = folder / f"{split}.jsonl", folder / f"{split}.parquet"
-    with lines.with_name(lines.name + ".part").open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
-    os.replace(file.name, lines)
+    with replacing(lines) as file:
+        file.writelines(json.dumps(row.model_dump(), ensure_ascii=False).encode() + b"\n" for row in rows)
     text = pyarrow.string()
     kinds = {"strength": pyarrow.int8(), "verified": pyarrow.bool_(), "corrected": pyarrow.bool_(), "annotations": pyarrow.list_(text)}
     schema = pyarrow.schema([(name, kinds.get(name, text)) for name in Row.model_fields])
-    part = table.with_name(table.name + ".part")
     # Every option that the file depends on is named, so that another default in a later version changes no byte by itself.
-    parquet.write_table(
-        pyarrow.Table.from_pylist([r.model_dump() for r in rows], schema),
-        part,
-        compression="zstd",
-        compression_level=9,
-        version="2.6",
-        data_page_version="1.0",
-        row_group_size=10_000,
-        use_dictionary=True,
-        write_statistics=True,
-        store_schema=False,
-    )
-    os.replace(part, table)
+    with replacing(table) as file:
+        parquet.write_table(
+            pyarrow.Table.from_pylist([r.model_dump() for r in rows], schema),
+            file,
+            compression="zstd",
+            compression_level=9,
+            version="2.6",
+            data_page_version="1.0",
+            row_group_size=10_000,
+            use_dictionary=True,
+            write_statistics=True,
+            store_schema=False,
+        )
     return [lines, table]
 
 
