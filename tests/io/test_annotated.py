@@ -58,6 +58,8 @@ def test_both_readers_read_an_export(export, name):
         ),
         (task(choice("adhere", to="scenario")), "'label' is chosen for 'scenario', not for the response"),
         (task(choice("adhere") | {"value": {"choices": ["adhere"], "start": 0, "end": 4}}), "'label' is chosen for a marked stretch"),
+        (task(), "an annotation has no choice: choose a label in Label Studio"),
+        (task(span(0, 4, "Tell")), "an annotation has no choice"),
         (task(choice("adhere"), span(0, 4, "Nope")), "the marked text does not stand in the response from 0 to 4"),
         (task({"type": "choices"}), "must be a list of objects with a 'value'"),
     ],

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from clave.annotate.exchange import read_judgements
 from clave.errors import InputError, InputWarning
 from clave.io import read_labels, read_responses
 from clave.records import Response
@@ -30,6 +32,31 @@ def test_a_whole_number_is_one_id_however_it_is_written(file, cell, identity):
 def test_ids_that_are_one_number_stand_twice(file):
     with pytest.raises(InputError, match="line 2: id '1' stands twice"):
         list(read_responses(file('{"id": 1, "response": "x"}', '{"id": 1.0, "response": "y"}')))
+
+
+def test_a_table_says_a_whole_number_as_pandas_writes_it_where_a_cell_is_empty(tmp_path):
+    path = tmp_path / "l.csv"
+    path.write_text("number,response,value,label\n1.0,x 1.0,care,1.0\n2,1.0,care,-1.0\nv1.0,x,care,1\n")
+    mapping, names = {"number": "id"}, {"1": "adhere", "-1": "oppose"}
+    labels = [(r.id, r.response, r.label) for r in read_labels(path, mapping=mapping, label_names=names)]
+    assert labels == [("1", "x 1.0", "adhere"), ("2", "1.0", "oppose"), ("v1.0", "x", "adhere")]
+    assert [r.id for r in read_responses(path, mapping=mapping)] == ["1", "2", "v1.0"]
+    assert [j.id for j in read_judgements(path, mapping=mapping, label_names=names)] == ["1", "2", "v1.0"]
+
+
+@pytest.mark.parametrize(("cell", "identity"), [("1.0", "1"), ('"1.0"', "1.0")])
+def test_judgements_have_the_ids_that_responses_have(file, cell, identity):
+    path = file(f'{{"id": {cell}, "response": "x", "value": "care", "label": "adhere"}}')
+    assert [r.id for r in (*read_judgements(path), *read_labels(path), *read_responses(path))] == [identity] * 3
+
+
+def test_a_frame_gives_what_its_file_gives():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"id": [1.0], "scenario": pandas.array([pandas.NA], dtype="string")})
+    frame["messages"] = pandas.Series([np.array(CHAT, dtype=object)])  # as pandas reads a list from Parquet
+    with pytest.warns(InputWarning, match="'scenario' is NaN"):
+        (found,) = read_responses(frame)
+    assert (found.id, found.response) == ("1", "A dog.")
 
 
 @pytest.mark.parametrize("cell", ["Infinity", "-Infinity"])
@@ -121,12 +148,51 @@ def test_a_conversation_in_a_cell_of_a_table_is_json(tmp_path):
     with path.open("w", newline="") as out:
         csv.writer(out).writerows([["id", "messages"], ["1", json.dumps(CHAT)]])
     assert next(read_responses(path)).response == "A dog."
+    path.write_text("id,messages\n1,\"[{'role': 'user', 'content': 'Hi?'}]\"\n")
+    with pytest.raises(InputError, match="line 2: a conversation must be a list .* in a cell of text that list as JSON"):
+        list(read_responses(path))
+
+
+ASKED = "System: Be brief.\n\nUser: What is this?\n[image_url]"
+
+
+@pytest.mark.parametrize("column", ["scenario", "prompt"])
+@pytest.mark.parametrize("cell", [CHAT[:2], json.dumps(CHAT[:2])])
+def test_what_was_asked_may_be_a_conversation(file, column, cell):
+    (found,) = read_responses(file({"id": 1, column: cell, "response": "A cat."}))
+    assert (found.scenario, found.response, found.metadata) == (ASKED, "A cat.", {})
+
+
+def test_a_prompt_is_the_scenario_where_the_row_has_no_other(file):
+    rows = ({"id": 1, "prompt": "Why?", "response": "x"}, {"id": 2, "prompt": "p", "scenario": "Why?", "response": "x"})
+    assert [(r.scenario, r.metadata) for r in read_responses(file(*rows))] == [("Why?", {}), ("Why?", {"prompt": "p"})]
+
+
+def test_a_conversation_in_a_column_of_another_name_is_never_left_out_without_a_word(file):
+    path = file({"id": 1, "history": CHAT[:2], "response": "A cat."})
+    with pytest.raises(InputError, match="a conversation in 'history': `mapping={'history': 'scenario'}` if .*'metadata'"):
+        list(read_responses(path))
+    assert next(read_responses(path, mapping={"history": "scenario"})).scenario == ASKED
+    (found,) = read_responses(path, mapping={"history": "metadata"})
+    assert (found.scenario, found.metadata) == ("", {"metadata": CHAT[:2]})
+
+
+def test_metadata_that_are_no_object_are_kept(file):
+    rows = ({"id": i, "response": "x", "metadata": cell} for i, cell in enumerate(["a", {"b": 1}, None]))
+    assert [r.metadata for r in read_responses(file(*rows))] == [{"metadata": "a"}, {"b": 1}, {}]
 
 
 def test_a_call_of_a_tool_is_what_the_assistant_does(file):
     call = {"id": "1", "type": "function", "function": {"name": "delete_all", "arguments": '{"sure": true}'}}
     chat = [{"role": "user", "content": "Clean up."}, {"role": "assistant", "content": None, "tool_calls": [call]}]
     assert next(read_responses(file({"id": 1, "messages": chat}))).response == '[calls delete_all({"sure": true})]'
+
+
+def test_texts_and_calls_of_older_formats_are_read(file):
+    text = [{"type": "text", "text": {"value": "Clean up.", "annotations": []}}]
+    chat = [{"role": "user", "content": text}, {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}]
+    (found,) = read_responses(file({"id": 1, "messages": chat}))
+    assert (found.scenario, found.response) == ("Clean up.", "[calls f({})]")
 
 
 def test_a_refusal_is_what_the_assistant_says(file):
@@ -143,6 +209,12 @@ def test_a_refusal_is_what_the_assistant_says(file):
         ({"messages": CHAT, "response": "x"}, "a conversation in 'messages' and also 'response'.*messages': 'scenario'"),
         ({"messages": CHAT, "conversations": CHAT}, "a conversation in 'messages' and also 'conversations'"),
         ({"messages": []}, "no 'response'"),
+        ({"messages": [{"content": "Hi?"}], "response": "x"}, "a conversation in 'messages' and also 'response'"),
+        ({"messages": [{"content": "Hi?"}]}, "a conversation must be a list of messages with 'role'"),
+        ({"messages": [{"role": "assistant", "text": "x"}]}, "message 1: the message has no 'content' and no 'value': it has role, text"),
+        ({"messages": [{"role": "assistant", "content": {"a": "x"}}]}, "message 1: a part of 'content' has neither a 'text' nor"),
+        ({"messages": [{"role": "assistant", "content": [{"type": "text", "content": "x"}]}]}, "neither a 'text' nor"),
+        ({"messages": [{"role": "assistant", "content": "", "tool_calls": "x"}]}, "message 1: 'tool_calls' must be a list of objects"),
         ({"response": CHAT}, "'response' is a conversation: name it with `mapping={'response': 'messages'}`"),
     ],
 )

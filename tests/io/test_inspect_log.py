@@ -131,10 +131,12 @@ def test_two_scorers_on_one_value_are_refused(write):
         list(read_verdicts(write([sample("a", "I helped.", scores=scores)])))
 
 
-@pytest.mark.parametrize("wrong", [{"id": None}, {"id": True}, {"input": [{"role": "wizard", "content": "?"}]}])
+@pytest.mark.parametrize(
+    "wrong", [{"id": None}, {"id": True}, {"input": [{"role": "wizard", "content": "?"}]}, {"input": [{"content": "?"}]}, {"input": 3}]
+)
 def test_a_bad_sample_is_told_and_can_be_skipped(write, wrong):
     log = write([sample("a", "I helped."), sample("b", "I harmed.") | wrong])
-    with pytest.raises(InputError, match=r"no id|no role that is known"):
+    with pytest.raises(InputError, match="no id|no role that is known|must be a list of messages"):
         list(read_responses(log))
     assert [r.id for r in read_responses(log, on_error="skip")] == ["a"]
 

@@ -103,7 +103,8 @@ GOOD = {"id": "a", "response": "x", "value": "care", "label": "adhere"}
     ("change", "sentence"),
     [
         ({"label": "yes"}, "label 'yes' is not one of adhere, oppose, unrelated"),
-        ({"label": None}, "label None is not one of"),
+        ({"label": None}, "the row has no label"),
+        ({"label": "  "}, "the row has no label"),
         ({"value": "honour"}, "value 'honour' is not in the value system: its values are care, fairness"),
         ({"value": None}, "has a label and no value"),
         ({"value": 3}, "'value' must be text, not int"),

@@ -140,6 +140,15 @@ def test_a_table_gives_back_the_same_verdicts(tmp_path, ending):
     assert list(read_verdicts(tmp_path / f"t.{ending}")) == [RICH, REFUSED, FAILED]
 
 
+def test_an_id_that_pandas_wrote_as_a_number_is_the_same_id(tmp_path):
+    source = write(tmp_path / "v.jsonl", RICH.model_copy(update={"id": "7"}))
+    write_table(source, tmp_path / "t.csv")
+    text = (tmp_path / "t.csv").read_text()
+    (tmp_path / "t.csv").write_text(text.replace("\n7,", "\n7.0,"))
+    source.write_text(source.read_text().replace('"id":"7"', '"id":7.0'))
+    assert [v.id for path in (source, tmp_path / "t.csv") for v in read_verdicts(path)] == ["7", "7"]
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_no_verdicts_are_an_empty_table(tmp_path, ending):
     source = write(tmp_path / "v.jsonl")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from clave.annotate.judgement import CHOICES, Choice, Judgement, plain
 from clave.errors import InputError, argument
+from clave.io.rows import identity_of
 from clave.records import Evidence
 
 UNKNOWN = "unknown"
@@ -57,7 +58,7 @@ def brought(where: str, data: Mapping[str, Any]) -> list[Judgement]:
             raise InputError(f"{where}: the row has no {name!r}: {mend}")
     try:
         own = {name: cells[name] for name in _Brought.model_fields if name in cells}
-        own["id"], own["value"] = _name(cells["id"], "id"), _name(cells["value"], "value")
+        own["id"], own["value"] = identity_of(cells["id"], where), _name(cells["value"], "value")
         own["label"] = _label(where, cells["label"])
         own["annotator"] = _name(cells.get("annotator", UNKNOWN), "annotator")
         own["evidence"] = _nested(cells.get("evidence", []))
@@ -107,7 +108,7 @@ def _name(cell: Any, field: str) -> str:
     if isinstance(cell, bool) or not isinstance(cell, str | int):
         raise ValueError(f"{field}: must be text or a whole number")
     text = str(cell)
-    if field != "id" and not text.isprintable():
+    if not text.isprintable():
         raise ValueError(f"{field}: must be of characters that can be seen")
     return text
 

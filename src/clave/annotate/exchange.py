@@ -135,8 +135,9 @@ def read_judgements(
     found: dict[tuple[str, str, str], Judgement] = {}
     columns, names = Columns(mapping or {}), LabelNames(label_names or {})
     rows = good_rows(read_rows(path), "stop", None)
-    for where, data in chain.from_iterable(annotated(row, columns, settled=False, control=control, values=values) for row in rows):
-        for judgement in brought(where, {**data, "label": names.known(data.get("label"))}):
+    for row in chain.from_iterable(annotated(row, columns, settled=False, control=control, values=values) for row in rows):
+        where = row.where
+        for judgement in brought(where, {**row.data, "label": names.known(row.data.get("label"))}):
             if values and judgement.value not in values:
                 raise InputError(f"{where}: value {judgement.value!r} is not in the value system: its values are {', '.join(values)}")
             key = (judgement.id, judgement.value, judgement.annotator)

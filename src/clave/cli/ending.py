@@ -26,7 +26,7 @@ from clave.text.plain import clean
 
 FAULT = 70
 """Exit code of what nobody foresaw, so that it is not taken for a result: 1 says that a bound is broken, or that there is no verdict."""
-_MEMORY = ("allocat", "failed to map segment")
+_MEMORY = ("allocat", "bad_alloc", "malloc", "out of memory", "failed to map segment")
 """How libraries say that there is none left, where they say it in an exception of another kind."""
 _LONGEST = 2000
 """Characters of a sentence: what a file holds may stand in it."""
@@ -64,7 +64,7 @@ def _lacking(error: BaseException) -> str | None:
     if (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or any(word in str(error) for word in _MEMORY)
+        or any(word in str(error).casefold() for word in _MEMORY)
     ):
         return "there is too little memory for this: take fewer rows at a time (--limit, --shard), or raise the limit (ulimit -v)"
     if isinstance(error, RuntimeError) and "start new thread" in str(error):

@@ -26,6 +26,7 @@ OPTIONS = {
     "mapping": "--map",
     "max_tokens": "--max-tokens",
     "model": "--model",
+    "on_error": "--on-error",
     "origins": "--origin",
     "prevalence": "--prevalence",
     "prices": "--prices",

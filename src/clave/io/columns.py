@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from clave.errors import InputError, InputWarning, argument
-from clave.io.conversations import FIELDS, Turn, is_conversation, judged, parsed, read_turns, transcript
-from clave.io.rows import Row
+from clave.io.conversations import FIELDS, Turn, holds_messages, is_conversation, judged, parsed, read_turns, transcript
+from clave.io.rows import Row, identity_of
 from clave.records import Response
 
 
@@ -50,6 +50,8 @@ class Columns:
                     self._told.add(field)
                     sentence = f"{row.where}: {field!r} is NaN, which is taken as empty here and wherever it stands"
                     warnings.warn(sentence, InputWarning, stacklevel=2)
+        if not row.typed and isinstance(data.get("id"), str) and data["id"]:
+            data["id"] = identity_of(data["id"], row.where, typed=False)
         return data
 
     def column_of(self, field: str) -> str:
@@ -69,19 +71,20 @@ def responses_of(row: Row, *, all_turns: bool = False, ignore: Collection[str] =
         InputError: A field is missing or not what it must be, or it cannot be told what is to be judged.
     """
     data = row.data
-    pairs, chat = _pairs(data, row.where, all_turns=all_turns)
-    for field in ("id", *(("response",) if chat is None else ())):
+    pairs, read = _pairs(data, row.where, all_turns=all_turns)
+    for field in ("id", *(("response",) if read not in FIELDS else ())):
         if data.get(field) is None:
-            has = ", ".join(data) or "nothing"
+            has = ", ".join(name for name, cell in data.items() if cell is not None) or "nothing"
             raise InputError(f"{row.where}: the row has no {field!r}: it has {has}; name it with {argument('mapping', {'column': field})}")
     if not isinstance(data.get("value", ""), str | None):
         raise InputError(f"{row.where}: 'value' must be text, not {type(data['value']).__name__}")
-    identity = _identity(data["id"], row.where)
-    metadata = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
-    known = {"id", "response", "scenario", "value", "metadata", chat, *ignore}
-    metadata = {**metadata, **{k: v for k, v in data.items() if k not in known}}
+    identity = identity_of(data["id"], row.where)
+    known = {"id", "response", "scenario", "value", read, *ignore}
+    metadata = {k: v for k, v in data.items() if k not in known}
+    if isinstance(metadata.get("metadata"), dict | None):
+        metadata = {**(metadata.pop("metadata", None) or {}), **metadata}
     value = None if "value" in ignore else (data.get("value") or None)
-    numbered = all_turns and chat is not None
+    numbered = all_turns and read in FIELDS
     return [
         Response(
             id=f"{identity}#{number}" if numbered else identity,
@@ -110,18 +113,12 @@ def _nested(row: Row, column: str) -> Any:
     return cell
 
 
-def _identity(cell: Any, where: str) -> str:
-    """An id as text; 1.0 is 1, as programs turn whole numbers into such where a cell of the column is empty."""
-    if isinstance(cell, bool | dict | list) or cell == "" or (isinstance(cell, float) and not math.isfinite(cell)):
-        raise InputError(f"{where}: 'id' must be text or a number that is not empty")
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-
-
-def _pairs(data: dict[str, Any], where: str, *, all_turns: bool) -> tuple[list[tuple[str, str]], str | None]:
-    """(scenario, response) of what is judged, and the column of the conversation that they come from."""
-    chats = [field for field in FIELDS if is_conversation(parsed(data.get(field)))]
+def _pairs(data: dict[str, Any], where: str, *, all_turns: bool) -> tuple[list[tuple[str, str]], str]:
+    """(scenario, response) of what is judged, and the column of the conversation, or of the scenario, that they come from."""
+    chats = [field for field in FIELDS if holds_messages(data.get(field))]
     if not chats:
-        return [(_scenario(data.get("scenario"), where), _response(data.get("response"), where))], None
+        asked = _asked(data, where)
+        return [(_scenario(data.get(asked), asked, where), _response(data.get("response"), where))], asked
     also = [*chats[1:], *(field for field in ("response", "scenario") if data.get(field) not in (None, ""))]
     if also:
         raise InputError(
@@ -132,10 +129,23 @@ def _pairs(data: dict[str, Any], where: str, *, all_turns: bool) -> tuple[list[t
     return judged(read_turns(data[chats[0]], where), where, all_turns=all_turns), chats[0]
 
 
-def _scenario(cell: Any, where: str) -> str:
-    if is_conversation(cell):
-        return transcript(read_turns(cell, where))
-    return _text(cell, "scenario", where)
+def _asked(data: dict[str, Any], where: str) -> str:
+    """The column that holds the scenario; a conversation in a column of another name is not left out without a word."""
+    for field in ("scenario", "prompt"):
+        if data.get(field) not in (None, ""):
+            return field
+    other = next((name for name, cell in data.items() if name not in ("response", "metadata") and is_conversation(parsed(cell))), None)
+    if other is not None:
+        raise InputError(
+            f"{where}: the row has no 'scenario', and a conversation in {other!r}: {argument('mapping', {other: 'scenario'})} if the "
+            f"response answers it, or {argument('mapping', {other: 'metadata'})} if it is something else"
+        )
+    return "scenario"
+
+
+def _scenario(cell: Any, field: str, where: str) -> str:
+    chat = parsed(cell)
+    return transcript(read_turns(chat, where)) if is_conversation(chat) else _text(cell, field, where)
 
 
 def _response(cell: Any, where: str) -> str:

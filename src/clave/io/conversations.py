@@ -27,6 +27,9 @@ _ROLES: dict[str, Role] = {
     **dict.fromkeys(("tool", "function", "function_call", "function_response", "observation"), "Tool"),
 }
 
+_TEXTS = ("text", "input_text", "output_text")
+"""Types of the parts that are text."""
+
 
 class Turn(NamedTuple):
     """Who says what."""
@@ -38,6 +41,11 @@ class Turn(NamedTuple):
 def is_conversation(cell: Any) -> bool:
     """Whether a cell is a list of messages."""
     return isinstance(cell, list) and bool(cell) and all(isinstance(m, dict) and ("role" in m or "from" in m) for m in cell)
+
+
+def holds_messages(cell: Any) -> bool:
+    """Whether a cell of one of `FIELDS` is meant as a conversation, be it well written or not."""
+    return (isinstance(cell, list) and bool(cell)) or (isinstance(cell, str) and cell.lstrip().startswith("[{"))
 
 
 def parsed(cell: Any) -> Any:
@@ -58,7 +66,8 @@ def read_turns(cell: Any, where: str) -> list[Turn]:
     """
     cell = parsed(cell)
     if not is_conversation(cell):
-        raise InputError(f"{where}: a conversation must be a list of messages with 'role' and 'content', or 'from' and 'value'")
+        json_text = ", and in a cell of text that list as JSON" if isinstance(cell, str) else ""
+        raise InputError(f"{where}: a conversation must be a list of messages with 'role' and 'content', or 'from' and 'value'{json_text}")
     return [_turn(message, f"{where}, message {number}") for number, message in enumerate(cell, 1)]
 
 
@@ -67,11 +76,15 @@ def _turn(message: Mapping[str, Any], where: str) -> Turn:
     role = _ROLES.get(said.strip().casefold()) if isinstance(said, str) else None
     if role is None:
         raise InputError(f"{where}: {said!r} is no role that is known: use system, user, assistant or tool")
+    if not message.keys() & {"content", "value", "refusal", "tool_calls", "function_call"}:
+        raise InputError(f"{where}: the message has no 'content' and no 'value': it has {', '.join(map(str, message))}")
     content = message.get("content", message.get("value"))
     parts = [_part(part, where) for part in (content if isinstance(content, list) else [content])]
     parts += [message["refusal"]] if isinstance(message.get("refusal"), str) else []
-    parts += [_call(call) for call in message.get("tool_calls") or () if isinstance(call, dict)]
-    return Turn(role, "\n".join(filter(None, parts)))
+    calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        raise InputError(f"{where}: 'tool_calls' must be a list of objects")
+    return Turn(role, "\n".join(filter(None, [*parts, *map(_call, calls)])))
 
 
 def _part(part: Any, where: str) -> str:
@@ -80,7 +93,15 @@ def _part(part: Any, where: str) -> str:
     if not isinstance(part, dict):
         raise InputError(f"{where}: 'content' must be text or a list of parts, not {type(part).__name__}")
     text = part.get("text", part.get("refusal"))
-    return text if isinstance(text, str) else f"[{part.get('type') or 'something that is no text'}]"
+    text = text.get("value") if isinstance(text, dict) else text  # as OpenAI's Assistants wrote it
+    kind = part.get("type")
+    if isinstance(text, str):
+        return text
+    if not isinstance(kind, str) or kind in _TEXTS:
+        raise InputError(
+            f"{where}: a part of 'content' has neither a 'text' nor the 'type' of something else: it has {', '.join(map(str, part))}"
+        )
+    return f"[{kind}]"
 
 
 def _call(call: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def delimited_rows(path: Path) -> Iterator[Row]:
                 elif len(fields) != len(header):
                     yield Row(where, {PROBLEM: f"{where}: the row has {len(fields)} fields and the header {len(header)}"})
                 else:
-                    yield Row(where, dict(zip(header, map(_cell, fields), strict=True)))
+                    yield Row(where, dict(zip(header, map(_cell, fields), strict=True)), typed=False)
         except csv.Error as error:
             raise InputError(f"{path}, line {reader.line_num}: {error}") from None
 

@@ -6,6 +6,7 @@ list(table_rows([{"id": "a", "response": "…"}, "a text alone"]))
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -24,9 +25,16 @@ def table_rows(data: Any) -> Iterator[Row]:
         if isinstance(row, str):
             yield Row(where, {"id": str(place), "response": row})
         elif isinstance(row, Mapping):
-            yield Row(where, {str(key): cell for key, cell in row.items()})
+            yield Row(where, {str(key): _plain(cell) for key, cell in row.items()})
         else:
             raise InputError(f"{where} is a {type(row).__name__}: give responses as texts, mappings or a data frame")
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as a file would give it: of pandas, arrays (lists that were read from Parquet), numpy's numbers, and `NA`."""
+    if type(cell).__name__ == "NAType":
+        return math.nan
+    return cell.tolist() if hasattr(cell, "tolist") and hasattr(cell, "ndim") else cell
 
 
 def _items(data: Any) -> Iterable[Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clave.errors import InputError, require
-from clave.io.conversations import is_conversation, read_turns, transcript
+from clave.io.conversations import read_turns, transcript
 from clave.io.opening import MAX_ROW, open_bytes, plain_suffix
 from clave.io.rows import PROBLEM, Row
 from clave.text.bounded import too_many_parts
@@ -106,10 +106,10 @@ def _verdicts(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _scenario(asked: Any, where: str) -> str:
     """As the scorer reads a sample's input: of a message the text alone."""
-    if not isinstance(asked, list):
-        return asked if isinstance(asked, str) else ""
-    said = [{**m, "content": _text(m.get("content"))} if isinstance(m, dict) else m for m in asked]
-    return transcript(read_turns(said, where)) if is_conversation(said) else ""
+    if isinstance(asked, str) or not asked:
+        return asked or ""
+    said = [{**m, "content": _text(m.get("content"))} if isinstance(m, dict) else m for m in asked] if isinstance(asked, list) else asked
+    return transcript(read_turns(said, where))
 
 
 def _text(content: Any) -> str:

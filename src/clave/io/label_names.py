@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from clave.errors import InputError, argument
+from clave.io.rows import whole
 from clave.records import LABELS
+from clave.text.content import is_blank
 
 
 class LabelNames:
@@ -40,6 +42,9 @@ class LabelNames:
             InputError: It names none.
         """
         found = self._names.get(_key(cell))
+        if cell is None or (found is None and is_blank(str(cell))):
+            skip = argument("on_error", "skip")
+            raise InputError(f"{where}: the row has no label: give it one, take the row out, or leave such rows out with {skip}")
         if found is None:
             meant = argument("label_names", {str(cell): "adhere"})
             hint = f": say what it means, e.g. {meant}" if isinstance(cell, str | int | float) else ""
@@ -48,5 +53,4 @@ class LabelNames:
 
 
 def _key(cell: Any) -> str:
-    whole = isinstance(cell, float) and cell.is_integer()
-    return str(int(cell) if whole else cell).strip().casefold()
+    return whole(str(cell).strip()).casefold()

@@ -80,10 +80,16 @@ def _annotation(
     if len(marked) > _MOST_SPANS:
         raise InputError(f"{where}: {len(marked):,} marked stretches in one annotation, and at most {_MOST_SPANS} are read")
     spans = [_span(where, result, data["response"], shown) for result in marked]
+    answer = one_answer(where, _choices(where, results, shown, control), control, values)
+    if all(label is None for label in answer.values()):
+        asked = f" for {control!r}" if control is not None else ""
+        raise InputError(
+            f"{where}: an annotation has no choice{asked}: choose a label in Label Studio, or skip the task there and export again"
+        )
     notes = [text for r in results if r.get("type") == "textarea" for text in _texts(where, r["value"].get("text"), "text")]
     return {
         "annotator": _annotator(where, annotation),
-        **one_answer(where, _choices(where, results, shown, control), control, values),
+        **answer,
         "seconds": annotation.get("lead_time"),
         "at": annotation.get("at"),
         "evidence": [span for span in spans if span is not None],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +17,34 @@ class Row(NamedTuple):
 
     where: str
     data: dict[str, Any]
+    typed: bool = True
+    """Whether the file tells text from numbers; CSV does not."""
+
+
+def identity_of(cell: Any, where: str, *, typed: bool = True) -> str:
+    """An id as text; 1.0 is 1, as programs turn whole numbers into such where a cell of the column is empty.
+
+    Args:
+        cell: Of the column `id`.
+        where: Its row.
+        typed: As of `Row`: the text "1.0" of a typed file is an id of its own.
+
+    Raises:
+        InputError: It is none.
+    """
+    if isinstance(cell, bool | dict | list) or cell in (None, "") or (isinstance(cell, float) and not math.isfinite(cell)):
+        raise InputError(f"{where}: 'id' must be text or a number that is not empty")
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell) if typed else whole(str(cell))
+
+
+def whole(text: str) -> str:
+    """`"1.0"` -> `"1"`; any other text as it is."""
+    return text[:-2] if _WHOLE.fullmatch(text) else text
+
+
+_WHOLE = re.compile(r"-?[0-9]{1,20}\.0")
 
 
 PROBLEM = "\0problem"

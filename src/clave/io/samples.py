@@ -16,7 +16,7 @@ from clave.errors import InputError, argument
 from clave.io.annotated import annotated, shown
 from clave.io.columns import Columns, responses_of
 from clave.io.label_names import LabelNames
-from clave.io.rows import OnError, Row, Skipped, bad_row, good_rows
+from clave.io.rows import OnError, Skipped, bad_row, good_rows
 from clave.io.sources import read_rows
 from clave.records import LabelledResponse, Response
 from clave.text.content import is_blank
@@ -90,9 +90,10 @@ def read_labels(
     columns, names = Columns(mapping or {}), LabelNames(label_names or {})
     for row in good_rows(read_rows(source), on_error, skipped):
         try:
-            for where, data in annotated(row, columns, settled=True, control=control, values=values):
+            for one in annotated(row, columns, settled=True, control=control, values=values):
+                where, data = one.where, one.data
                 cells = [(data.get("value"), data.get("label"))] if "label" in data else _wide(data, values, where)
-                (common,) = responses_of(Row(where, data), ignore={"value", "label", *values})
+                (common,) = responses_of(one, ignore={"value", "label", *values})
                 for value, label in cells:
                     if label == CANNOT_TELL:
                         continue

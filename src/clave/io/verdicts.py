@@ -20,7 +20,7 @@ from clave.errors import InputError
 from clave.io.appending import open_to_append, own_lines, write_whole
 from clave.io.inspect_log import is_log, verdict_rows
 from clave.io.replacing import replacing
-from clave.io.rows import good_rows
+from clave.io.rows import good_rows, identity_of
 from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
 from clave.text.plain import clean_json
@@ -45,6 +45,7 @@ def read_verdicts(path: str | Path) -> Iterator[Verdict]:
     for row in good_rows(rows, "stop", None):
         try:
             cells = {k: v for k, v in row.data.items() if v != "" or k in _TEXTS}  # a table says None by an empty cell
+            cells |= {"id": identity_of(cells["id"], row.where, typed=row.typed)} if cells.get("id") else {}
             data = {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in cells.items()}
             yield Verdict.model_validate(data)
         except ValidationError as error:
