@@ -105,12 +105,14 @@ def _evaluation(
     these: bool,
     trust: bool,
 ) -> Page:
-    from clave.report.evaluation import runs_page
+    from clave.report.evaluation import evaluation_page
     from clave.report.runs import paired
     from clave.values import ValueSystem
 
-    return runs_page(
-        paired(verdicts, texts),
+    run, *others = paired(verdicts, texts)
+    return evaluation_page(
+        run,
+        compare=others,
         system=ValueSystem.load(system) if system else None,
         title=title or "Value report",
         evaluator=read_evaluator(evaluator, trust=trust) if evaluator is not None else None,

@@ -66,7 +66,7 @@ def write_report(
 
 
 def evaluation_page(
-    verdicts: Verdicts,
+    verdicts: Verdicts | Run,
     *,
     responses: Responses = None,
     compare: Sequence[Run] = (),
@@ -76,21 +76,8 @@ def evaluation_page(
     audit: str | Path | None = None,
     these: bool = False,
 ) -> Page:
-    """The report of a run as data; arguments as for `write_report`."""
-    runs = (Run.of(verdicts, responses), *compare)
-    return runs_page(runs, system=system, title=title, evaluator=evaluator, audit=audit, these=these)
-
-
-def runs_page(
-    runs: Sequence[Run],
-    *,
-    system: ValueSystem | None = None,
-    title: str = "Value report",
-    evaluator: Fitted | None = None,
-    audit: str | Path | None = None,
-    these: bool = False,
-) -> Page:
-    """The report of several runs side by side; further arguments as for `write_report`."""
+    """The report of a run as data; arguments as for `write_report`, but that a `Run` brings its responses along."""
+    runs = (verdicts if isinstance(verdicts, Run) else Run.of(verdicts, responses), *compare)
     run = _Seen()
     for one, models in zip(runs, model_names(runs), strict=True):
         run.take(one, models)
