@@ -1,11 +1,11 @@
-"""How many attacks were tried, and how many did what they must not: the table of docs/security.md.
+"""How many attacks were tried, and how many succeeded: the table of docs/security.md.
 
-    python benchmarks/attacks.py                          # all families, and the table written anew
-    python benchmarks/attacks.py --only answers --jobs 2  # some, and their rows of the table
-    python benchmarks/attacks.py --most 200               # at most so many of each list, drawn with a seed
+    python benchmarks/attacks.py                          # all families; rewrites the table
+    python benchmarks/attacks.py --only answers --jobs 2  # some families, and their rows of the table
+    python benchmarks/attacks.py --most 200               # at most 200 of each list, drawn with a seed
 
-A family is a part of the tests; in the suite a few of its attacks are drawn with a seed, here all are tried. Kills take long and have a
-program of their own, kills.py, whose counts `--kills` takes in.
+A family is a part of the tests. The suite draws a few of its attacks with a seed; here all are tried. Kills take long and have a
+program of their own, kills.py; `--kills` adds its counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FAMILIES = {
     "servers": Family(
         "faults of servers",
         ("tests/llm/test_faults.py", "tests/llm/test_transport.py"),
-        "each is a row's failure, another try, or the run's one sentence",
+        "a failed row, a retry, or one sentence that ends the run",
     ),
     "machines": Family(
         "limits of files, memory and disk; addresses, folders and caches that cannot be used",
@@ -49,22 +49,22 @@ FAMILIES = {
     "outputs": Family(
         "75 hostile texts in every name and field, at 26 outputs",
         ("tests/attacks/test_every_output.py",),
-        "no terminal, page, spreadsheet, Markdown, TeX, XML or metric takes a text for more than a text",
+        "a terminal, page, spreadsheet, Markdown, TeX, XML and metrics show it as plain text",
     ),
     "answers": Family(
         "hostile answers of a model",
         ("tests/attacks/test_answers.py",),
-        "a verdict or a failure, in work and memory that the answer's length bounds",
+        "a verdict or a failure, in time and memory bounded by the answer's length",
     ),
     "evaluators": Family(
-        "tampered evaluators", ("tests/attacks/test_evaluators.py",), "refused in a sentence, or verdicts whose probabilities are some"
+        "tampered evaluators", ("tests/attacks/test_evaluators.py",), "refused with one sentence, or verdicts with valid probabilities"
     ),
-    "bombs": Family("bombs in files", ("tests/attacks/test_bombs.py",), "refused in a sentence, in bounded memory"),
+    "bombs": Family("bombs in files", ("tests/attacks/test_bombs.py",), "refused with one sentence, in bounded memory"),
     "requests": Family(
         "requests to the labelling page and to clave serve", ("tests/attacks/test_requests.py",), "no 500, nobody let in, nothing changed"
     ),
     "patterns": Family(
-        "regular expressions of the package", ("tests/attacks/test_patterns.py",), "none can be made slow by the text that it runs on"
+        "regular expressions of the package", ("tests/attacks/test_patterns.py",), "no text makes one slow"
     ),
 }
 
@@ -91,7 +91,7 @@ def main() -> None:
     if arguments.kills:
         found["kills"] = killed(arguments.kills)
     for name, count in found.items():
-        print(f"{name}: {count.tried} tried, {count.failed} failed")
+        print(f"{name}: {count.tried} tried, {count.failed} succeeded")
     PAGE.write_text(with_rows(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
     sys.exit(1 if any(count.failed for count in found.values()) else 0)
 
@@ -126,14 +126,14 @@ def killed(kills: int) -> Count:
 def with_rows(page: str, found: dict[str, Count]) -> str:
     """The page with the rows of these families in its table anew; the others stay."""
     titles = {name: (family.title, family.held) for name, family in FAMILIES.items()}
-    titles["kills"] = ("kills at random moments", "nothing lost, doubled or paid for twice")
+    titles["kills"] = ("kills at random moments", "nothing lost, repeated or paid for twice")
     lines = page.splitlines()
     for name, count in found.items():
         title, held = titles[name]
         row = f"| {title} | {count.tried:,} | {count.failed} | {held} |"
         place = next((k for k, line in enumerate(lines) if line.startswith(f"| {title} |")), None)
         if place is None:
-            end = lines.index("", lines.index("| attack | tried | failed | what must hold |"))
+            end = lines.index("", lines.index("| attack | tried | succeeded | what must hold |"))
             lines.insert(end, row)
         else:
             lines[place] = row
