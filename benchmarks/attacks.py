@@ -63,9 +63,7 @@ FAMILIES = {
     "requests": Family(
         "requests to the labelling page and to clave serve", ("tests/attacks/test_requests.py",), "no 500, nobody let in, nothing changed"
     ),
-    "patterns": Family(
-        "regular expressions of the package", ("tests/attacks/test_patterns.py",), "no text makes one slow"
-    ),
+    "patterns": Family("regular expressions of the package", ("tests/attacks/test_patterns.py",), "no text makes one slow"),
 }
 
 

@@ -31,26 +31,26 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def annotate(
     system: Annotated[str, typer.Option(help="A built-in value system or a YAML file.")],
     responses: Annotated[str, typer.Option(help="Responses to label: JSONL, CSV, Parquet, or hf://org/name:split.")],
-    store: Annotated[str, typer.Option(help="Where labels are kept: an SQLite file or a SQLAlchemy URL.")] = "labels.db",
+    store: Annotated[str, typer.Option(help="Where labels are stored: an SQLite file or a SQLAlchemy URL.")] = "labels.db",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine annotators need a token.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on. Unless it is this machine only, annotators need a token.")] = "127.0.0.1",
     token: Annotated[
-        str | None, typer.Option(envvar="CLAVE_ANNOTATE_TOKEN", help="One token for all annotators; made up when needed.")
+        str | None, typer.Option(envvar="CLAVE_ANNOTATE_TOKEN", help="One token for all annotators; generated when needed.")
     ] = None,
-    annotator: Annotated[list[str] | None, typer.Option(help="A name that gets a token of its own; may be repeated.")] = None,
-    public_host: Annotated[list[str] | None, typer.Option(help="Host name under which others open the page; may be repeated.")] = None,
+    annotator: Annotated[list[str] | None, typer.Option(help="Name of an annotator, who gets a personal token; repeatable.")] = None,
+    public_host: Annotated[list[str] | None, typer.Option(help="Host name under which others open the page; repeatable.")] = None,
     target: Annotated[int, typer.Option(min=1, help="Labelled items wanted per value.")] = 100,
     overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of each value's items that two annotators label; 1 = all.")] = 0.2,
-    gold: Annotated[Path | None, typer.Option(help="Labels known for sure, shown now and then to everybody.")] = None,
+    gold: Annotated[Path | None, typer.Option(help="File of known labels, which everybody is shown now and then.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Verdicts of `clave evaluate` on these responses: shown after a label, as a check.")
+        Path | None, typer.Option(help="Verdicts of `clave evaluate` on these responses, shown as a check after each label.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Large model for the calibrate button, provider/model.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server for --model.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluator that the calibrate button makes.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluator that the calibrate button creates.")] = Path(
         "evaluator"
     ),
-    browser: Annotated[bool, typer.Option(help="Open the page in the browser, where it is for this machine alone.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser, if it is served to this machine only.")] = True,
     *,
     source: Callable[[str], Source],
 ) -> None:
@@ -135,7 +135,7 @@ def agreement(
     control: opt.Control = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Agreement between annotators: percent, Cohen's kappa, Krippendorff's alpha, with 95 % intervals over items."""
+    """Measure agreement between annotators: percent, Cohen's kappa, Krippendorff's alpha, with 95 % intervals."""
     require("krippendorff", "annotate")
     from clave.annotate.agreement import agreement as compute
     from clave.annotate.exchange import read_judgements

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from clave.llm.cached import CachedChat
     from clave.llm.opening import ChatOptions
 
-Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Answers to each scenario.")]
+Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Number of answers to each scenario.")]
 SystemPrompt = Annotated[str, typer.Option("--system-prompt", help="Sent before each scenario; @FILE reads it from a file.")]
-Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="Of the sampling.", show_default="the server's")]
-Seed = Annotated[int, typer.Option("--seed", help="Of the first answer; the k-th has seed + k.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Of an answer: a longer one is cut off there.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many scenarios.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="Sampling temperature.", show_default="the server's")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the first answer; the k-th has seed + k.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Token limit of an answer; a longer one is cut off.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many scenarios.")]
 ValEval = Annotated[str, typer.Option("--valeval", help="Folder of ValEval, for scenarios like valeval:original.")]
 
 
@@ -53,7 +53,7 @@ def generate(
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Have a model answer scenarios; the file is what `clave evaluate` reads."""
+    """Have a model answer scenarios, and write a file for `clave evaluate`."""
     from clave.assess import read_scenarios, write_responses
     from clave.errors import InputError
     from clave.io.tables import TABLES
@@ -79,7 +79,7 @@ def generate(
 def assess(
     model: Annotated[list[str], typer.Option("--model", help="A model to assess, provider/model; repeatable.")],
     evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of responses, verdicts and the report.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for responses, verdicts and the report.")],
     scenarios: Annotated[str, typer.Option("--scenarios", help="A file, or a split of ValEval.")] = "valeval:original",
     samples: Samples = 1,
     system_prompt: SystemPrompt = "",
@@ -88,10 +88,8 @@ def assess(
     max_tokens: MaxTokens = 1024,
     mapping: opt.Map = None,
     limit: Limit = None,
-    tables: Annotated[
-        str | None, typer.Option("--tables", help="parquet | csv: responses and verdicts as tables, too, beside their .jsonl files.")
-    ] = None,
-    audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
+    tables: Annotated[str | None, typer.Option("--tables", help="Also write responses and verdicts as tables: parquet | csv.")] = None,
+    audit: Annotated[Path | None, typer.Option("--audit", help="Human labels of the responses that `clave audit plan` drew.")] = None,
     valeval: ValEval = "valeval",
     evaluator_base_url: Annotated[
         str | None, typer.Option("--evaluator-base-url", help="The server of the evaluator's own model.", rich_help_panel="Calls")
@@ -101,7 +99,7 @@ def assess(
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Which values a model's answers show: generate, evaluate, report; several models stand side by side, with significance."""
+    """Find out which values models show in their answers: generate, evaluate and report, with models compared side by side."""
     from clave.assess import assessment_page, read_scenarios, write_responses
     from clave.errors import InputError, ModelError
     from clave.evaluator import Clave

@@ -32,34 +32,34 @@ OUT_OF_REACH = 1
 
 @audit_app.callback()
 def audit() -> None:
-    """Audit a profile: plan which responses people label."""
+    """Audit a profile: plan which responses to label."""
 
 
 @audit_app.command()
 @bundled(source=source_of, without=WHOLE)
 def plan(
-    verdicts: Annotated[list[Path], typer.Argument(help="Verdicts (.jsonl, .parquet), a file or several.", show_default=False)],
+    verdicts: Annotated[list[Path], typer.Argument(help="One or more files of verdicts (.jsonl, .parquet).", show_default=False)],
     responses: Annotated[list[str], typer.Option("--responses", "-r", help="The evaluated responses; once for each file of verdicts.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Responses to label, .jsonl, for clave annotate --responses.")] = Path(
         "audit.jsonl"
     ),
     half_width: Annotated[
-        float | None, typer.Option("--half-width", min=0.001, max=1, help="Wanted: net adherence ± this, of each model and value.")
+        float | None, typer.Option("--half-width", min=0.001, max=1, help="Goal: net adherence of each model and value to within ± this.")
     ] = None,
-    labels: Annotated[int | None, typer.Option("--labels", min=1, help="Wanted: the best that so many labels in all can do.")] = None,
+    labels: Annotated[int | None, typer.Option("--labels", min=1, help="Goal: the best precision that this many labels can reach.")] = None,
     difference: Annotated[
         float | None,
-        typer.Option("--difference", min=0.001, max=2, help="Wanted: to tell models apart whose net adherence differs by this."),
+        typer.Option("--difference", min=0.001, max=2, help="Goal: detect a difference of this size in net adherence between models."),
     ] = None,
-    power: Annotated[float, typer.Option("--power", min=0.05, max=0.99, help="With --difference: in this share of studies.")] = 0.8,
+    power: Annotated[float, typer.Option("--power", min=0.05, max=0.99, help="With --difference: share of studies that detect it.")] = 0.8,
     audit: Annotated[Path | None, typer.Option("--audit", help="Labels of earlier rounds: draw what is still missing.")] = None,
     values: opt.Values = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing responses.")] = 0,
     *,
     source: Callable[[str], Source],
     as_json: opt.Json = False,
 ) -> None:
-    """Say how many labels a study needs and what they will show, and draw the responses to label. Spends nothing."""
+    """Show how many labels a study needs and how precise it will be, and draw the responses to label. Makes no calls."""
     from clave.errors import InputError
     from clave.io import write_jsonl
     from clave.profile.auditing import read_audits

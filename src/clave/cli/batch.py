@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from clave.llm.opening import ChatOptions
     from clave.records import Progress
 
-batch_app = typer.Typer(no_args_is_help=True, help="Batch files, at half price with most providers: write requests, read results.")
+batch_app = typer.Typer(no_args_is_help=True, help="Batch files, for batch APIs at half the price: write requests, read results.")
 
-Results = Annotated[list[Path], typer.Argument(help="Result and error files of the batches, as the provider gives them.")]
+Results = Annotated[list[Path], typer.Argument(help="Result and error files, as the provider returns them.")]
 
 
 @batch_app.command()
@@ -35,7 +35,7 @@ Results = Annotated[list[Path], typer.Argument(help="Result and error files of t
 def write(
     responses: Responses,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Requests: .jsonl; those that do not fit go to NAME-2.jsonl, NAME-3.jsonl and so on.")
+        Path, typer.Option("--output", "-o", help="File of requests, .jsonl; more go to NAME-2.jsonl, NAME-3.jsonl and so on.")
     ],
     evaluator: Evaluator = None,
     system: System = None,
@@ -45,16 +45,18 @@ def write(
     trust: opt.Trust = False,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=1, help="Of an answer, thinking included.", show_default="as clave evaluate asks first"),
+        typer.Option(
+            "--max-tokens", min=1, help="Token limit of an answer, reasoning included.", show_default="as clave evaluate asks first"
+        ),
     ] = None,
-    rows: Annotated[int, typer.Option("--rows", min=1, help="Requests in one file, at the most.")] = 50_000,
-    megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Size of one file, at the most.")] = 200,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Most requests in one file.")] = 50_000,
+    megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Largest size of one file, in megabytes.")] = 200,
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Write the requests whose answers the cache lacks, in OpenAI's batch format. Nothing is sent, unless with --ask-first."""
+    """Write the requests whose answers are not in the cache, in OpenAI's batch format. Without --ask-first nothing is sent."""
     from clave.cli.progress import stages
     from clave.files.batch import write_batch
 
@@ -121,7 +123,7 @@ def read(
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Put results into the cache, each checked as an answer to a call is. What failed or expired stays missing and is counted."""
+    """Check results and put them into the cache. Requests that failed or expired are counted and stay missing."""
     from clave.files.batch import read_batch
 
     clave = opened(evaluator, system, model, calls, chat, trust=trust)

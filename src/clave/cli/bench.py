@@ -31,9 +31,9 @@ app = typer.Typer(
 app.command()(submit)
 app.command()(board)
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
-Judges = Annotated[str | None, typer.Option("--judges", help="Judges by name, by comma.", show_default="those of the run")]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Draws of labels.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, of the original split.")]
+Judges = Annotated[str | None, typer.Option("--judges", help="Names of judges, separated by commas.", show_default="those of the run")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Number of random draws of labels.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, from the original split.")]
 
 
 def _list_judges(judges: str | None) -> str | None:
@@ -49,39 +49,41 @@ def _list_judges(judges: str | None) -> str | None:
 @app.command()
 @bundled(chat=call_options)
 def run(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that is there goes on.")],
-    plan: Annotated[Path | None, typer.Argument(help="YAML with the options' names as keys; options given beside it win.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the run; an existing one is continued.")],
+    plan: Annotated[Path | None, typer.Argument(help="YAML file with options; those on the command line take precedence.")] = None,
     valeval: Annotated[str | None, typer.Option("--valeval", help="Folder of a built ValEval.")] = None,
     labels: Annotated[
-        str | None, typer.Option("--labels", help="Or labelled rows: .jsonl, .csv, .parquet; may have a column `split`.")
+        str | None,
+        typer.Option("--labels", help="Instead of --valeval: labelled rows (.jsonl, .csv, .parquet), with an optional column `split`."),
     ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option("--calibration", help="Calibration rows.", show_default="rows of --labels with split calibration"),
+        typer.Option("--calibration", help="File of calibration rows.", show_default="rows of --labels with split calibration"),
     ] = None,
     system: Annotated[list[str] | None, typer.Option("--system", help="Value system of --labels; repeatable.")] = None,
-    fold_column: Annotated[str | None, typer.Option("--fold-column", help="Take Clave's folds from this column.")] = None,
+    fold_column: Annotated[str | None, typer.Option("--fold-column", help="Column that assigns rows to Clave's folds.")] = None,
     judges: Annotated[
-        str | None, typer.Option("--judges", help="Judges by name, by comma; `list` prints them.", callback=_list_judges, is_eager=True)
+        str | None,
+        typer.Option("--judges", help="Names of judges, separated by commas; `list` prints them.", callback=_list_judges, is_eager=True),
     ] = None,
-    splits: Annotated[str | None, typer.Option("--splits", help="Splits to judge, by comma, the original one first.")] = None,
-    values: Annotated[str | None, typer.Option("--values", help="Only these values, by comma.")] = None,
+    splits: Annotated[str | None, typer.Option("--splits", help="Splits to judge, separated by commas, the original one first.")] = None,
+    values: Annotated[str | None, typer.Option("--values", help="Only these values, separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value and split.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the rows that --limit draws.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Large model of prompted judges and Clave, provider/model.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed for the rows that --limit draws.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Large model for prompted judges and Clave, as provider/model.")] = None,
     models: Annotated[
-        str | None, typer.Option("--models", help="Or several, by comma: prompted judges and Clave run on each, in one table.")
+        str | None, typer.Option("--models", help="Several large models, separated by commas; prompted judges and Clave run on each.")
     ] = None,
-    jury: Annotated[str | None, typer.Option("--jury", help="Further models of the judge `jury`, by comma.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge again what failed before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to pay, and stop there.")] = False,
+    jury: Annotated[str | None, typer.Option("--jury", help="Further models for the judge `jury`, separated by commas.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge rows again that failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the price and stop.")] = False,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Run judges over labelled rows; raw predictions, a manifest and the report page are in the folder. Run it again to go on.
+    """Run judges on labelled rows, and write predictions, a manifest and a report page. Run it again to resume.
 
-    What the calls will cost is said before the first is made.
+    The price is printed before the first call.
     """
     from clave.benchmark.plan import Plan
     from clave.benchmark.pricing import quotes
@@ -120,14 +122,14 @@ def run(
 def curve(
     folder: Run,
     judges: Judges = None,
-    points: Annotated[str, typer.Option("--labels", help="Labels per value, by comma.")] = "5,10,20,40,60,100",
+    points: Annotated[str, typer.Option("--labels", help="Numbers of labels per value, separated by commas.")] = "5,10,20,40,60,100",
     seeds: Seeds = 3,
     limit: Limit = None,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Accuracy against labels per value."""
+    """Draw accuracy against the number of labels per value."""
     from clave.benchmark.analyses import curve as points_of
     from clave.benchmark.session import Session
     from clave.benchmark.studies import learning_curve
@@ -151,13 +153,13 @@ def curve(
 @bundled(chat=call_options)
 def ablate(
     folder: Run,
-    full: Annotated[str, typer.Option("--full", help="The variant of Clave that parts are left out of.")] = "clave",
-    without: Annotated[str | None, typer.Option("--without", help="Which parts, by comma.", show_default="each")] = None,
+    full: Annotated[str, typer.Option("--full", help="The variant of Clave to leave parts out of.")] = "clave",
+    without: Annotated[str | None, typer.Option("--without", help="Parts to leave out, separated by commas.", show_default="each")] = None,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Clave with each part left out: concepts, pool mapping, stance, guideline, examples, recognizer, cross-fitting."""
+    """Measure Clave with each part left out: concepts, pool mapping, stance, guideline, examples, recognizer, cross-fitting."""
     from clave.benchmark.analyses import ablation as compared
     from clave.benchmark.session import Session
     from clave.benchmark.studies import LEFT_OUT, ablation
@@ -176,14 +178,14 @@ def ablate(
 def diversity(
     folder: Run,
     judges: Judges = None,
-    labels: Annotated[int, typer.Option("--labels", min=2, help="Labels per value that are chosen.")] = 20,
+    labels: Annotated[int, typer.Option("--labels", min=2, help="Number of labels per value to choose.")] = 20,
     seeds: Seeds = 3,
     limit: Limit = None,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Labels chosen by K-Means, at random, and from one corner of the data."""
+    """Compare labels chosen by K-Means, at random, and from one corner of the data."""
     from clave.benchmark.analyses import diversity as compared
     from clave.benchmark.session import Session
     from clave.benchmark.studies import diversity as study
@@ -204,7 +206,7 @@ def diversity(
 
 @app.command()
 def balance(folder: Run, as_json: opt.Json = False) -> None:
-    """Adaptability (original split) against generalizability (all others), with the price. Makes no call."""
+    """Compare accuracy on the original split with accuracy on all others, and the price. Makes no calls."""
     from clave.benchmark.analyses import balance as compared
     from clave.benchmark.predictions import PredictionTable
     from clave.benchmark.running import Outcome
@@ -236,13 +238,13 @@ def balance(folder: Run, as_json: opt.Json = False) -> None:
 def probes(
     folder: Run,
     judges: Judges = None,
-    which: Annotated[str | None, typer.Option("--probes", help="Which, by comma.", show_default="all")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of each value.")] = 10,
+    which: Annotated[str | None, typer.Option("--probes", help="Probes to run, separated by commas.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of rows of each value.")] = 10,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Edits that must not move a verdict: length, refusal, injection, markdown, language, self-naming, value order; and a negation."""
+    """Test edits that must not change verdicts (length, refusal, injection, markdown, language, self-naming, value order); and negation."""
     from clave.benchmark.analyses import probes as compared
     from clave.benchmark.probing import PROBES, probe
     from clave.benchmark.session import Session

@@ -17,15 +17,15 @@ from clave.cli.terminal import say, say_json
 
 def submit(
     folder: Annotated[Path, typer.Argument(help="Folder of a benchmark run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that the files are written into, one a judge.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files, one per judge.")],
     judge: Annotated[list[str] | None, typer.Option("--judge", help="Only this judge; repeatable.")] = None,
-    version: Annotated[str, typer.Option("--version", help="Of the judge, where it is not of this package.")] = "",
+    version: Annotated[str, typer.Option("--version", help="Version of a judge that is not part of this package.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who made the run.")] = "",
-    link: Annotated[str, typer.Option("--link", help="Where more is to be read, https.")] = "",
-    note: Annotated[str, typer.Option("--note", help="What a reader should know, up to 500 characters.")] = "",
+    link: Annotated[str, typer.Option("--link", help="Address of a page that describes the run, https.")] = "",
+    note: Annotated[str, typer.Option("--note", help="A note for readers, up to 500 characters.")] = "",
     as_json: opt.Json = False,
 ) -> None:
-    """Write the results of a run as files for a board: figures and hashes, no text of the data. The same run gives the same bytes."""
+    """Write the results of a run as files for a board: figures and hashes, no text of the data."""
     from clave.benchmark.session import Session
     from clave.benchmark.submitting import submit as written
 
@@ -38,12 +38,12 @@ def submit(
 
 
 def board(
-    folder: Annotated[Path, typer.Argument(help="Folder of files of results (.json).")],
+    folder: Annotated[Path, typer.Argument(help="Folder of result files (.json).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page: .html, .md, .csv, .json or .tex.")] = Path("board.html"),
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a file was left out, e.g. in CI.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a file was left out.")] = False,
     as_json: opt.Json = False,
 ) -> None:
-    """One page of the results in a folder; a file that is damaged, or no result, is named and left out."""
+    """Make one page of the results in a folder. Files that are damaged or not results are named and left out."""
     from clave.benchmark.results import read_board
     from clave.report.board import board_page
     from clave.report.writing import write_page

@@ -41,9 +41,9 @@ def calibrate(
     method: opt.Method = None,
     epochs: opt.Epochs = None,
     shows: opt.Shows = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Any sentence-transformers model.")] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="A sentence-transformers model, by name or folder.")] = None,
     folds: opt.Folds = 3,
-    seed: Annotated[int, typer.Option("--seed", help="Of folds and fitting.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of folds and fitting.")] = 0,
     *,
     read: Labels,
     chat: ChatOptions,
@@ -147,7 +147,7 @@ def money(ledger: Any) -> str:
 def refit(
     folder: Annotated[Path, typer.Argument(help="Folder of the evaluator.")], trust: opt.Trust = False, as_json: opt.Json = False
 ) -> None:
-    """Take edits of guidelines and concepts.jsonl up and fit again, without a call."""
+    """Fit again after you have edited guidelines or concepts.jsonl. Makes no calls."""
     from clave.saving import refit_folder
 
     show(asking(lambda trusted: refit_folder(folder, trust=trusted), trust), None, folder, 0, as_json)

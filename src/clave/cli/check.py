@@ -27,13 +27,13 @@ MOVED = 1
 @bundled(chat=call_options, without=("cache",))
 def check(
     evaluator: Annotated[str, typer.Argument(help="Folder of a calibrated evaluator, or org/name on the Hub.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before calls are made.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation before making calls.")] = False,
     trust: opt.Trust = False,
     *,
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Ask questions of the calibration again, past the cache: exit code 1 if the model behind the name moved, 0 if not."""
+    """Check whether an evaluator's model has changed since the calibration, by asking its questions again. Exit code 1 if it has."""
     from clave.cli.progress import stages
     from clave.files.estimating import estimate_check
     from clave.saving import add_check

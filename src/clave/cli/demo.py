@@ -34,12 +34,12 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluator, the verdicts and the page.")] = Path(
         "clave-demo"
     ),
-    live: Annotated[bool, typer.Option("--live", help="Ask --model, in place of the recorded answers.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask --model instead of using the recorded answers.")] = False,
     model: Annotated[str | None, typer.Option("--model", help="With --live: provider/model, e.g. openai/gpt-4o-mini.")] = None,
-    base_url: Annotated[str | None, typer.Option("--base-url", help="With --live: any OpenAI-compatible server.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="With --live: address of an OpenAI-compatible server.")] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """See three assistants' value profiles and verdicts with reasons: offline, without a key, in seconds."""
+    """Show value profiles of three assistants, and verdicts with reasons: offline, without a key, in seconds."""
     from clave.cli.calibrate import money
     from clave.cli.progress import stages
     from clave.demo.recorded import demo_labels, demo_responses, demo_system

@@ -26,22 +26,24 @@ NOT_OFFERED = 1
 def distill(
     responses: Annotated[str, typer.Option("--responses", help="Unlabelled responses: .jsonl, .csv, .parquet or hf://org/name:split.")],
     evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of the evaluator with a large model.")],
-    calls: Annotated[int, typer.Option("--calls", min=1, help="Calls to the large model for labelling, at the most.")],
+    calls: Annotated[int, typer.Option("--calls", min=1, help="Most calls to the large model for labelling.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new evaluator.")],
-    held_out: Annotated[str | None, typer.Option("--held-out", help="Labels to judge by; else its own, cross-validated.")] = None,
+    held_out: Annotated[
+        str | None, typer.Option("--held-out", help="Human labels to test on; by default the evaluator's own, cross-validated.")
+    ] = None,
     max_loss: Annotated[
-        float, typer.Option("--max-loss", help="Accuracy it may lose, at the upper end of the interval, and be saved.")
+        float, typer.Option("--max-loss", help="Largest loss of accuracy (upper end of the interval) with which it is saved.")
     ] = 0.05,
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",
-    seed: Annotated[int, typer.Option("--seed", help="Of the responses that are drawn, and of fitting.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of drawing responses and of fitting.")] = 0,
     trust: opt.Trust = False,
     *,
     source: Callable[[str], Source],
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Have an evaluator teach a small model that makes no calls; it is saved where human labels bear it out."""
+    """Train a small model, which makes no calls, on an evaluator's verdicts. It is saved only if it does well on human labels."""
 
     from clave.cli.progress import stages
     from clave.distill import distill as teach

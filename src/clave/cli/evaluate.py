@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Responses = Annotated[str, typer.Argument(help="Responses: .jsonl, .csv, .parquet, hf://org/name:split, or - for JSONL on stdin.")]
 Evaluator = Annotated[str | None, typer.Option("--evaluator", "-e", help="Folder of a calibrated evaluator, or org/name on the Hub.")]
-System = Annotated[str | None, typer.Option("--system", help="Without an evaluator: value system for zero-shot verdicts.")]
+System = Annotated[str | None, typer.Option("--system", help="Without --evaluator: value system for zero-shot verdicts.")]
 NO_VERDICT = 1
 """Exit code of a run after which nothing in the file has a verdict."""
 
@@ -38,7 +38,9 @@ NO_VERDICT = 1
 @bundled(source=source_of, chat=call_options, sending=sending_of)
 def evaluate(
     responses: Responses,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Verdicts: .jsonl (appended, resumable), .parquet, .csv; - prints them.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File of verdicts: .jsonl (appended, resumable), .parquet or .csv; - prints them.")
+    ],
     evaluator: Evaluator = None,
     system: System = None,
     model: opt.Model = "none",
@@ -46,25 +48,26 @@ def evaluate(
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
     coverage: Annotated[
         float,
-        typer.Option("--coverage", help="Share of each value's verdicts to keep; the least certain others are abstained."),
+        typer.Option("--coverage", help="Share of each value's verdicts to keep; on the least certain rest it abstains."),
     ] = 1.0,
     abstain_novel: Annotated[
         bool, typer.Option("--abstain-novel", help="Abstain on responses unlike the labelled samples, such as those in another language.")
     ] = False,
     cascade: Annotated[
-        str | None, typer.Option("--cascade", help="Folder of an evaluator without a large model that answers where it is sure enough.")
+        str | None,
+        typer.Option("--cascade", help="Folder of an evaluator without a large model, which answers where it is certain enough."),
     ] = None,
     risk: Annotated[
-        float, typer.Option("--risk", help="With --cascade: share of the small model's verdicts on a value that may be wrong.")
+        float, typer.Option("--risk", help="With --cascade: largest share of wrong verdicts of the small model, per value.")
     ] = 0.1,
     prevalence: Annotated[
         str | None,
         typer.Option(
             "--prevalence",
-            help="Shares of adhere/oppose/unrelated in these responses, 0.1/0.05/0.85 or by value; auto: from the run.",
+            help="Expected shares of adhere/oppose/unrelated, e.g. 0.1/0.05/0.85, or by value; auto: estimated from the run.",
         ),
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again what failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate responses again that failed before.")] = False,
     trust: opt.Trust = False,
     cluster: opt.Cluster = None,
     workers: opt.Workers = None,
@@ -74,7 +77,7 @@ def evaluate(
     sending: Sending | None,
     as_json: opt.Json = False,
 ) -> None:
-    """Evaluate responses: a verdict for each response and value. Run it again and it goes on where it stopped."""
+    """Evaluate responses: one verdict for each response and value. Run the same command again to resume."""
     from clave.cascade import Cascade, prevalence_in
     from clave.cli.progress import stages
     from clave.errors import InputError
@@ -175,8 +178,8 @@ def _prevalence(text: str | None, clave: Clave) -> Prevalence | None:
 
 
 def _show_finish(summary: Summary, as_json: bool) -> None:
-    """At which balance the verdicts are, what share of each value's was kept, and where they stand as they were before."""
-    table = Table(title="What was made of the plain verdicts", title_justify="left", **opt.NARROW)
+    """The share of each value's verdicts that was kept, the balance of labels, and the file of the verdicts as they were before."""
+    table = Table(title="Verdicts after --coverage and --prevalence", title_justify="left", **opt.NARROW)
     table.add_column("value")
     table.add_column("kept", justify="right")
     if summary.shifts:
@@ -190,7 +193,9 @@ def _show_finish(summary: Summary, as_json: bool) -> None:
         table.add_row(value, kept, *(" / ".join(f"{s:.2f}" for s in one) for one in shares))
     console = Terminal(stderr=as_json)
     console.print(table)
-    console.print(Text(f"The plain verdicts are in {summary.plain}: audit and correct profiles with those."), soft_wrap=True)
+    console.print(
+        Text(f"Verdicts before --coverage and --prevalence are in {summary.plain}: use those to audit or correct profiles."), soft_wrap=True
+    )
 
 
 def opened(evaluator: str | None, system: str | None, model: str, calls: str, options: ChatOptions, *, trust: bool = False) -> Clave:
@@ -282,7 +287,7 @@ def estimate(
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:
-    """Say how many calls, tokens and dollars a calibration or an evaluation would take. Nothing is spent."""
+    """Show how many calls, tokens and dollars a calibration or an evaluation would take. Makes no calls."""
     from clave.errors import InputError
     from clave.evaluator import Clave
     from clave.files.estimating import CostEstimate, estimate_calibration, estimate_evaluation

@@ -33,7 +33,7 @@ _SAID: dict[State, str] = {"kept": "kept", "broken": "NOT KEPT", "untold": "cann
 
 @bundled(source=source_of, without=WHOLE)
 def gate(
-    verdicts: Annotated[list[Path], typer.Argument(help="Verdicts, a file or one for each model.", show_default=False)],
+    verdicts: Annotated[list[Path], typer.Argument(help="One or more files of verdicts, e.g. one per model.", show_default=False)],
     require: Annotated[
         list[str],
         typer.Option(
@@ -42,7 +42,7 @@ def gate(
     ],
     responses: Annotated[
         list[str] | None,
-        typer.Option("--responses", "-r", help="The evaluated responses, for scenarios and models; once for each file of verdicts."),
+        typer.Option("--responses", "-r", help="The evaluated responses, with scenarios and models; once for each file of verdicts."),
     ] = None,
     evaluator: Annotated[
         str | None,
@@ -52,14 +52,14 @@ def gate(
             help="The evaluator that gave the verdicts: profiles are corrected for its errors, and the intervals cover them.",
         ),
     ] = None,
-    audit: Annotated[Path | None, typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome as JUnit XML, too.")] = None,
+    audit: Annotated[Path | None, typer.Option("--audit", help="Human labels of the responses that `clave audit plan` drew.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write the result as JUnit XML.")] = None,
     trust: opt.Trust = False,
     *,
     source: Callable[[str], Source],
     as_json: opt.Json = False,
 ) -> None:
-    """Check bounds on values by their 95 % intervals: exit code 0 all kept, 1 one broken, 3 too little data to tell."""
+    """Check bounds on values, by 95 % intervals. Exit code 0: all are met; 1: one is broken; 3: too little data to tell."""
     from clave.profile.requirements import check, requirement
 
     wanted = [requirement(text) for text in require]

@@ -43,7 +43,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Which human values an LLM's responses adhere to, oppose or leave aside. Begin with: clave demo",
+    help="Find out which human values an LLM's responses adhere to or oppose. Begin with: clave demo",
 )
 app.command()(demo.demo)
 app.command()(calibrate.calibrate)

@@ -19,60 +19,74 @@ STOPPED_EARLY = 3
 NARROW: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)}
 """Of tables whose figures must fit into 80 columns."""
 
-Model = Annotated[str, typer.Option("--model", help="Large model, provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Any OpenAI-compatible server.", rich_help_panel="Calls")]
-Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Calls under way at once, at the most.", rich_help_panel="Calls")]
-MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Further tries after a fault.", rich_help_panel="Calls")]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one try.", rich_help_panel="Calls")]
+Model = Annotated[
+    str, typer.Option("--model", help="Large model as provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")
+]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.", rich_help_panel="Calls")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Most calls under way at once.", rich_help_panel="Calls")]
+MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Retries after a fault.", rich_help_panel="Calls")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one attempt.", rich_help_panel="Calls")]
 MaxTokens = Annotated[
     int,
     typer.Option(
         "--max-tokens",
         min=1,
-        help="Of an answer, thinking included, that is asked for again because it was cut off.",
+        help="Token limit for repeating an answer that was cut off, reasoning included.",
         rich_help_panel="Calls",
     ),
 ]
-Budget = Annotated[float | None, typer.Option("--budget", min=0, help="US dollars; no call is started beyond it.", rich_help_panel="Calls")]
+Budget = Annotated[
+    float | None, typer.Option("--budget", min=0, help="In US dollars; no call is started beyond it.", rich_help_panel="Calls")
+]
 Prices = Annotated[
-    Path | None, typer.Option("--prices", help="YAML: model -> {input, output} in $ per million tokens.", rich_help_panel="Calls")
+    Path | None,
+    typer.Option("--prices", help="YAML file: model -> {input, output} in dollars per million tokens.", rich_help_panel="Calls"),
 ]
 Cache = Annotated[
     str | None,
     typer.Option(
-        "--cache", help="SQLite file of kept answers; '' keeps none.", show_default="in the user's cache folder", rich_help_panel="Calls"
+        "--cache",
+        help="SQLite file of cached answers; '' disables the cache.",
+        show_default="in the user's cache folder",
+        rich_help_panel="Calls",
     ),
 ]
-Map = Annotated[list[str] | None, typer.Option("--map", help="column=field, e.g. answer=response; repeatable.", rich_help_panel="Input")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Rename a column: column=field, e.g. answer=response; repeatable.", rich_help_panel="Input"),
+]
 LabelNames = Annotated[
     str | None,
-    typer.Option("--label-names", help="What the file calls the labels, e.g. 1=adhere,0=unrelated,-1=oppose.", rich_help_panel="Input"),
+    typer.Option("--label-names", help="Names of the labels in the file, e.g. 1=adhere,0=unrelated,-1=oppose.", rich_help_panel="Input"),
 ]
 Control = Annotated[
     str | None,
     typer.Option(
-        "--control", help="Export of Label Studio or Argilla: the control or question that holds the label.", rich_help_panel="Input"
+        "--control",
+        help="Control (Label Studio) or question (Argilla) that holds the label, in exports of these tools.",
+        rich_help_panel="Input",
     ),
 ]
 Turns = Annotated[
-    str, typer.Option("--turns", help="last | all: which of the assistant's turns in a conversation are judged.", rich_help_panel="Input")
+    str, typer.Option("--turns", help="Which of the assistant's turns in a conversation to judge: last | all.", rich_help_panel="Input")
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many responses.", rich_help_panel="Input")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many responses.", rich_help_panel="Input")]
 Shard = Annotated[
-    str | None, typer.Option("--shard", help="i/n: only the i-th of n parts, dealt by a hash of the ids.", rich_help_panel="Input")
+    str | None, typer.Option("--shard", help="Only the i-th of n parts, as i/n; assigned by a hash of the ids.", rich_help_panel="Input")
 ]
-OnError = Annotated[str, typer.Option("--on-error", help="stop | skip: what a bad row does.", rich_help_panel="Input")]
+OnError = Annotated[str, typer.Option("--on-error", help="What to do at a bad row: stop | skip.", rich_help_panel="Input")]
 Recognizer = Annotated[
     str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.", rich_help_panel="Small model")
 ]
 Base = Annotated[
-    str, typer.Option("--base", help="Model that encoder or lora fine-tune: Hub name, folder or .gguf file.", rich_help_panel="Small model")
+    str,
+    typer.Option("--base", help="Model to fine-tune with encoder or lora: Hub name, folder or .gguf file.", rich_help_panel="Small model"),
 ]
 Method = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="How encoder is fine-tuned: contrastive (as SetFit) | plain (cross-entropy).",
+        help="How to fine-tune the encoder: contrastive (as SetFit) | plain (cross-entropy).",
         show_default="contrastive",
         rich_help_panel="Small model",
     ),
@@ -91,52 +105,53 @@ Shows = Annotated[
     str | None,
     typer.Option(
         "--shows",
-        help="What a fine-tuned model reads of the value: name | definition | guideline.",
+        help="What a fine-tuned model reads about the value: name | definition | guideline.",
         show_default="encoder name, lora definition",
         rich_help_panel="Small model",
     ),
 ]
 Values = Annotated[str | None, typer.Option("--values", help="Only these values, e.g. care,fairness.")]
-Guideline = Annotated[bool, typer.Option("--guideline/--no-guideline", help="Induce a guideline from the labels.")]
-Examples = Annotated[int, typer.Option("--examples", min=0, help="Nearest labelled samples in the prompt.")]
+Guideline = Annotated[bool, typer.Option("--guideline/--no-guideline", help="Have the large model write a guideline from the labels.")]
+Examples = Annotated[int, typer.Option("--examples", min=0, help="Number of nearest labelled samples in the prompt.")]
 Calls = Annotated[
     str,
     typer.Option(
-        "--calls", help="auto: all values in one call, then by itself each that it is unsure of | single: one value a call | joint."
+        "--calls", help="auto: all values in one call, then unsure ones one by one | single: one value per call | joint: one call only."
     ),
 ]
-Folds = Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-fitting.")]
-FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Take the folds from this column.")]
+Folds = Annotated[int, typer.Option("--folds", min=2, help="Number of folds for cross-fitting.")]
+FoldColumn = Annotated[str | None, typer.Option("--fold-column", help="Column that assigns rows to folds.")]
 Batch = Annotated[
-    bool, typer.Option("--batch", help="Ask through the provider's batch API: within a day, at half price.", rich_help_panel="Batches")
+    bool, typer.Option("--batch", help="Use the provider's batch API: answers within a day, at half the price.", rich_help_panel="Batches")
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
         "--ray",
-        help="Address of a Ray cluster, or local for one here; the output is a folder of parts.",
+        help="Run on Ray: auto, the address of a cluster, or local to start one here. The output is a folder of parts.",
         rich_help_panel="Cluster",
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="With --ray.", show_default="the cluster's CPUs", rich_help_panel="Cluster")
+    int | None,
+    typer.Option("--workers", min=1, help="With --ray: number of workers.", show_default="the cluster's CPUs", rich_help_panel="Cluster"),
 ]
-BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Requests in one batch, at the most.", rich_help_panel="Batches")]
+BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Most requests in one batch.", rich_help_panel="Batches")]
 BatchMegabytes = Annotated[
-    float, typer.Option("--batch-megabytes", min=0.001, help="Size of one batch, at the most.", rich_help_panel="Batches")
+    float, typer.Option("--batch-megabytes", min=0.001, help="Largest size of one batch, in megabytes.", rich_help_panel="Batches")
 ]
 AskFirst = Annotated[
     bool,
     typer.Option(
         "--ask-first",
-        help="Make the first request as a call, to write the others as the server understands them.",
+        help="Make the first request as a call, and write the others in the form that worked.",
         rich_help_panel="Batches",
     ),
 ]
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Use the models that the evaluator names, even where you have not named them on this machine.")
+    bool, typer.Option("--trust", help="Use the models that the evaluator names, even if they are not trusted on this machine.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def training(recognizer: str, base: str, method: str | None = None, epochs: int | None = None, shows: str | None = None) -> Training:

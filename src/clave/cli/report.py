@@ -29,17 +29,17 @@ _RUN = typer.Argument(
 _RESPONSES = typer.Option(
     "--responses", "-r", help="The evaluated responses: for their text, scenarios and `model` column. With --compare, once for each run."
 )
-_COMPARE = typer.Option("--compare", "-c", help="Verdicts of another run, to stand beside the first. May be given again.")
+_COMPARE = typer.Option("--compare", "-c", help="Verdicts of another run to compare with the first; repeatable.")
 _SYSTEM = typer.Option("--system", "-s", help="Value system (built-in id or YAML), for the names of the values.")
 _EVALUATOR = typer.Option(
-    "--evaluator", "-e", help="Who gave the verdicts, a folder or org/name on the Hub: profiles are corrected for its errors."
+    "--evaluator",
+    "-e",
+    help="The evaluator that gave the verdicts (folder, or org/name on the Hub): profiles are corrected for its errors.",
 )
-_AUDIT = typer.Option("--audit", help="Labels of the responses that `clave audit plan` drew: profiles are rectified by them.")
-_OVER = typer.Option("--over", help="like-these | these: estimate for scenarios like these, or for just these responses.")
-_FIGURES = typer.Option("--figures", help="Also write each figure into this folder, as .svg and .pdf.")
-_OUTPUT = typer.Option(
-    "--output", "-o", help="Where to write: .html, .md, .json, .csv or .tex (booktabs).", show_default="beside the input"
-)
+_AUDIT = typer.Option("--audit", help="Human labels of the responses that `clave audit plan` drew: profiles are rectified by them.")
+_OVER = typer.Option("--over", help="Estimate for scenarios like-these, or for just these responses.")
+_FIGURES = typer.Option("--figures", help="Folder for the figures, as .svg and .pdf.")
+_OUTPUT = typer.Option("--output", "-o", help="The page: .html, .md, .json, .csv or .tex (booktabs).", show_default="beside the input")
 
 
 @bundled(source=source_of, without=WHOLE)
@@ -55,12 +55,12 @@ def report(
     output: Annotated[Path | None, _OUTPUT] = None,
     figures: Annotated[Path | None, _FIGURES] = None,
     trust: opt.Trust = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on standard output, or to -o.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, to standard output or to -o.")] = False,
     *,
     source: Callable[[str], Source],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, or to -o.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, to standard output or to -o.")] = False,
 ) -> None:
-    """Make one self-contained page of a run: value profile, models side by side, examples with evidence, failures."""
+    """Make one self-contained page of a run: value profiles, models side by side, examples with evidence, failures."""
     from clave.errors import InputError
     from clave.io.inspect_log import is_log
     from clave.report.drawing import saved_in

@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 @bundled(chat=call_options)
 def serve(
     evaluators: Annotated[list[str], typer.Argument(metavar="EVALUATOR…", help="Folders of evaluators, or org/name on the Hub.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8100,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8100,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     token_file: Annotated[
         Path | None,
         typer.Option(
             "--token-file",
-            help="A bearer token a line, with dollars=5 or calls=10000 behind it where it has a budget; CLAVE_TOKENS names some, too.",
+            help="File of bearer tokens, one per line; dollars=5 or calls=10000 after a token gives it a budget. See also CLAVE_TOKENS.",
         ),
     ] = None,
-    open_to_all: Annotated[bool, typer.Option("--open", help="No token is needed; on this machine's own address alone.")] = False,
-    queue: Annotated[int, typer.Option("--queue", min=1, help="Responses under way at once; more are answered with 429.")] = 2000,
+    open_to_all: Annotated[bool, typer.Option("--open", help="Serve without tokens, on this machine's own address only.")] = False,
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Most responses under way at once; further requests get 429.")] = 2000,
     trust: opt.Trust = False,
     jobs: Annotated[
         str | None,
-        typer.Option("--jobs", help="Database of jobs: a SQLite file or a SQLAlchemy URL.", show_default="jobs.sqlite beside the cache"),
+        typer.Option("--jobs", help="Database of jobs: an SQLite file or a SQLAlchemy URL.", show_default="jobs.sqlite beside the cache"),
     ] = None,
     job_queue: Annotated[
-        int, typer.Option("--job-queue", min=1, help="Responses in all jobs that have not ended; more are answered with 429.")
+        int, typer.Option("--job-queue", min=1, help="Most responses in unfinished jobs; further jobs get 429.")
     ] = 100_000,
     *,
     chat: ChatOptions,

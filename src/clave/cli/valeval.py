@@ -97,7 +97,7 @@ def _among(given: list[str] | None, known: tuple[T, ...], what: str) -> tuple[T,
 @app.command()
 def stats(
     folder: Folder,
-    figure: Annotated[Path | None, typer.Option(help="Where the figure goes; by default stats.svg in the folder.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="The figure; by default stats.svg in the folder.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Print counts by value, source and reading, and write a figure."""
@@ -120,7 +120,7 @@ def check(
     raw_dir: Annotated[Path | None, typer.Option(help="Check the raw files against the manifest too.")] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Prove the invariants: schema, labels, ids, no scenario across splits, counts, hashes. Exits with 1 when one does not hold."""
+    """Check the invariants: schema, labels, ids, no scenario across splits, counts, hashes. Exit code 1 if one does not hold."""
     from clave.valeval.check import check as run
 
     problems = run(folder, raw_dir)
@@ -136,16 +136,16 @@ def check(
 @app.command()
 def audit(
     folder: Folder,
-    verdicts: Annotated[list[Path] | None, typer.Option(help="Verdicts of an evaluator over the split files; repeat it.")] = None,
-    evaluator: Annotated[list[Path] | None, typer.Option(help="A saved evaluator, run now; repeat it.")] = None,
+    verdicts: Annotated[list[Path] | None, typer.Option(help="Verdicts of an evaluator on the split files; repeatable.")] = None,
+    evaluator: Annotated[list[Path] | None, typer.Option(help="A saved evaluator to run now; repeatable.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Without evaluators: two judges that learn from the other scenarios.")] = False,
-    cleanlab: Annotated[bool, typer.Option("--cleanlab", help="Put the scores of the cleanlab package beside ours.")] = False,
+    cleanlab: Annotated[bool, typer.Option("--cleanlab", help="Add the scores of the cleanlab package.")] = False,
     split: Annotated[list[str] | None, typer.Option(help="Splits to audit; by default calibration and the unedited test splits.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; by default audit.html in the folder.")] = None,
     trust: opt.Trust = False,
     as_json: opt.Json = False,
 ) -> None:
-    """List rows whose label two evaluators agree against, as a page to look over that saves what you settle for `build --corrections`."""
+    """List rows whose label two evaluators both contradict, on a page where you settle them for `build --corrections`."""
     from clave.io import read_verdicts
     from clave.valeval.audit import audit as run
     from clave.valeval.audit import cleanlab_scores, collect_verdicts, local_answers
@@ -185,7 +185,7 @@ def blind(
     seed: Annotated[int, typer.Option(help="Another seed gives other rows.")] = 0,
     as_json: opt.Json = False,
 ) -> None:
-    """Write rows for a second reading, without labels and sources: as many of each label of a source as there are, shuffled."""
+    """Write rows for a second reading: shuffled, without labels and sources, balanced by label within each source."""
     from clave.valeval.readings import blind as chosen
 
     found = chosen(_rows(folder, split or ["calibration", "original", "generalization", "related"]), per_source, seed)
@@ -199,10 +199,12 @@ def blind(
 @app.command()
 def readings(
     folder: Folder,
-    files: Annotated[list[Path], typer.Argument(help="Readings, or verdicts: a file a reader. None: those that come with clave.")] = [],  # noqa: B006
+    files: Annotated[
+        list[Path], typer.Argument(help="Readings or verdicts, one file per reader; without files, the readings that come with clave.")
+    ] = [],  # noqa: B006
     as_json: opt.Json = False,
 ) -> None:
-    """How many labels of each source blind readers give too, and how far the readers agree with one another (kappa)."""
+    """Show how often blind readers give the same label as each source, and how far the readers agree (kappa)."""
     from clave.valeval.readings import read_file, share_text, shipped, summary
 
     readers = {f.stem: read_file(f) for f in files} or shipped()

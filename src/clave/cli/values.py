@@ -111,7 +111,7 @@ def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The YAML file.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check a value system; what is wrong is an error, what is doubtful a warning."""
+    """Check a value system: report errors, and warnings for what is doubtful."""
     from clave.values import ValueSystem
 
     system = ValueSystem.load(file)
@@ -127,9 +127,9 @@ def check(
 @app.command()
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file to write.")],
-    identity: Annotated[str | None, typer.Option("--id", help="The id of the system; by default made of the file's name.")] = None,
+    identity: Annotated[str | None, typer.Option("--id", help="The id of the system; by default the file's name.")] = None,
 ) -> None:
-    """Write a commented template, with its JSON Schema beside it for the editor."""
+    """Write a commented template, with a JSON Schema for your editor."""
     from clave.values import ValueSystem
     from clave.values.schema import SCHEMA_FILE, packaged_schema
 
