@@ -7,6 +7,7 @@ from clave import Clave, LabelledResponse, Response
 from clave.distill import distill
 from clave.errors import EvaluatorError, InputError
 from clave.records import Failure
+from clave.settings import Training
 from clave.testing import FakeChat
 
 WORDS = {"adhere": "helped the old lady kindly", "oppose": "hurt and insulted the boy", "unrelated": "the engine needs new oil"}
@@ -50,6 +51,11 @@ def test_the_student_makes_no_call_and_knows_what_the_teacher_knew(teacher, tmp_
     assert loaded.fitted.provenance.distilled.verdicts == found.labelled
     with pytest.raises(EvaluatorError, match="distil again"):
         loaded.refit()
+
+
+def test_a_base_model_that_the_user_names_is_trusted_where_the_student_is_loaded(teacher, tmp_path):
+    found = distill(teacher[0], unlabelled(20), calls=12, training=Training(base="me/small"))
+    Clave.load(found.student.save(tmp_path / "student"))
 
 
 def test_the_sample_is_diverse(teacher):

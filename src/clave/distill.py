@@ -37,6 +37,7 @@ from clave.records import LABELS, Label, LabelledResponse, Progress, Response, V
 from clave.scoring.metrics import accuracy, accuracy_difference
 from clave.scoring.statistics import Difference, Estimate
 from clave.settings import NO_MODEL, Settings, Training
+from clave.trust import names_in, remember
 
 _LEAST = 0.02
 """Share of a soft label below which it is left out."""
@@ -141,6 +142,7 @@ def distill(
     spent = sum(verdict.usage.calls for _, verdict in soft)
     if not soft:
         raise InputError(f"the large model gave none of {failed} verdicts: there is nothing to learn from")
+    remember(name for name in names_in(settings) if name.kind == "base")  # the user's own word; the encoder is the teacher's
     student, alone = (_learn(fitted, settings, rows, seed, progress) for rows in (soft, []))
     if held_out:
         judged_on = f"{len(held_out)} held-out labels"

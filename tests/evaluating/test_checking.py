@@ -175,9 +175,9 @@ def test_the_distribution_is_exact(distance):
         assert permutation_p(*three, distance) == pytest.approx(brute_force(*three, distance))
 
 
-def test_five_answers_that_changed_for_good_are_enough_and_three_are_not():
+def test_five_answers_that_changed_for_good_are_enough_and_four_are_not():
     same = [[Said("a", 0.9)]] * 50
-    for changed, moved in ((3, False), (5, True)):
+    for changed, moved in ((4, False), (5, True)):
         now = [[Said("b", 0.9)]] * changed + same[changed:]
         p = moved_p(same, now, now)
         assert p == pytest.approx(2 * 3.0**-changed)

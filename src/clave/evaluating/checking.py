@@ -83,19 +83,18 @@ class _Reading:
     """Kind -> questions without an answer, for a reason that says nothing of the model."""
 
 
-async def check(judging: Judging, *, prompts: int = PROMPTS, progress: Progress = lambda stage, done, total: None) -> Check:
-    """Ask a fixed, seeded set of the fit's questions again and compare.
+async def check(judging: Judging, *, progress: Progress = lambda stage, done, total: None) -> Check:
+    """Ask a fixed, seeded set of the fit's questions again and compare; each is asked twice unless the first reading finds nothing new.
 
     Args:
         judging: A fitted evaluator with a large model.
-        prompts: How many to ask again, at the most; each is asked twice unless the first reading finds nothing new.
         progress: Called with what is under way, done and total.
 
     Raises:
         EvaluatorError: It has no large model, does not know what it was asked, or its prompts cannot be built again.
         ModelError: The large model cannot be used, or too few answers came.
     """
-    chat, chosen = _checkable(judging, prompts)
+    chat, chosen = _checkable(judging)
     fresh = CachedChat(chat.chat, None, chat.ledger)
     calls = chat.ledger.calls
     then = {_key(s): Said(s.stance, s.confidence) for again in chosen for s in again.samples}
@@ -133,9 +132,9 @@ async def check(judging: Judging, *, prompts: int = PROMPTS, progress: Progress 
     return check.model_copy(update={"why": _sentence(check)})
 
 
-def questions_of(judging: Judging, prompts: int = PROMPTS) -> list[ChatRequest]:
+def questions_of(judging: Judging) -> list[ChatRequest]:
     """What one reading of a check asks, e.g. to know its price; errors as `check`."""
-    return [again.request for again in _checkable(judging, prompts)[1]]
+    return [again.request for again in _checkable(judging)[1]]
 
 
 def moved_p(then: Sequence[Sequence[Said]], first: Sequence[Sequence[Said]], second: Sequence[Sequence[Said]]) -> float:
@@ -188,7 +187,7 @@ def confidence_distance(a: Said, b: Said) -> int:
     return round(abs(a.confidence - b.confidence) * _STEPS) if a.stance == b.stance else 0
 
 
-def _checkable(judging: Judging, prompts: int) -> tuple[CachedChat, list[_Again]]:
+def _checkable(judging: Judging) -> tuple[CachedChat, list[_Again]]:
     """What a check asks of whom: the same questions each time.
 
     Raises:
@@ -203,7 +202,7 @@ def _checkable(judging: Judging, prompts: int) -> tuple[CachedChat, list[_Again]
     if not known:
         raise EvaluatorError(f"this clave asks otherwise than the one that fitted {fitted.name}: calibrate again, then it can be checked")
     random.Random(f"check {fitted.settings.seed}").shuffle(known)
-    return chat, known[:prompts]
+    return chat, known[:PROMPTS]
 
 
 def _rebuilt(fitted: Fitted, asked: Asked) -> list[_Again]:
