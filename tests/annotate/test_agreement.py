@@ -110,3 +110,14 @@ def test_the_same_judgements_in_another_order_give_the_same_figures() -> None:
     one, other = a.agreement(rows), a.agreement(rows[::-1])
     assert one.values[0].alpha.point == pytest.approx(other.values[0].alpha.point)
     assert {p.annotators: p.kappa.point for p in one.pairs} == {p.annotators: p.kappa.point for p in other.pairs}
+
+
+def test_pairs_that_are_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(a, "MOST_PAIRS", 2)
+    monkeypatch.setattr(a, "MOST_TOGETHER", 3)
+    said = {"r1": "abc", "r2": "ab", "r3": "abcd"}
+    report = a.agreement(
+        [Judgement(id=i, value="care", label="adhere", annotator=who, response="x") for i, names in said.items() for who in names]
+    )
+    assert [(p.annotators, p.items) for p in report.pairs] == [(("a", "b"), 2), (("a", "c"), 1)]
+    assert (report.pairs_left_out, report.items_left_out) == (1, 1)

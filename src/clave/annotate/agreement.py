@@ -80,7 +80,12 @@ class AgreementReport(Record):
 
     values: tuple[ValueAgreement, ...]
     pairs: tuple[PairAgreement, ...]
+    """Of a value those with the most items in common, at most `MOST_PAIRS`; items of more than `MOST_TOGETHER` annotators do not count."""
     to_discuss: tuple[Disagreement, ...]
+    pairs_left_out: int = 0
+    """Further pairs with items in common."""
+    items_left_out: int = 0
+    """Items that do not count for pairs."""
 
 
 def agreement(judgements: Sequence[Judgement]) -> AgreementReport:
@@ -89,27 +94,37 @@ def agreement(judgements: Sequence[Judgement]) -> AgreementReport:
     for judgement in judgements:
         per_value[judgement.value].append(judgement)
     values, pairs, discuss = [], [], []
+    pairs_left_out = items_left_out = 0
     for value, rows in per_value.items():
         said = {key: {j.annotator: j.label for j in group if j.label != "cannot_tell"} for key, group in by_item(rows).items()}
         unsure = sum(j.label == "cannot_tell" for j in rows)
         values.append(_value(value, list(said.values()), len({j.annotator for j in rows}), unsure))
-        pairs += [pair_agreement(value, names, both) for names, both in _together(said.values())]
+        few = [votes for votes in said.values() if len(votes) <= MOST_TOGETHER]
+        together = _together(few)
+        pairs += [pair_agreement(value, names, both) for names, both in sorted(together[:MOST_PAIRS])]
+        pairs_left_out += len(together[MOST_PAIRS:])
+        items_left_out += len(said) - len(few)
         for (identity, _), group in by_item(rows).items():
             spread = _spread([j.label for j in group])
             if spread > 0:
                 discuss.append(Disagreement(id=identity, value=value, votes={j.annotator: j.label for j in group}, spread=spread))
     discuss.sort(key=lambda d: -d.spread)
-    return AgreementReport(values=tuple(values), pairs=tuple(pairs), to_discuss=tuple(discuss))
+    return AgreementReport(
+        values=tuple(values),
+        pairs=tuple(pairs),
+        to_discuss=tuple(discuss),
+        pairs_left_out=pairs_left_out,
+        items_left_out=items_left_out,
+    )
 
 
 def _together(said: Iterable[Mapping[str, str]]) -> list[tuple[tuple[str, str], list[tuple[str, str]]]]:
-    """Pairs of annotators, by name, with what both said of each item that both labelled; of very many pairs those with most items."""
+    """Pairs of annotators, those with most items first, with what both said of each item that both labelled."""
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for votes in said:
-        if len(votes) <= MOST_TOGETHER:
-            for first, second in itertools.combinations(sorted(votes), 2):
-                found[first, second].append((votes[first], votes[second]))
-    return sorted(sorted(found.items(), key=lambda pair: -len(pair[1]))[:MOST_PAIRS])
+        for first, second in itertools.combinations(sorted(votes), 2):
+            found[first, second].append((votes[first], votes[second]))
+    return sorted(found.items(), key=lambda pair: -len(pair[1]))
 
 
 def _value(value: str, said: list[dict[str, Any]], annotators: int, unsure: int) -> ValueAgreement:

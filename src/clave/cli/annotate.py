@@ -167,6 +167,10 @@ def _tables(report: AgreementReport) -> None:
                 Text(p.value), Text(" / ".join(p.annotators)), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha)
             )
         console.print(pairs)
+    if report.pairs_left_out:
+        console.print(f"{report.pairs_left_out:,} further pairs with fewer items in common are left out")
+    if report.items_left_out:
+        console.print(f"{report.items_left_out:,} items have too many annotators for pairs, and are left out of them")
     console.print(f"{len(report.to_discuss)} items to discuss; brackets: 95 % intervals over items; -: does not exist")
 
 

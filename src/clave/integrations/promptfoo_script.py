@@ -62,7 +62,7 @@ def call_api(prompt: str, options: Mapping[str, Any], context: Mapping[str, Any]
         Value -> label as JSON, or an error where a value has no verdict.
     """
     try:
-        verdicts = _judged(prompt, (context.get("vars") or {}).get("scenario") or "", options.get("config") or {})
+        verdicts = _judged(prompt, scenario_of(parsed((context.get("vars") or {}).get("scenario") or "")), options.get("config") or {})
     except ClaveError as error:
         return {"error": str(error)}
     missing = [without_label(v) for v in verdicts.values() if v.label is None]

@@ -10,11 +10,11 @@ Every text of a page may be hostile: each form writes it so that it stays text.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from clave.errors import InputError
+from clave.io.replacing import replacing
 from clave.registry import Registry
 from clave.report.page import Page
 
@@ -49,7 +49,6 @@ def write_page(page: Page, path: str | Path) -> Path:
         raise InputError(f"{path}: a report ends in {', '.join(f'.{name}' for name in FORMS.names())}")
     written = FORMS[ending](page)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(written.encode("utf-8") if isinstance(written, str) else written)
-    os.replace(part, path)
+    with replacing(path) as file:
+        file.write(written.encode("utf-8") if isinstance(written, str) else written)
     return path
