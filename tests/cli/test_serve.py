@@ -48,9 +48,12 @@ def test_tokens_come_from_the_file_and_the_environment(monkeypatch: pytest.Monke
     file.write_text("a" * 16 + "\n\n  " + "b" * 16 + "\n")
     found = read_tokens(file)
     assert found == [letter * 16 for letter in "abcd"]
-    tokens = Tokens(found)
-    assert tokens.sender("bearer " + "b" * 16) in tokens.budgets
+    tokens = Tokens([*found, "f" * 16 + " calls=5"])
+    assert all(tokens.sender(f"bearer {letter * 16}") for letter in "abcdf")
     assert tokens.sender("bearer " + "e" * 16) is None
+    assert {sender: account.calls for sender, account in tokens.accounts.items()} == {tokens.sender("bearer " + "f" * 16): 5}
+    with pytest.raises(ClaveError, match="token 1 has 0 characters"):
+        Tokens([""])
     file.write_text("\n")
     with pytest.raises(ClaveError, match="holds no token"):
         read_tokens(file)

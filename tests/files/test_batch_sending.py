@@ -228,6 +228,16 @@ def test_what_no_request_asked_for_in_the_results_is_passed_over(saved, provider
     assert {v["id"] for v in verdicts.values() if v["status"] == "failed"} <= {"helped0"}
 
 
+def test_results_that_a_proxy_passes_on_are_results(saved, provider, folder, monkeypatch):
+    def proxied(method, path, headers, body, done=provider._done):
+        status, headers, answer = done(method, path, headers, body)
+        return 203 if path.endswith("/content") else status, headers, answer  # Non-Authoritative Information
+
+    monkeypatch.setattr(provider, "_done", proxied)
+    _, verdicts = evaluate(opened(saved, provider, folder), folder)
+    assert as_live(saved, folder, verdicts)
+
+
 def test_results_that_are_gone_are_a_reason(saved, provider, folder):
     def lose(when, what):
         if when == "before" and what.endswith("/content"):

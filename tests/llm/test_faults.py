@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clave.llm.faults import STOPS, fault_of
@@ -404,6 +404,7 @@ JSON = st.recursive(
 
 
 @given(st.integers(200, 599), JSON, st.text(max_size=20))
+@example(200, {"error": {"code": float("inf")}}, "")
 def test_no_body_is_too_odd(status, body, wait):
     fault = fault_of(reply(status, body, {"Retry-After": wait}))
     if status != 200:

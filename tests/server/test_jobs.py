@@ -1,5 +1,6 @@
 """Jobs: judged in the background, kept through kills, bounded, and paid for by who sent them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -19,10 +20,13 @@ pytest.importorskip("sqlalchemy")
 
 import httpx
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from clave import Clave, ValueSystem
+from clave.llm.account import Account
 from clave.server import job_store
 from clave.server.access import Tokens
+from clave.server.accounts import Accounts
 from clave.server.app import build_app
 from clave.server.job_store import JobStore
 from clave.testing import FakeChat
@@ -118,8 +122,6 @@ class HeldChat(FakeChat):
         self.free = threading.Event()
 
     async def complete(self, request):
-        import asyncio
-
         while not self.free.is_set():
             await asyncio.sleep(0.01)
         return await super().complete(request)
@@ -259,6 +261,30 @@ def test_a_token_stays_within_its_dollars(chat_server, tmp_path):
     assert unpaid
     assert {row["reason"] for row in unpaid} == {"this token's budget of $0.5 is used up"}
     assert len(chat_server.requests) * 0.02 <= 0.5
+
+
+class FullStore(JobStore):
+    """Its disk is full once."""
+
+    full = True
+
+    def spent(self, *args):
+        if self.full and args[1:] not in ((), (0.0, 0)):
+            self.full = False
+            raise OperationalError("UPDATE spending", {}, Exception("database or disk is full"))
+        return super().spent(*args)
+
+
+def test_what_could_not_be_noted_of_an_account_is_noted_later(tmp_path):
+    store, account = FullStore(str(tmp_path / "jobs.sqlite")), Account(calls=10)
+    accounts = Accounts({"ana": account}, store)
+    account.add(0.5)
+    with pytest.raises(OperationalError):
+        asyncio.run(accounts.save("ana"))
+    account.add(0.25)
+    asyncio.run(accounts.save("ana"))
+    assert (store.spent("ana"), account.spent, account.made) == ((0.75, 2), 0.75, 2)
+    store.close()
 
 
 SERVE = """

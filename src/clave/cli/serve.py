@@ -85,7 +85,7 @@ def _check_prices(evaluators: Mapping[str, Clave], tokens: Tokens) -> None:
     Raises:
         InputError: Some token has one, and some price is not.
     """
-    if all(budget.dollars is None for budget in tokens.budgets.values()):
+    if all(account.dollars is None for account in tokens.accounts.values()):
         return
     for name, clave in evaluators.items():
         if clave.settings.calls and clave.ledger.price(1000, 1000) is None:

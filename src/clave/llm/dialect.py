@@ -2,7 +2,7 @@
 
     dialect = Dialect("gpt-4o-mini")
     sent = dialect.request(ChatRequest(…), limit=1024)      # sent.body goes over the wire
-    dialect.adapt(fault, sent)                              # True: ask again, in the way that was learnt
+    dialect.adapt(fault, sent)                              # tokens: ask again with that limit, in the way that was learnt
 
 All calls to a server share one, so each thing is found out once. What counts is what a request sent: others learn the same meanwhile.
 """

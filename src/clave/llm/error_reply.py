@@ -74,7 +74,7 @@ def _status_in(error: Any) -> int | None:
     code = error.get("code", error.get("status")) if isinstance(error, dict) else None
     try:
         number = int(code)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 400 <= number < 600 else None
 

@@ -124,7 +124,7 @@ class Transport:
         try:
             # No redirects: a header with a key must not go where the user did not say.
             async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **more) as answer:
-                if into is None or answer.status != 200:
+                if into is None or not 200 <= answer.status < 300:
                     return Reply(answer.status, answer.headers, await _all_of(answer))
                 await _copied(answer, into)
                 return Reply(answer.status, answer.headers, b"")

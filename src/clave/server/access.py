@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clave.errors import InputError
-from clave.server.accounts import Budget
+from clave.llm.account import Account
 from clave.text.masking import note_secret
 
 VARIABLE = "CLAVE_TOKENS"
@@ -34,10 +34,10 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self._digests = []
-        self.budgets: dict[str, Budget] = {}
-        """Sender -> what it may spend."""
+        self.accounts: dict[str, Account] = {}
+        """Of those senders that have a budget."""
         for place, line in enumerate(tokens, 1):
-            token, *limits = line.split()
+            token, *limits = line.split() or [""]
             note_secret(token)
             if len(token) < SHORTEST:
                 raise InputError(f"token {place} has {len(token)} characters: use {SHORTEST} or more, e.g. from `openssl rand -hex 16`")
@@ -45,7 +45,8 @@ class Tokens:
                 raise InputError(f"token {place} holds a character beyond ASCII, which a header cannot carry: choose another")
             digest = _digest(token)
             self._digests.append(digest)
-            self.budgets[_name(digest)] = _budget(limits, place)
+            if limits:
+                self.accounts[_name(digest)] = _account(limits, place)
 
     def sender(self, header: str) -> str | None:
         """By what the sender of an `Authorization` header is known; None where it carries none of the tokens. All are compared."""
@@ -55,7 +56,7 @@ class Tokens:
         return _name(shown) if scheme.lower() == "bearer" and any(matches) else None
 
 
-def _budget(limits: list[str], place: int) -> Budget:
+def _account(limits: list[str], place: int) -> Account:
     found: dict[str, float] = {}
     for limit in limits:
         name, _, number = limit.partition("=")
@@ -68,7 +69,7 @@ def _budget(limits: list[str], place: int) -> Budget:
                 f"token {place}: what stands behind it is no budget: write TOKEN dollars=5 or TOKEN calls=10000; a token holds no space"
             ) from None
     calls = found.get("calls")
-    return Budget(found.get("dollars"), None if calls is None else int(calls))
+    return Account(found.get("dollars"), None if calls is None else int(calls))
 
 
 def read_tokens(file: Path | None) -> list[str]:

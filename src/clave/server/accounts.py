@@ -1,6 +1,6 @@
 """What each token may spend, kept in the database of jobs: a restart does not fill it up again.
 
-accounts = Accounts({"9f2c…": Budget(dollars=5.0)}, store)
+accounts = Accounts({"9f2c…": Account(dollars=5.0)}, store)
 await accounts.load()
 PAYS.set(accounts.of("9f2c…"))      # calls that are made for this request are charged to it, and refused beyond it
 await accounts.save("9f2c…")
@@ -10,29 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from clave.llm.account import Account
 from clave.server.job_store import JobStore
-
-
-class Budget(NamedTuple):
-    """Of a token, in all; None: without an end."""
-
-    dollars: float | None = None
-    calls: int | None = None
 
 
 class Accounts:
     """See the module.
 
     Args:
-        budgets: Sender -> what it may spend; others may spend what the service may.
+        accounts: Sender -> what it may spend; others may spend what the service may.
         store: Where it is kept what they have spent; None: nowhere.
     """
 
-    def __init__(self, budgets: Mapping[str, Budget], store: JobStore | None) -> None:
-        self._accounts = {sender: Account(*budget) for sender, budget in budgets.items() if budget != Budget()}
+    def __init__(self, accounts: Mapping[str, Account], store: JobStore | None) -> None:
+        self._accounts = accounts
         self._store, self._exchanging = store, asyncio.Lock()
 
     def of(self, sender: str) -> Account | None:
@@ -57,5 +49,9 @@ class Accounts:
         async with self._exchanging:
             dollars, calls = account.unsaved
             account.unsaved = (0.0, 0)
-            spent, made = await asyncio.to_thread(self._store.spent, sender, dollars, calls)
+            try:
+                spent, made = await asyncio.to_thread(self._store.spent, sender, dollars, calls)
+            except Exception:  # not where this is cancelled: the thread goes on, and keeps it
+                account.unsaved = account.unsaved[0] + dollars, account.unsaved[1] + calls
+                raise
             account.spent, account.made = spent + account.unsaved[0], made + account.unsaved[1]

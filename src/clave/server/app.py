@@ -87,7 +87,7 @@ def build_app(
     """
     admission = Admission(queue)
     metrics = Metrics(evaluators, admission)
-    accounts = Accounts(tokens.budgets if tokens is not None else {}, jobs)
+    accounts = Accounts(tokens.accounts if tokens is not None else {}, jobs)
     runners: list[JobRunner] = []
     remembered = Remembered()
 

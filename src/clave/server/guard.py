@@ -1,6 +1,6 @@
 """What stands before every route of the service: the token, the host name, the size of the body; behind it every answer is counted.
 
-app.add_middleware(Guard, tokens=tokens, hosts=None, metrics=metrics, routes=frozenset({"/v1/verdicts"}))
+app.add_middleware(Guard, tokens=tokens, hosts=None, metrics=metrics, accounts=accounts, routes=frozenset({"/v1/verdicts"}))
 """
 
 from __future__ import annotations
@@ -74,8 +74,7 @@ class Guard:
             if account is not None and scope["method"] == "POST" and account.used_up and scope["path"] in PAID:
                 refused = 402, f"{account.used_up}: ask who runs this service"
             if refused is None:
-                largest = LARGEST_JOB if scope["path"] == "/v1/jobs" else LARGEST_BODY
-                await self._app(scope, limited(receive, largest), counted)
+                await self._app(scope, limited(receive, _largest(scope["path"])), counted)
             else:
                 await problem(*refused)(scope, receive, counted)
         finally:
@@ -97,10 +96,13 @@ class Guard:
         sender = "" if self._tokens is None else self._tokens.sender(headers.get("authorization", ""))
         if sender is None and path not in FOR_ALL:
             return "", (401, "a valid token is missing: send the header `Authorization: Bearer TOKEN`")
-        most = LARGEST_JOB if path == "/v1/jobs" else LARGEST_BODY
-        if length > most:
-            return "", (413, f"the body has {length:,} bytes, and at most {most:,} are read: send fewer responses at a time")
+        if length > _largest(path):
+            return "", (413, f"the body has {length:,} bytes, and at most {_largest(path):,} are read: send fewer responses at a time")
         return sender or "", None
+
+
+def _largest(path: str) -> int:
+    return LARGEST_JOB if path == "/v1/jobs" else LARGEST_BODY
 
 
 def sender_of(request: Request) -> str:

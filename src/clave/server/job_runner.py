@@ -128,12 +128,12 @@ class JobRunner:
                 kept, ready[:] = list(ready), []
                 try:
                     goes_on = await asyncio.to_thread(self._store.keep, job, kept)
+                    await self._accounts.save(job.sender)
                 except SQLAlchemyError:
                     stream.stop("the database of jobs cannot be used")
                     raise
                 if not goes_on:
                     stream.stop("cancelled")
-                await self._accounts.save(job.sender)
 
         self._streams.add(stream)
         keeping = asyncio.create_task(keep_on())

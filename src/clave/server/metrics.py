@@ -1,6 +1,6 @@
 """What Prometheus reads at `/metrics`: requests and seconds, verdicts by status, and what the large models cost.
 
-    metrics = Metrics(evaluators)
+    metrics = Metrics(evaluators, admission)
     metrics.verdict("mft", verdict)
     metrics.text()
 
