@@ -6,12 +6,12 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from loopback import Answer, Handler, closed, serving
 
 settings.register_profile("clave", deadline=None, max_examples=50)  # no wall clock decides a test
 settings.load_profile("clave")
@@ -45,7 +45,7 @@ class ChatServer:
     """
 
     def __init__(self) -> None:
-        self.script: list[tuple[int, dict[str, str], Any]] | Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]] = []
+        self.script: list[Answer] | Callable[[dict[str, Any]], Answer] = []
         self.requests: list[dict[str, Any]] = []
         """The bodies that arrived."""
         self.arrived = threading.Semaphore(0)
@@ -55,41 +55,25 @@ class ChatServer:
         self._lock = threading.Lock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Chat(Handler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                status, headers, answer = outer._next(body)
+                asked = json.loads(self.body())
+                answer = outer._next(asked)
                 outer.arrived.release()
                 outer.free.wait(20)
-                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                try:
-                    self.send_response(status)
-                    for name, value in ({"content-type": "application/json"} | headers).items():
-                        self.send_header(name, value)
-                    self.send_header("content-length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    self.close_connection = True  # who asked has gone
+                self.send(answer)
 
-            def log_message(self, *_: object) -> None:
-                pass
+        self._server, address = serving(Chat)
+        self.url = f"{address}/v1"
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def _next(self, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    def _next(self, body: dict[str, Any]) -> Answer:
         with self._lock:
             self.requests.append(body)
             if callable(self.script):
                 return self.script(body)
             return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
-    def says(self, text: str | None, *, finish: str = "stop", refusal: str | None = None, **more: Any) -> tuple[int, dict[str, str], Any]:
+    def says(self, text: str | None, *, finish: str = "stop", refusal: str | None = None, **more: Any) -> Answer:
         """A chat completion; `more` overrides its fields."""
         message = {"role": "assistant", "content": text, "refusal": refusal}
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -105,8 +89,7 @@ class ChatServer:
     def close(self) -> None:
         """Stop answering."""
         self.free.set()
-        self._server.shutdown()
-        self._server.server_close()
+        closed(self._server)
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import base64
 import hashlib
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+
+from loopback import Answer, Handler, closed, serving
 
 TOKEN = "hf_loopback"
 _LFS = (".safetensors",)
@@ -34,48 +35,23 @@ class HubServer:
         self._lock = threading.Lock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _answer(self) -> None:
-                body = self._body()
+        class Hub(Handler):
+            def do_GET(self) -> None:
+                body = self.body()
                 known = self.headers.get("authorization") == f"Bearer {TOKEN}"
                 with outer._lock:
-                    status, headers, answer = outer._route(self.command, unquote(urlsplit(self.path).path), body, known)
-                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in {"content-type": "application/json", "content-length": str(len(data)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(data)
+                    answer = outer._route(self.command, unquote(urlsplit(self.path).path), body, known)
+                self.send(answer)
 
-            def _body(self) -> bytes:
-                if self.headers.get("transfer-encoding") != "chunked":
-                    return self.rfile.read(int(self.headers.get("content-length") or 0))
-                chunks = []
-                while size := int(self.rfile.readline(), 16):
-                    chunks.append(self.rfile.read(size))
-                    self.rfile.readline()
-                self.rfile.readline()
-                return b"".join(chunks)
+            do_HEAD = do_POST = do_PUT = do_GET
 
-            do_GET = do_HEAD = do_POST = do_PUT = _answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server, self.url = serving(Hub)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        closed(self._server)
 
     def environment(self, home: Path) -> dict[str, str]:
         """What a client's process is started with; `home` is its cache."""
@@ -97,7 +73,7 @@ class HubServer:
         """Somebody else's commit."""
         self.repos[repo].append(self.files(repo) | changed)
 
-    def _route(self, method: str, path: str, body: bytes, known: bool) -> tuple[int, dict[str, str], Any]:
+    def _route(self, method: str, path: str, body: bytes, known: bool) -> Answer:
         if method == "POST" and not known:  # the address of a PUT is a secret in itself, as in the Hub's storage
             return _error(401, "Invalid credentials in Authorization header")
         match path.strip("/").split("/"):
@@ -120,7 +96,7 @@ class HubServer:
                 return self._resolve(f"{org}/{name}", revision, "/".join(inner), known)
         return _error(404, f"this server does not speak {method} {path}")
 
-    def _create(self, asked: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    def _create(self, asked: dict[str, Any]) -> Answer:
         repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
         answer = {"url": f"{self.url}/{repo}"}
         if repo in self.repos:
@@ -133,7 +109,7 @@ class HubServer:
     def _hidden(self, repo: str, known: bool) -> bool:
         return repo not in self.repos or (repo in self.private and not known)
 
-    def _model(self, repo: str, rest: list[str], body: bytes, known: bool) -> tuple[int, dict[str, str], Any]:
+    def _model(self, repo: str, rest: list[str], body: bytes, known: bool) -> Answer:
         if self._hidden(repo, known):
             return _error(401, "Repository not found", code="RepoNotFound")
         match rest:
@@ -156,7 +132,7 @@ class HubServer:
             return self.repos[repo][-1]
         return next(files for files in self.repos[repo] if _sha(repo, files) == revision)
 
-    def _batch(self, repo: str, asked: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    def _batch(self, repo: str, asked: dict[str, Any]) -> Answer:
         objects = []
         for item in asked["objects"]:
             href = f"{self.url}/lfs/{item['oid']}"
@@ -164,7 +140,7 @@ class HubServer:
             objects.append(item if item["oid"] in self.uploaded else {**item, "actions": actions})
         return 200, {}, {"transfer": "basic", "objects": objects}
 
-    def _commit(self, repo: str, lines: list[dict[str, Any]]) -> tuple[int, dict[str, str], Any]:
+    def _commit(self, repo: str, lines: list[dict[str, Any]]) -> Answer:
         files = self.files(repo)
         for line in lines:
             value = line["value"]
@@ -179,7 +155,7 @@ class HubServer:
         sha = _sha(repo, files)
         return 200, {}, {"commitUrl": f"{self.url}/{repo}/commit/{sha}", "commitOid": sha, "success": True}
 
-    def _resolve(self, repo: str, revision: str, path: str, known: bool) -> tuple[int, dict[str, str], Any]:
+    def _resolve(self, repo: str, revision: str, path: str, known: bool) -> Answer:
         if self._hidden(repo, known):
             return _error(401, "Repository not found", code="RepoNotFound")
         files = self._at(repo, revision)
@@ -206,5 +182,5 @@ def _entry(path: str, data: bytes) -> dict[str, Any]:
     return entry
 
 
-def _error(status: int, message: str, *, code: str = "") -> tuple[int, dict[str, str], Any]:
+def _error(status: int, message: str, *, code: str = "") -> Answer:
     return status, {"x-error-message": message, **({"x-error-code": code} if code else {})}, {"error": message}

@@ -7,9 +7,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import Answer, Handler, closed, serving
 
 Row = dict[str, Any]
 
@@ -44,19 +45,9 @@ class BatchServer:
         self._lock = threading.RLock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Provider(Handler):
             def do_GET(self) -> None:
-                self.handled("GET", b"")
-
-            def do_POST(self) -> None:
-                self.handled(
-                    "POST", self.rfile.read(int(self.headers["content-length"])) if "content-length" in self.headers else chunks(self.rfile)
-                )
-
-            def handled(self, method: str, body: bytes) -> None:
-                what = f"{method} {self.path.partition('?')[0]}"
+                what, body = f"{self.command} {self.path.partition('?')[0]}", self.body()
                 with outer._lock:
                     outer.seen.append(what)
                     outer.hook("before", what)
@@ -64,35 +55,21 @@ class BatchServer:
                     if fault == "drop":
                         self.close_connection = True
                         return
-                    status, headers, answer = fault if isinstance(fault, tuple) else outer._done(method, self.path, self.headers, body)
+                    answer = fault if isinstance(fault, tuple) else outer._done(self.command, self.path, self.headers, body)
                     outer.hook("after", what)
                 if fault == "vanish":
                     self.close_connection = True
-                    return
-                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                try:
-                    self.send_response(status)
-                    for name, value in ({"content-type": "application/json"} | headers).items():
-                        self.send_header(name, value)
-                    self.send_header("content-length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    self.close_connection = True  # who asked has gone
+                else:
+                    self.send(answer)
 
-            def log_message(self, *_: object) -> None:
-                pass
+            do_POST = do_GET
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that was killed
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server, address = serving(Provider)
+        self.url = f"{address}/v1"
 
     def close(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        closed(self._server)
 
     def made(self) -> list[Row]:
         """Batches that were taken on."""
@@ -102,7 +79,7 @@ class BatchServer:
         """What was asked in a batch."""
         return [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
 
-    def _done(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], Any]:
+    def _done(self, method: str, path: str, headers: Any, body: bytes) -> Answer:
         parts = urlsplit(path)
         match method, parts.path.removeprefix("/v1").strip("/").split("/"):
             case "POST", ["files"]:
@@ -126,7 +103,7 @@ class BatchServer:
         self.names[name] = fields["file"].get_filename()
         return {"id": name, "object": "file", "purpose": "batch", "bytes": len(self.files[name])}
 
-    def _create(self, asked: Row) -> tuple[int, dict[str, str], Any]:
+    def _create(self, asked: Row) -> Answer:
         assert (asked["endpoint"], asked["completion_window"]) == ("/v1/chat/completions", "24h")
         if asked["input_file_id"] not in self.files:
             return 400, {}, {"error": {"message": "no such file", "type": "invalid_request_error"}}
@@ -190,13 +167,3 @@ class BatchServer:
 
     def _shown(self, batch: Row) -> Row:
         return {name: value for name, value in batch.items() if not name.startswith("_")}
-
-
-def chunks(file: Any) -> bytes:
-    """A body that comes in pieces."""
-    body = b""
-    while size := int(file.readline(), 16):
-        body += file.read(size)
-        file.readline()
-    file.readline()
-    return body
