@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -81,7 +81,7 @@ def evaluate(
     from clave.cascade import Cascade, prevalence_in
     from clave.cli.progress import stages
     from clave.errors import InputError
-    from clave.files.evaluating import evaluate_file
+    from clave.files.evaluating import EvaluateOptions, evaluate_file
 
     if cascade is not None and sending is not None:
         raise InputError("--batch asks the large model for everything: leave --cascade out, or evaluate without --batch")
@@ -117,7 +117,7 @@ def evaluate(
         )
 
     async def run(tick: Progress) -> Summary:
-        options: dict[str, Any] = {
+        options: EvaluateOptions = {
             "min_confidence": min_confidence,
             "coverage": coverage,
             "abstain_novel": abstain_novel,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
@@ -72,6 +72,17 @@ class Summary:
     """Where the verdicts stand as they were before abstention by coverage and at the calibration's balance, if there was either."""
     shifts: Mapping[str, Shift] = field(default_factory=dict)
     """By value, the calibration's balance of labels and that of the run, with a prevalence."""
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """How a file is evaluated; see `evaluate_file`."""
+
+    min_confidence: float
+    coverage: float
+    abstain_novel: bool
+    prevalence: Prevalence | None
+    retry_failed: bool
+    tick: Tick
 
 
 async def evaluate_file(

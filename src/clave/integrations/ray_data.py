@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from clave.errors import InputError, require
 from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
-from clave.files.evaluating import Summary, evaluate_file
+from clave.files.evaluating import EvaluateOptions, Summary, evaluate_file
 from clave.files.output import parts_in
 from clave.files.source import Source
 from clave.io import Skipped, read_responses, read_verdicts
@@ -190,7 +190,7 @@ def evaluate_in_parts(
     actor = ray.remote(max_restarts=-1, max_task_retries=-1)(_Part)
     actors = [actor.remote(_absolute(evaluator), _shared(options, workers)) for _ in range(min(workers, parts))]
     pool = ray.util.ActorPool(actors)
-    shaped = {"min_confidence": min_confidence, "abstain_novel": abstain_novel, "retry_failed": retry_failed}
+    shaped: EvaluateOptions = {"min_confidence": min_confidence, "abstain_novel": abstain_novel, "retry_failed": retry_failed}
     jobs = [(replace(source, shard=(part, parts)), str(Path(output).absolute()), shaped) for part in range(1, parts + 1)]
     summaries = list[Summary]()
     tick(0, parts)
@@ -216,7 +216,7 @@ class _Part:
     def __init__(self, evaluator: str, options: ChatOptions) -> None:
         self._clave = Clave.from_pretrained(evaluator, trust=True, **options)
 
-    def run(self, source: Source, output: str, shaped: dict[str, Any]) -> tuple[Summary, dict[str, float]]:
+    def run(self, source: Source, output: str, shaped: EvaluateOptions) -> tuple[Summary, dict[str, float]]:
         """What came of a part, and what it took."""
 
         async def whole() -> Summary:
