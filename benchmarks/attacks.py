@@ -78,9 +78,9 @@ class Count:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=FAMILIES)
-    parser.add_argument("--jobs", type=int, default=1, help="families at once")
-    parser.add_argument("--most", type=int, help="of each list of attacks")
-    parser.add_argument("--kills", type=int, help="kills of each command, by kills.py")
+    parser.add_argument("--jobs", type=int, default=1, help="families to run at once")
+    parser.add_argument("--most", type=int, help="most attacks from each list")
+    parser.add_argument("--kills", type=int, help="also run kills.py, with this many kills")
     arguments = parser.parse_args()
     most = "all" if arguments.most is None else str(arguments.most)
     names = arguments.only or list(FAMILIES)

@@ -1,10 +1,10 @@
-"""How often `clave check` cries wolf, and how often it sees a model that moved: docs/design/drift.md.
+"""How often `clave check` raises a false alarm, and how often it sees a model that changed: the table of docs/design/drift.md.
 
     python benchmarks/check_drift.py [--runs 1000] [--prompts 60]
 
-Everything is simulated and seeded; no data are needed. A model gives each question its usual answer, or with a chance that is its noise
-another stance; its confidence varies by noise, too. One that moved has another usual answer to a share of the questions, or is surer.
-Beside the test stands the usual one: answers of fit time against one reading of today, any change of more than a share counts as drift.
+Everything is simulated and seeded; no data are needed. A model gives its usual answer to each question, or, with a probability called noise,
+another stance; its confidence varies, too. A model that changed has another usual answer to a share of the questions, or is more confident.
+The simplest alternative runs beside the test: an alarm if more than a fixed share of stances differ between the fit and one round today.
 """
 
 from __future__ import annotations

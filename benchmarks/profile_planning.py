@@ -4,7 +4,7 @@
 
 Two models answer the same scenarios; labels of a scenario are alike as stated, verdicts come of the default evaluator's confusion
 (`profile_coverage.py`). The bound is the least width that any estimate from such an audit can have beside that of the labels alone, worked
-out from a large draw in which all is known. The tables stand in docs/design/profile.md.
+out from a large draw in which all is known.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""What the service takes for requests whose answers are there: requests a second, percentiles, CPU; and a crowd of clients at once.
+"""Load of `clave serve`: requests per second, percentiles and CPU, and a crowd of clients at once. The table of docs/serve.md.
 
     python benchmarks/serve_load.py [--requests 4000] [--clients 16] [--crowd 1000]
 
-The service runs in a process of its own, before a chat model that answers at once, with a calibrated evaluator of four values. The same
-texts come three times: answered by calls; after a restart from the answer cache, where texts are encoded anew; and as verdicts that the
-service knows. CPU time for a request says what one core can do whatever else the machine does; the wall clock says it only on an idle
-machine, so the load stands beside it. The simplest alternative in the same run is a FastAPI route that reads the same body and answers with
-as many bytes.
+The service runs in its own process, with a calibrated evaluator of four values and a chat model that answers at once. The same texts are sent
+three times: answered by calls; after a restart, from the answer cache; and from the verdicts in memory. Wall time means something only on an
+idle machine, so the load is printed, too; CPU time per request depends less on other work. For comparison, the same run measures a FastAPI
+route that reads the same body and answers with as many bytes.
 """
 
 from __future__ import annotations

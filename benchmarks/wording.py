@@ -1,4 +1,4 @@
-"""How often `unlike_labels` is raised: on rows of the annotators' own kind, on other sources, on edited text, and on other languages.
+"""How often `unlike_labels` is raised: on new rows of the annotators' sources, on other sources, on edited text, and on other languages.
 
 python benchmarks/wording.py --items items.jsonl
 
