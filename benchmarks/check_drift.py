@@ -2,7 +2,7 @@
 
     python benchmarks/check_drift.py [--runs 1000] [--prompts 60]
 
-Everything is simulated and seeded; no data are needed. A model gives its usual answer to each question, or, with a probability called noise,
+Everything is simulated and seeded; no data are needed. A model gives its usual answer to each question or, with a probability called noise,
 another stance; its confidence varies, too. A model that changed has another usual answer to a share of the questions, or is more confident.
 The simplest alternative runs beside the test: an alarm if more than a fixed share of stances differ between the fit and one round today.
 """
