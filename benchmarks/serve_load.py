@@ -2,10 +2,10 @@
 
     python benchmarks/serve_load.py [--requests 4000] [--clients 16] [--crowd 1000]
 
-The service runs in its own process, with a calibrated evaluator of four values and a chat model that answers at once. The same texts
-are sent three times: answered by calls; after a restart, from the answer cache; and from the verdicts in memory. Wall time is only
-meaningful on an idle machine, so the load is printed, too; CPU time per request depends less on other work. For comparison, the same run measures a FastAPI
-route that reads the same body and answers with as many bytes.
+The service runs in its own process, with a calibrated evaluator of four values and a chat model that answers at once. The same texts are
+sent three times: answered by calls; after a restart, from the answer cache; and from the verdicts in memory. Wall time is only meaningful
+on an idle machine, so the load is printed, too; CPU time per request depends less on other work. For comparison, the same run measures a
+FastAPI route that reads the same body and answers with as many bytes.
 """
 
 from __future__ import annotations
