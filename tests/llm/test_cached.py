@@ -14,6 +14,7 @@ import pytest
 
 from clave.errors import InputError, ModelError
 from clave.llm import AnswerCache, CachedChat, ChatRequest, Completion, Ledger, OpenAIChat, read_object
+from clave.llm.account import PAYS, Account
 from clave.llm.cache import CLAIM_SECONDS
 from clave.llm.ledger import Budget
 from clave.records import Failure, Usage
@@ -55,6 +56,27 @@ def test_whatever_bears_on_the_answer_is_in_the_key():
     keys = {r.key("m", "e") for r in (base, *others)} | {base.key("n", "e"), ChatRequest("s", "u", {"type": "array"}).key("m", "e")}
     assert len(keys | {base.key("m", "f")}) == 2 + len(others) + 2
     assert base.key("m", "e") == request().key("m", "e")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_who_has_no_budget_left_does_not_keep_the_answer_from_who_has(chat_server, tmp_path, kept):
+    chat_server.script = [chat_server.says(GOOD)]
+    chat = CachedChat(OpenAIChat("vllm/m", base_url=chat_server.url, concurrency=1), AnswerCache(tmp_path / "c") if kept else None)
+
+    async def paid_by(account, asked):
+        PAYS.set(account)
+        return await chat.complete(asked)
+
+    async def main():
+        before = paid_by(None, request("another"))  # holds the only place, so that the others wait for one
+        answers = await asyncio.gather(before, *(paid_by(Account(calls=calls), request()) for calls in (0, 1, 1)))
+        await chat.close()
+        return answers
+
+    _, without, first, second = asyncio.run(main())
+    assert (without.kind, without.reason) == ("budget", "this token's budget of 0 calls is used up")
+    assert [answer.text for answer in (first, second)] == [GOOD, GOOD]
+    assert len(chat_server.requests) == 2
 
 
 def test_refusals_are_kept_and_other_failures_are_not(tmp_path):

@@ -96,6 +96,8 @@ class CachedChat:
             if waited.cancelled():
                 continue  # who asked was cancelled: ask in its place
             answer = waited.result()
+            if isinstance(answer, Failure) and answer.kind == "budget":
+                continue  # that may be the budget of who asked alone
             if isinstance(answer, Failure):
                 return answer
             self.ledger.cache_hits += 1
