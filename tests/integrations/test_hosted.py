@@ -1,12 +1,16 @@
 """What the adapters share: loading, values, and a verdict for each value."""
 
 import asyncio
+import signal
+import threading
 
 import pytest
 from integrations.rules import ANSWERS
 
 from clave import Clave, EvaluatorError, InputError
 from clave.integrations.hosted import Hosted, NoVerdictError, judged, reason_with_evidence
+from clave.llm.cache import AnswerCache
+from clave.llm.cached import CachedChat
 from clave.testing import FakeChat
 
 
@@ -70,3 +74,24 @@ def test_a_budget_that_is_used_up_leaves_verdicts_that_say_so(evaluator, monkeyp
     found = asyncio.run(hosted.judge("She helped."))
     assert {v.status for v in found.values()} == {"failed"}
     assert "stopped" in reason_with_evidence(found["care"])
+
+
+def test_ctrl_c_keeps_the_answers_that_are_under_way(saved, tmp_path):
+    class Held(FakeChat):
+        """Answers when Ctrl-C was heard."""
+
+        async def complete(self, request):
+            answer = await super().complete(request)
+            if not pressed:
+                pressed.append(True)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            while not chat.ledger.stopped:
+                await asyncio.sleep(0.01)
+            return answer
+
+    pressed, held, cache = [], Held(ANSWERS), AnswerCache(tmp_path / "cache.sqlite")
+    chat = CachedChat(held, cache)
+    with pytest.raises(KeyboardInterrupt):
+        Hosted.open(Clave.load(saved, chat=chat), "care").judge_all([("", f"She helped {i}.") for i in range(20)])
+    assert sum(chat.kept(request) is not None for request in held.requests) == held.calls
+    cache.close()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from clave.cli.report import report
 from clave.errors import InputError
 from clave.io import write_jsonl
-from clave.io.manifest import RunManifest, write_manifest
+from clave.io.manifest import RunManifest, read_manifest, write_manifest
 from clave.records import Evidence, Response, Verdict
 
 app = typer.Typer()
@@ -130,3 +130,24 @@ def test_names_of_values_come_from_the_manifest(place):
     assert "Caring" not in invoke(path, "--json").stdout
     write_manifest(path, RunManifest(evaluator="clave", system="tiny", values={"care": "Caring for others"}))
     assert json.loads(invoke(path, "--json").stdout)["sections"][0]["figures"][0]["table"]["rows"][0][0] == "Caring for others"
+
+
+def test_a_manifest_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "v.jsonl"
+    before = RunManifest(evaluator="clave", system="tiny", values={"care": "Care"})
+    write_manifest(path, before)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_manifest(path, RunManifest(evaluator="other", system="tiny", values={"care": "Care"}))
+    assert read_manifest(path) == before
+
+
+def test_a_manifest_that_is_none_is_a_sentence(tmp_path):
+    for data in (b"[]", b"\xff", b"x" * 5_000_000):
+        (tmp_path / "v.manifest.json").write_bytes(data)
+        with pytest.raises(InputError, match="not a manifest of verdicts"):
+            read_manifest(tmp_path / "v.jsonl")

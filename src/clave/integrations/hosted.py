@@ -18,7 +18,6 @@ from anyio.lowlevel import current_token
 from pydantic_core import to_json
 
 from clave.errors import ClaveError, InputError
-from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
 from clave.io.conversations import is_conversation, read_turns, transcript
 from clave.records import LABELS, Label, Response, Verdict
@@ -97,7 +96,7 @@ class Hosted:
             async with self.clave:
                 return {(v.id, v.value): v async for v in judging.verdicts(units)}
 
-        found = run_sync(run())
+        found = judging.run(run())
         return [{value: found.get((unit.id, value)) or self._unanswered(value) for value in self.values} for unit, _ in units]
 
     def _unanswered(self, value: str) -> Verdict:

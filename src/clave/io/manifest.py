@@ -15,7 +15,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from clave.errors import InputError
+from clave.io.replacing import replacing
 from clave.records import Record
+from clave.text.bounded import read_text
 
 Shares = tuple[float, float, float]
 """Of adhere, oppose and unrelated."""
@@ -72,17 +74,18 @@ def read_manifest(verdicts: str | Path) -> RunManifest | None:
     """
     path = manifest_path(verdicts)
     try:
-        return RunManifest.model_validate_json(path.read_bytes())
+        return RunManifest.model_validate_json(read_text(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+    except (OSError, ValueError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else getattr(error, "strerror", None) or error
         raise InputError(f"{path}: not a manifest of verdicts ({reason}): move it away, or name another output") from None
 
 
 def write_manifest(verdicts: str | Path, manifest: RunManifest) -> None:
     """Write the manifest of a file of verdicts."""
-    manifest_path(verdicts).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with replacing(manifest_path(verdicts)) as file:
+        file.write(manifest.model_dump_json(indent=1).encode() + b"\n")
 
 
 def responses_file(source: str) -> ResponsesFile:
