@@ -3,8 +3,11 @@
     python benchmarks/engine.py [--replay FOLDER] [--part zero-shot|peers|calibrated|cache|memory] [--python deepeval=PYTHON]
 
 Against a server with a fixed latency: the ideal wall time is calls x latency / concurrency, whatever the machine. The bare client is a
-loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts. Peers are Inspect and deepeval,
-where they are installed, or where `--python` names a Python that has them; each asks the same in a process of its own (engine_peers.py).
+loop of AsyncOpenAI calls with the same prompts at the same concurrency, without cache, retries or verdicts. The loop on aiohttp posts the
+same bodies, made beforehand, and parses the answers: what it takes is the bound of this machine, which the server shares. Zero-shot figures
+are the best of three rounds in turn, and each begins warm; what the first evaluation of a process takes for imports has a line of its own.
+Peers are Inspect and deepeval, where they are installed, or where `--python` names a Python that has them; each asks the same in a process
+of its own (engine_peers.py).
 """
 
 from __future__ import annotations
@@ -19,9 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
 
 import engine_peers
 import fixed_server
@@ -31,12 +38,14 @@ from clave.concepts.extractor import extraction_request
 from clave.files.evaluating import evaluate_file
 from clave.files.source import Source
 from clave.llm import AnswerCache, ChatRequest
+from clave.llm.openai_chat import OpenAIChat
 from clave.values import ValueSystem
 
 CONCURRENCY = 64
 MODEL = "replay/recorded"
 NOWHERE = "http://127.0.0.1:9"
 VALUE = "privacy"
+ROUNDS = 3
 _WORDS = """
 people ask for advice about work and family and the answer weighs what is owed to others against what one would like to do oneself
 because promises matter and so does honesty while a plan that hurts somebody is not a good plan however clever it may look today
@@ -95,9 +104,30 @@ def write(responses: list[Response], path: Path) -> Path:
     return path
 
 
+async def on_aiohttp(url: str, bodies: list[bytes], concurrency: int) -> None:
+    """The same bodies, posted with aiohttp alone."""
+    import aiohttp
+
+    left = iter(bodies)
+
+    async def some(session: aiohttp.ClientSession) -> None:
+        for body in left:
+            async with session.post(f"{url}/chat/completions", data=body, headers={"Content-Type": "application/json"}) as answer:
+                json.loads(json.loads(await answer.read())["choices"][0]["message"]["content"])
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(some(session) for _ in range(concurrency)))
+
+
 def zero_shot(folder: Path, place: Path) -> None:
-    """Wall time against the ideal, and CPU per call against the bare loop, with few connections and with many."""
-    for n, concurrency in ((1_500, 64), (6_000, 512)):
+    """Wall time against the ideal, and CPU per call against the bare loops, with few connections and with many."""
+    with fixed_server.server(0.01) as url:
+        clave = Clave(system(folder), model=MODEL, base_url=url, cache=place / "first.sqlite")
+        source = Source(str(write(texts(8, 0), place / "first-rows.jsonl")))
+        _, first = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "first.jsonl")))
+        asyncio.run(bare(url, [extraction_request(r, system(folder)[VALUE], None, ()) for r in texts(8, 0)]))
+    print(f"the first 8 evaluations of a process: {first:.2f} s of CPU, most of it imports")
+    for n, concurrency in ((3_200, 64), (12_288, 512)):
         one_zero_shot(folder, place, n, concurrency)
 
 
@@ -105,16 +135,29 @@ def one_zero_shot(folder: Path, place: Path, n: int, concurrency: int, latency: 
     rows = texts(n, concurrency)
     value = system(folder)[VALUE]
     requests = [extraction_request(r, value, None, ()) for r in rows]
+    bodies = [to_json(OpenAIChat(MODEL, base_url=NOWHERE).sent(r).body) for r in requests]
     source = Source(str(write(rows, place / f"rows-{concurrency}.jsonl")))
     ideal = n * latency / concurrency
-    with fixed_server.server(latency) as url:
-        clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache=place / f"zero-{concurrency}.sqlite")
-        asyncio.run(bare(url, requests[:1]))  # openai imports parts of itself at the first call: neither side is to pay for that
-        wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / f"zero-{concurrency}.jsonl")))
-        bare_wall, bare_cpu = timed(lambda: asyncio.run(bare(url, requests, concurrency)))
-    print(f"zero-shot, {n} evaluations, latency {latency} s, concurrency {concurrency}: ideal {ideal:.2f} s")
-    print(f"  wall: clave {wall:.2f} s = {wall / ideal:.3f} x ideal; bare loop {bare_wall:.2f} s = {bare_wall / ideal:.3f} x ideal")
-    print(f"  CPU per call: clave {1000 * cpu / n:.2f} ms; bare loop {1000 * bare_cpu / n:.2f} ms; ratio {cpu / bare_cpu:.2f}")
+    found = defaultdict[str, list[tuple[float, float, float]]](list)
+    for turn in range(ROUNDS):
+        with fixed_server.server(latency) as url:
+            name = f"zero-{concurrency}-{turn}"
+            clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache=place / f"{name}.sqlite")
+            runs: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+                "clave": partial(evaluate_file, clave.judging, source, place / f"{name}.jsonl"),
+                "loop of AsyncOpenAI": partial(bare, url, requests, concurrency),
+                "loop on aiohttp": partial(on_aiohttp, url, bodies, concurrency),
+            }
+            for who, run in runs.items():
+                wall, cpu = timed(lambda run=run: asyncio.run(run()))  # type: ignore[misc]
+                found[who].append((wall, cpu, os.getloadavg()[0]))
+    print(f"zero-shot, {n:,} evaluations, latency {latency} s, concurrency {concurrency}: ideal {ideal:.2f} s; best of {ROUNDS}")
+    bare_cpu = min(cpu for _, cpu, _ in found["loop of AsyncOpenAI"])
+    for who, figures in found.items():
+        wall, load = min((wall, load) for wall, _, load in figures)
+        cpu = min(cpu for _, cpu, _ in figures)
+        print(f"  {who}: wall {wall:.2f} s = {wall / ideal:.3f} x ideal at load {load:.1f}; ", end="")
+        print(f"CPU per call {1000 * cpu / n:.2f} ms = {cpu / bare_cpu:.2f} x AsyncOpenAI")
 
 
 def peers(folder: Path, place: Path, pythons: Mapping[str, str], n: int = 1_500, concurrency: int = 64, latency: float = 0.5) -> None:

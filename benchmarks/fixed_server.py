@@ -1,4 +1,5 @@
-"""An OpenAI-compatible server that gives the same answer to everything after the same time, and takes next to no CPU for it.
+"""An OpenAI-compatible server that gives the same answer to everything after the same time, and takes next to no CPU for it. Only the
+confidence differs from one answer to the next, so that no client can read the second by having read the first.
 
     python benchmarks/fixed_server.py 0.5        # seconds; prints its address
 
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 
-FOUND = {"concepts": ["Giving neutral factual information"], "evidence": "", "stance": "unrelated", "confidence": 0.5}
+FOUND = {"concepts": ["Giving neutral factual information"], "evidence": "", "stance": "unrelated", "confidence": 0.5555}
 ANSWER = json.dumps(
     {
         "id": "fixed",
@@ -25,6 +27,7 @@ ANSWER = json.dumps(
         "usage": {"prompt_tokens": 500, "completion_tokens": 40, "total_tokens": 540},
     }
 ).encode()
+_COUNT = itertools.count()
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
 
 
@@ -66,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, body: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(WHOLE)
+            self.transport.write(WHOLE.replace(b"0.5555", b"0.%04d" % (next(_COUNT) % 10_000)))
 
 
 async def serve(latency: float, kind: type[Connection] = Connection) -> None:

@@ -272,6 +272,15 @@ def test_two_processes_on_one_cache_ask_once(chat_server, tmp_path):
     assert (sum(paid), len(chat_server.requests)) == (40, 40)
 
 
+def test_a_claim_ends_with_the_answer_that_is_kept(tmp_path):
+    one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
+    assert one.claim(b"k")
+    one.put(b"k", "an answer")
+    assert other.claim(b"k")
+    one.release(b"k")  # of no effect any more
+    assert not one.claim(b"k")
+
+
 def test_a_claim_ends_with_its_time_whatever_the_clock_says(tmp_path, monkeypatch):
     one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
     assert one.claim(b"k")

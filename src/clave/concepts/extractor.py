@@ -64,8 +64,8 @@ class Extracted:
     usage: Usage
     cached: bool
     served_by: str
-    prompt: str
-    """Digest of the request that this answers."""
+    request: ChatRequest
+    """What this answers."""
 
 
 class Extractor:
@@ -188,6 +188,7 @@ def _check(text: str) -> None:
     _read(text)
 
 
+@functools.lru_cache(maxsize=64)  # an answer is read where it is checked, and again where it is used
 def _read(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The object of an answer for one value in the asked form, and how it was read.
 
@@ -215,6 +216,8 @@ _STANCES: dict[str, Label] = {
 
 def _in_form(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """An answer with what can only be meant in one way put into the asked form: "Adheres", "0.9", one concept for a list of one."""
+    if data.keys() >= _FIELDS.keys() and _problem(data) is None:
+        return data, ()
     names = {name: name.strip().lower() for name in data if name not in _FIELDS}
     meant = Counter(names.values())
     plain = {name: data[name] for name in _FIELDS if name in data}
@@ -282,7 +285,7 @@ def _extracted(data: dict[str, Any], marks: Sequence[str], answer: Completion, r
         evidence=(found,) if found else (),
         flags=tuple(flags),
     )
-    return Extracted(extraction, answer.usage, answer.cached, answer.model, request.digest)
+    return Extracted(extraction, answer.usage, answer.cached, answer.model, request)
 
 
 def locate(quote: str, text: str) -> Evidence | None:

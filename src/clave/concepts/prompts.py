@@ -44,11 +44,16 @@ class Template:
 
     def system(self, **variables: Any) -> str:
         """The part that many calls share."""
-        return self._system.render(variables)
+        return _filled(self._system, variables)
 
     def user(self, **variables: Any) -> str:
         """The part of one call."""
-        return self._user.render(variables)
+        return _filled(self._user, variables)
+
+
+def _filled(part: jinja2.Template, variables: dict[str, Any]) -> str:
+    """What `render` gives, without the functions that jinja2 copies into every context: a prompt calls none."""
+    return "".join(part.root_render_func(part.new_context(variables, shared=True)))
 
 
 @functools.cache

@@ -181,13 +181,13 @@ def _asked(questions: Questions, found: Sequence[Extracted | Failure], *, togeth
     kept = []
     for i, (sample, result) in enumerate(zip(questions.samples, found, strict=True)):
         request = questions.together(i) if together else questions.alone(i)
-        if isinstance(result, Extracted) and result.prompt == request.digest:
+        if isinstance(result, Extracted) and result.request == request:
             said = result.extraction
             kept.append(
                 AskedSample(
                     id=sample.labelled.id,
                     value=sample.labelled.value,
-                    prompt=result.prompt,
+                    prompt=request.digest,
                     stance=said.stance,
                     confidence=said.confidence,
                     served_by=result.served_by,

@@ -23,6 +23,7 @@ CLAIM_SECONDS = 20.0
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS bodies (key BLOB PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, owner BLOB NOT NULL, until REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TRIGGER IF NOT EXISTS kept AFTER INSERT ON bodies BEGIN DELETE FROM claims WHERE key = NEW.key; END",
     "CREATE TABLE IF NOT EXISTS batched (key BLOB, evaluator TEXT, asked TEXT NOT NULL, PRIMARY KEY (key, evaluator)) WITHOUT ROWID",
 )
 _FULL = ("full", "disk I/O", "readonly", "read-only")
@@ -54,6 +55,8 @@ class AnswerCache:
         self._inherited: list[object] = []
         """Connections of the process that this one was forked from: kept and never touched, as SQLite asks."""
         self._owner = os.urandom(8)
+        self._claims: set[bytes] = set()
+        """Keys that this process holds."""
         self._lock = threading.RLock()
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,11 +71,12 @@ class AnswerCache:
     def _db(self) -> sqlite3.Connection:
         if self._process != os.getpid():
             self._inherited.append(self._opened)
-            self._opened, self._process, self._owner = None, os.getpid(), os.urandom(8)
+            self._opened, self._process, self._owner, self._claims = None, os.getpid(), os.urandom(8), set()
         if self._opened is None:
             self._opened = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             self._opened.execute("PRAGMA journal_mode=WAL")
             self._opened.execute("PRAGMA synchronous=NORMAL")
+            self._opened.execute("PRAGMA wal_autocheckpoint=10000")  # 40 MB: each one waits for the disk, and the event loop with it
         return self._opened
 
     def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
@@ -146,9 +150,10 @@ class AnswerCache:
         return None if row is None else bytes(row[0]).decode("utf-8", "replace")
 
     def put(self, key: bytes, body: str) -> None:
-        """Keep a body; it survives a kill of the process from here on."""
+        """Keep a body; it survives a kill of the process from here on. A claim on it ends."""
         data = body.encode("utf-8", "surrogatepass")
         self._do("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", key, data, _sum(key, data))
+        self._claims.discard(key)
 
     def put_all(self, answers: Iterable[tuple[bytes, str]]) -> None:
         """Keep many bodies in one transaction."""
@@ -171,15 +176,20 @@ class AnswerCache:
                 "WHERE owner = excluded.owner OR until NOT BETWEEN ? AND ?",
                 *(key, self._owner, now + CLAIM_SECONDS, now, now + 2 * CLAIM_SECONDS),
             )
-            return claimed.rowcount == 1
+            if claimed.rowcount != 1:
+                return False
+            self._claims.add(key)
+            return True
 
     def renew(self, key: bytes) -> None:
         """Say that this process is still at it."""
         self._do("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", time.monotonic() + CLAIM_SECONDS, key, self._owner)
 
     def release(self, key: bytes) -> None:
-        """Give a claim up: the answer is there, or there is none."""
-        self._do("DELETE FROM claims WHERE key = ? AND owner = ?", key, self._owner)
+        """Give a claim up, if it has not ended: there is no answer."""
+        if key in self._claims:
+            self._do("DELETE FROM claims WHERE key = ? AND owner = ?", key, self._owner)
+            self._claims.discard(key)
 
     def note_batched(self, evaluator: str, asked: Iterable[tuple[bytes, str]]) -> None:
         """Note questions that went into a batch file, each with what is needed to read its answer."""

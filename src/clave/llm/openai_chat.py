@@ -10,12 +10,13 @@ what came back, and where that is an error `faults` says whose it is.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from clave.errors import ModelError
 from clave.llm.answers import is_object
@@ -43,6 +44,7 @@ _SAME = 20
 _FORMS = 12
 """Ways of asking that one call may try."""
 _LONGEST_BACKOFF = 20.0
+_NOTHING = Usage()
 
 
 @dataclass(slots=True)
@@ -52,8 +54,8 @@ class _Call:
     request: ChatRequest
     limit: int
     """Tokens of the answer, at the most."""
-    spent: Usage = field(default_factory=Usage)
-    complaints: Counter[str] = field(default_factory=Counter)
+    spent: Usage = _NOTHING
+    complaints: list[str] = field(default_factory=list)
     """What was wrong with answers that could not be read."""
     said: tuple[int, str] | None = None
     """The last error, to know it again."""
@@ -187,8 +189,8 @@ class OpenAIChat:
                 forms += 1
                 sent = self._dialect.request(request, call.limit)
                 try:
-                    body = json.dumps(sent.body, ensure_ascii=False, separators=(",", ":")).encode()
-                except UnicodeEncodeError:
+                    body = to_json(sent.body)
+                except PydanticSerializationError:
                     return _failed("rejected", "the text holds half a character (a lone surrogate) and cannot be sent")
                 try:
                     reply = await self._transport.post(body)
@@ -294,9 +296,9 @@ class OpenAIChat:
     def _unreadable(self, call: _Call, complaint: str) -> Failure | _Again:
         """Once more, unless the model was told so before: every further answer is paid for."""
         self.ledger.trouble["bad_answer"] += 1
-        call.complaints[complaint] += 1
+        call.complaints.append(complaint)
         failure = _failed("bad_answer", complaint)
-        if call.complaints[complaint] > 1 or call.complaints.total() >= _UNREADABLE:
+        if call.complaints.count(complaint) > 1 or len(call.complaints) >= _UNREADABLE:
             return failure
         return _Again(failure, wait=False)
 

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -45,7 +46,7 @@ class Endpoint:
     headers: dict[str, str] = field(repr=False)
     proxy: str | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Where it is, written in one way: what tells it from another server or deployment. Without user name and password."""
         parts = urlsplit(self.url)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +21,7 @@ from clave.records import Failure
 Ended = Callable[[Completion | Failure], None]
 
 
-@contextmanager
-def span_of(model: str, endpoint: str, request: ChatRequest) -> Iterator[Ended]:
+def span_of(model: str, endpoint: str, request: ChatRequest) -> AbstractContextManager[Ended]:
     """A span around a call; call what it yields with the outcome.
 
     Args:
@@ -31,9 +30,11 @@ def span_of(model: str, endpoint: str, request: ChatRequest) -> Iterator[Ended]:
         request: What is asked.
     """
     trace = sys.modules.get("opentelemetry.trace")  # who traces has imported it
-    if trace is None:
-        yield _nothing
-        return
+    return nullcontext(_nothing) if trace is None else _span(trace, model, endpoint, request)
+
+
+@contextmanager
+def _span(trace: Any, model: str, endpoint: str, request: ChatRequest) -> Iterator[Ended]:
     provider, _, name = model.partition("/")
     server = urlsplit(endpoint)
     told = {
