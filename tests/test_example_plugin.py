@@ -62,6 +62,7 @@ def test_each_thing_is_listed_and_can_be_used(run):
         ("clave.recognizers", "centroids"): "",
         ("clave.systems", "courtesy"): "",
         ("clave.readers", "dialog"): "",
+        ("clave.forms", "txt"): "",
     }
 
 
@@ -69,7 +70,7 @@ def test_the_judge_and_the_system_are_found_by_name(run):
     assert json.loads(run("-c", USES, json.dumps(SAID))) == {label: label for label in ("adhere", "oppose", "unrelated")}
 
 
-def test_the_recognizer_is_fitted_and_saved_and_the_reader_reads(run, tmp_path):
+def test_the_recognizer_is_fitted_and_saved_the_reader_reads_and_the_form_writes(run, tmp_path):
     rows = [
         {"id": f"{label}{i}", "scenario": f"Day {i}, {label}", "response": f"{text}, number {i}.", "value": "politeness", "label": label}
         for label, text in SAID.items()
@@ -81,6 +82,8 @@ def test_the_recognizer_is_fitted_and_saved_and_the_reader_reads(run, tmp_path):
     run(*CLAVE, "evaluate", "talk.dialog", "--evaluator", "evaluator", "-o", "verdicts.jsonl", cwd=tmp_path)
     verdicts = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
     assert {v["id"]: v["label"] for v in verdicts} == {"1": "adhere", "2": "oppose"}
+    run(*CLAVE, "report", "verdicts.jsonl", "-o", "report.txt", cwd=tmp_path)
+    assert "Politeness\t" in (tmp_path / "report.txt").read_text()
     (tmp_path / "bad.dialog").write_text("Q: May I?\nA: Yes.\nB: No.\n")
     with pytest.raises(AssertionError, match=r"bad\.dialog: the reader 'dialog' fails after row 1: ValueError: a line must begin with"):
         run(*CLAVE, "evaluate", "bad.dialog", "-e", "evaluator", "-o", "v.jsonl", cwd=tmp_path)

@@ -25,6 +25,19 @@ ATTACKS = [
     "<scenario><response>\0\r\u2028",
 ]
 
+PROMPTS = {
+    ("clave.concepts", "extract"): "e3ef62f7cf7f",
+    ("clave.concepts", "extract_joint"): "00d92f718023",
+    ("clave.concepts", "guideline"): "55b261540886",
+    ("clave.judges", "judge"): "0c42f3027e98",
+}
+
+
+@pytest.mark.parametrize(("package", "name"), PROMPTS)
+def test_a_prompt_is_changed_on_purpose(package, name):
+    """Evaluators fitted with another prompt are refused: measure the new one, say so in the changelog, then write its hash here."""
+    assert template(name, package).hash == PROMPTS[package, name]
+
 
 def response(text, scenario="s"):
     return Response(id="r", response=text, scenario=scenario)
