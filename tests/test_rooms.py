@@ -28,8 +28,9 @@ FLOORS = (
     {"benchmark", "annotate"},
     {"profile"},
     {"report", "integrations", "demo"},
-    {"assess", "server", "batch"},
+    {"assess", "server"},
     {"cli"},
+    {"__main__"},
 )
 """From the lowest; a room imports from floors below its own, and from itself."""
 

@@ -28,3 +28,8 @@ def test_a_ctrl_c_while_modules_are_imported_is_no_traceback(module):
     entry, _, _ = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["clave"].partition(":")
     run = subprocess.run([sys.executable, "-c", PRESSED.format(module=module, entry=entry)], capture_output=True, text=True, timeout=60)
     assert (run.returncode, "Traceback" in run.stderr) == (130, False), run.stderr
+
+
+def test_python_m_clave_is_the_same_program():
+    done = subprocess.run([sys.executable, "-m", "clave", "values", "show", "nothing"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "there is no value system 'nothing'" in done.stderr) == (2, True)

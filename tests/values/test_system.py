@@ -101,7 +101,7 @@ def test_load_reads_files_and_built_in_ids(tmp_path: Path) -> None:
 
 
 def test_load_names_what_there_is_when_the_id_is_unknown() -> None:
-    with pytest.raises(InputError, match=r"no value system 'swartz' \(did you mean schwartz\?\): use one of mft, schwartz, social_risk"):
+    with pytest.raises(InputError, match=r"no value system 'swartz' \(did you mean schwartz\?\): use one of .*mft"):
         ValueSystem.load("swartz")
 
 
