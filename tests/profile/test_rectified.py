@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.profile.drawn import RATES, audited, draw
 
 from clave.profile.design import Design
-from clave.profile.estimates import QUANTITIES, least_mid_p, quantities
+from clave.profile.estimates import QUANTITIES, quantities, share_interval
 from clave.profile.rectified import Audit, rectified
 
 
@@ -110,13 +112,22 @@ def test_one_rare_label_among_fifty_does_not_make_it_frequent():
     assert found.net.low < found.net.value < 1 - 2 * 2 / 882 < found.net.high
 
 
-@pytest.mark.parametrize(("events", "n"), [(1, 50), (3, 20), (10, 40), (20, 20)])
-def test_the_mid_p_end_is_where_so_many_events_become_a_surprise(events, n):
-    from scipy.stats import binom
+@pytest.mark.parametrize(("events", "n"), [(1, 50), (3, 20), (10, 40), (20, 20), (0, 30), (1, 882)])
+def test_plain_trials_have_the_interval_of_as_many_trials(events, n):
+    """It was that of more: one event in fifty trials counted as one and a half in seventy-two, and could not be rarer than it was."""
+    from scipy.stats import beta
 
-    end = least_mid_p(events / n, n)
-    assert binom.sf(events, n, end) + binom.pmf(events, n, end) / 2 == pytest.approx(0.025, abs=1e-6)
-    assert least_mid_p(0.0, n) == 0.0
+    share = events / n
+    low, high = share_interval(share, share * (1 - share) / n, n, min(events, n - events))
+    assert low == pytest.approx(beta.ppf(0.025, events + 0.5, n - events + 0.5) if events else 0)
+    assert high == pytest.approx(beta.ppf(0.975, events + 0.5, n - events + 0.5) if events < n else 1)
+
+
+@given(share=st.floats(0, 1), spread=st.floats(0, 2), trials=st.floats(1, 5000), events=st.floats(0, 100), freedom=st.floats(1, 1000))
+def test_an_interval_holds_its_estimate(share, spread, trials, events, freedom):
+    low, high = share_interval(share, spread**2 / trials, trials, events, freedom)
+    assert 0 <= low <= share <= high <= 1
+    assert low < high
 
 
 def test_too_little_is_said():

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.scoring.statistics import LEVEL, Array, Estimate, wilson
+from clave.scoring.statistics import LEVEL, Array, Estimate
 
 Method = Literal["counted", "corrected", "rectified"]
 Quantity = Literal["adhere", "oppose", "unrelated", "relevance", "net"]
@@ -145,42 +145,32 @@ def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
 def share_interval(share: float, variance: float, trials: float, events: float, freedom: float = math.inf) -> tuple[float, float]:
     """A 95 % interval of a share that holds near 0 and 1 and with few events.
 
-    The score interval of as many trials as the variance is worth, fewer where Student's t is wider (Korn and Graubard 1998). With few
-    events the estimated variance says little, and with none that nothing varies: so it counts as much as there are events, beside that of
-    `trials` independent trials, which counts as half of one. Where one or two events were seen, a score interval is too sure that they are
-    not rarer still (Brown, Cai and DasGupta 2001), so an end is that of the mid-P interval (Berry and Armitage 1995) where this lies
-    further out.
+    Jeffreys' interval (Brown, Cai and DasGupta 2001) of as many trials as the variance is worth, fewer where Student's t is wider (Korn and
+    Graubard 1998). With few events the estimated variance says little, and with none that nothing varies: so it counts as much as there
+    are events, beside that of `trials` independent trials, which counts as half of one.
 
     Args:
         share: Estimated, 0 to 1.
         variance: Its estimated variance.
-        trials: Independent trials that the sample is worth without help of the evaluator.
+        trials: Independent trials that the sample is worth without help of the evaluator, at least one.
         events: Rows of the rarer of the two outcomes.
         freedom: Degrees of freedom of the variance.
     """
-    inner = (share * trials + 1) / (trials + 2)
+    # half an event at the least: a share of none or of all has no variance to compare with. A share drawn further inwards would have the
+    # variance worth more trials, hence more events, than were seen, and the interval too sure of a rare label that was drawn once
+    inner = min(max(share, 0.5 / trials), 1 - 0.5 / trials)
     of_trials = inner * (1 - inner) / trials
     mixed = (variance * events + _PLAIN * of_trials) / (events + _PLAIN)
-    n = inner * (1 - inner) / mixed * (Z / _student(freedom)) ** 2
-    low, high = wilson(share, n)
-    return min(low, least_mid_p(share, n)), max(high, 1 - least_mid_p(1 - share, n))
+    return jeffreys(share, inner * (1 - inner) / mixed * (Z / _student(freedom)) ** 2)
 
 
-def least_mid_p(share: float, n: float) -> float:
-    """Lower end of the exact 95 % interval of a share of n trials, what was seen itself counted half; trials need not be whole."""
-    from scipy.optimize import brentq
-    from scipy.special import betainc
+def jeffreys(share: float, n: float) -> tuple[float, float]:
+    """Ends of the 95 % interval of a share of n trials by Jeffreys' prior; 0 where no event was seen, 1 where nothing else was."""
+    from scipy.special import betaincinv
 
-    events = share * n
-    if events <= 0:
-        return 0.0
-
-    def more(true: float) -> float:
-        """How likely as many events or more are."""
-        above = betainc(events + 1, n - events, true) if n - events > 1e-9 else 0.0
-        return float(betainc(events, n - events + 1, true) + above) / 2 - (1 - LEVEL) / 2
-
-    return float(brentq(more, 0.0, share, xtol=1e-9))
+    events, others = share * n, (1 - share) * n
+    ends = [float(betaincinv(events + 0.5, others + 0.5, tail)) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
+    return (min(ends[0], share) if events > 0 else 0.0), (max(ends[1], share) if others > 0 else 1.0)
 
 
 def _student(freedom: float) -> float:
