@@ -7,6 +7,8 @@ import pytest
 from tests.profile.drawn import draw
 
 from clave.profile.comparing import net_difference
+from clave.profile.design import Design
+from clave.profile.estimates import Rows
 from clave.profile.planning import planned
 from clave.profile.rectified import Audit, rectified
 
@@ -57,5 +59,39 @@ def test_what_a_fully_labelled_study_finds_is_foreseen():
         whole = [Audit(np.arange(135), np.eye(3)[own], np.ones(135), np.zeros(135, int)) for own in labels]
         found.append(net_difference(*(rectified(rows, audit) for rows, audit in zip(pair, whole, strict=True))).p < 0.05)
     assert 0.68 < np.mean(found) < 0.92
-    assert np.mean(foreseen) == pytest.approx(np.mean(found), abs=0.2)
+    assert np.mean(found) - 0.3 < np.mean(foreseen) < np.mean(found)  # on the careful side: the evaluator is less sure than it is right
     assert np.mean(foreseen) < np.mean(found) + 0.1  # it does not promise what is not found
+
+
+def test_labels_of_which_too_few_would_bear_on_the_value_are_too_few():
+    """Of 30 labels some five bore on the value where a tenth of the responses do, and the report then said "too little"."""
+    rng, said = np.random.default_rng(4), []
+    for seed in range(30):
+        labels, rows = draw(rng, 500, [0.1, 0.02, 0.88])
+        assert planned([rows], labels=30).cells[0].labels == 0
+        design = Design(rows)
+        told = planned([rows], labels=design.fewest)
+        assert told.reached
+        assert (told.cells[0].labels, told.sentences()) == (design.fewest, [])
+        said.append((labels[design.draw(design.fewest, seed=seed)] < 2).sum() >= 10)
+    assert np.mean(said) > 0.7
+
+
+def test_a_value_that_hardly_any_response_bears_on_is_said_and_not_drawn():
+    codes = np.full(200, 2)
+    codes[:4] = 0
+    rows = Rows("a", "v", codes, 0.999 * np.eye(3)[codes] + 0.001 / 3, np.arange(200), tuple(map(str, range(200))))
+    other = Rows("a", "w", np.arange(200) % 3, 0.9 * np.eye(3)[np.arange(200) % 3] + 0.1 / 3, np.arange(200), rows.ids)
+    for wish in ({"half_width": 0.5}, {"labels": 60}):
+        plan = planned([rows, other], **wish)
+        assert not plan.reached
+        assert [cell.labels > 0 for cell in plan.cells] == [False, True]
+        assert len(plan.sentences()) == 1
+        assert "for a on v about" in plan.sentences()[0]
+
+
+def test_what_earlier_rounds_told_counts():
+    labels, rows = draw(np.random.default_rng(6), 300, [0.3, 0.1, 0.6])
+    first = Design(rows).draw(60, seed=0)
+    assert (labels[first] < 2).sum() >= 10
+    assert Design(rows, first, np.eye(3)[labels[first]]).fewest == 60

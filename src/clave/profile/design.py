@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from clave.fitting.prevalence import at_prevalence, estimated
 from clave.profile.estimates import Rows, Z, independent_trials
+from clave.profile.rectified import FEWEST_RELEVANT
 from clave.scoring.statistics import Array
 
 _HALVED = 20
@@ -34,6 +35,9 @@ _RAREST = 0.005
 """Share of a label below which none is foreseen."""
 _RELEVANCE = 0.1
 """How much relevance counts beside net adherence when labels are dealt to strata."""
+
+_LIKELY = FEWEST_RELEVANT + 4
+"""Labels expected to bear on the value from which on as many as net adherence takes are likely to: .89 of Poisson numbers."""
 
 
 def strata_of(rows: Rows) -> NDArray[np.intp]:
@@ -86,14 +90,32 @@ class Design:
         those of the rare side weigh most in net adherence and are foreseen too often: so the mean is taken of the probabilities as they
         are, and as they would be at the balance that makes the run's likeliest.
         """
-        strata, even = self.strata, np.full(3, 1 / 3)
+        as_they_are = self._by_stratum(self.rows.probabilities)
+        return self._told((1 - _DOUBT) * (as_they_are + self._balanced) / 2 + _DOUBT / 3)
+
+    @cached_property
+    def relevant(self) -> Array:
+        """Share of each stratum that is expected to bear on the value, (H,): as foreseen, but nearer to the likeliest balance. What allows
+        for surprises when labels are dealt would promise too many where little bears on the value."""
+        as_they_are = self._by_stratum(self.rows.probabilities)
+        shares: Array = self._told((as_they_are + 3 * self._balanced) / 4)[:, :2].sum(axis=1)
+        return shares
+
+    @cached_property
+    def _balanced(self) -> Array:
+        """Mean probabilities of each stratum at the balance that makes the run's likeliest, (H, 3)."""
+        even = np.full(3, 1 / 3)
         there = np.maximum(estimated(self.rows.probabilities, even), _RAREST)
-        chances = (self.rows.probabilities + at_prevalence(self.rows.probabilities, even, there)) / 2
-        said = np.stack([np.bincount(strata, p) for p in chances.T], axis=1) / self.sizes[:, None]
-        said = (1 - _DOUBT) * said + _DOUBT / 3
+        return self._by_stratum(at_prevalence(self.rows.probabilities, even, there))
+
+    def _by_stratum(self, probabilities: Array) -> Array:
+        return np.stack([np.bincount(self.strata, p) for p in probabilities.T], axis=1) / self.sizes[:, None]
+
+    def _told(self, said: Array) -> Array:
+        """What is said of each stratum, put right by the labels that there are."""
         told = np.zeros_like(said)
-        np.add.at(told, strata[self.seen], self.labels)
-        weight = 4.0  # the evaluator counts as much as four labels of the stratum
+        np.add.at(told, self.strata[self.seen], self.labels)
+        weight = 4.0  # what is said counts as much as four labels of the stratum
         found: Array = (weight * said + told) / (weight + told.sum(axis=1, keepdims=True))
         return found
 
@@ -122,10 +144,25 @@ class Design:
             given[np.where(given < self.sizes, wish - given, -np.inf).argmax()] += 1
         return given
 
+    def bearing(self, n: int) -> float:
+        """How many of n labels, those of earlier rounds included, are expected to bear on the value."""
+        new = self.allocation(n) - np.bincount(self.strata[self.seen], minlength=len(self.sizes))
+        return float(self.labels[:, :2].sum() + new @ self.relevant)
+
+    def bears(self, n: int) -> bool:
+        """Whether so many of n labels are likely to bear on the value that net adherence has an interval."""
+        return float(self.labels[:, :2].sum()) >= FEWEST_RELEVANT or self.bearing(n) >= _LIKELY
+
+    @cached_property
+    def can(self) -> bool:
+        """Whether they are if all responses are labelled."""
+        return self.bears(self.rows.n)
+
     @cached_property
     def fewest(self) -> int:
-        """Labels that an audit must have: two of each stratum, and what was drawn before."""
-        return int(self.allocation(0).sum())
+        """Labels that an audit must have: what was drawn before, two of each stratum, and so many that enough of them bear on the value.
+        All of the verdicts where not even these are likely to."""
+        return self._fewest(self.bears, int(self.allocation(0).sum()))
 
     def half_width(self, n: int) -> float:
         """Of the 95 % interval of net adherence over scenarios like these that n labels are expected to give."""
@@ -142,16 +179,16 @@ class Design:
 
     def labels_for(self, half_width: float) -> int | None:
         """The fewest labels that are expected to give an interval no wider; None where not even all of them would."""
-        if self.half_width(self.rows.n) > half_width:
+        if self.half_width(self.rows.n) > half_width or not self.can:
             return None
-        return self._fewest(lambda n: self.half_width(n) <= half_width)
+        return self._fewest(lambda n: self.half_width(n) <= half_width, self.fewest)
 
     def labels_for_drawing(self, half_width: float) -> int:
         """The same for just these responses: only the drawing of the labels counts, and all of them are always enough."""
-        return self._fewest(lambda n: Z * math.sqrt(self.variances(n)[0]) <= half_width)
+        return self._fewest(lambda n: Z * math.sqrt(self.variances(n)[0]) <= half_width, self.fewest)
 
-    def _fewest(self, enough: Callable[[int], bool]) -> int:
-        few, many = self.fewest, self.rows.n
+    def _fewest(self, enough: Callable[[int], bool], few: int) -> int:
+        many = self.rows.n
         while few < many:
             middle = (few + many) // 2
             few, many = (few, middle) if enough(middle) else (middle + 1, many)

@@ -20,6 +20,7 @@ from clave.profile.auditing import Audits, to_label
 from clave.profile.counted import counted
 from clave.profile.design import Design
 from clave.profile.estimates import QUANTITIES, Rows, Z, covariance
+from clave.profile.rectified import FEWEST_RELEVANT
 from clave.records import Record, Response
 
 _NET = QUANTITIES.index("net")
@@ -39,6 +40,10 @@ class CellPlan(Record):
     """Of the 95 % interval of net adherence that these labels are expected to give."""
     least: float
     """The same if every response were labelled: scenarios are what they are."""
+    relevant: float
+    """Responses that are expected to bear on the value, of all."""
+    enough: bool
+    """Whether these are likely to be as many as net adherence takes."""
 
 
 class Pair(Record):
@@ -87,9 +92,15 @@ class AuditPlan:
     def sentences(self) -> list[str]:
         """What the study can find; of what it cannot, the best that it can, and what to do."""
         said = []
-        if "half_width" in self.wanted and not self.reached:
-            width = self.wanted["half_width"]
-            short = [c for c in self.cells if c.least > width]
+        if barren := [c for c in self.cells if not c.enough]:
+            worst = min(barren, key=lambda c: c.relevant)
+            said.append(
+                f"Net adherence takes {FEWEST_RELEVANT} labelled responses that bear on the value, and for {len(barren)} of "
+                f"{len(self.cells)} profiles there are likely to be fewer: for {worst.model} on {worst.value} about "
+                f"{worst.relevant:.0f} of {worst.verdicts:,}; evaluate more scenarios, or leave the value out."
+            )
+        width = self.wanted.get("half_width", math.inf)
+        if short := [c for c in self.cells if c.least > width and c.enough]:
             worst = max(short, key=lambda c: c.least)
             scenarios = math.ceil(worst.scenarios * (worst.least / width) ** 2)
             said.append(
@@ -97,11 +108,11 @@ class AuditPlan:
                 f"best for {worst.model} on {worst.value} is ± {_up(worst.least)}; ask for that, or evaluate about {scenarios:,} scenarios "
                 f"in place of {worst.scenarios:,}."
             )
-        if "labels" in self.wanted and not self.reached:
-            fewest = sum(design.fewest for design in self.designs)
+        if "labels" in self.wanted and any(c.enough and not c.labels for c in self.cells):
+            able = [design.fewest for cell, design in zip(self.cells, self.designs, strict=True) if cell.enough]
             said.append(
-                f"{self.wanted['labels']:g} labels are too few for {len(self.cells)} profiles: the fewest that give each an interval are "
-                f"{fewest:,}; ask for that, or leave values out."
+                f"{self.wanted['labels']:g} labels are too few for {len(able)} profiles: the fewest that are likely to give each an "
+                f"interval are {sum(able):,}; ask for that, or leave values out."
             )
         for pair in self.pairs:
             if pair.found(self.wanted["power"]):
@@ -155,7 +166,8 @@ def planned(
         counts = [design.labels_for(half_width) or 0 for design in designs]
         wanted = {"half_width": half_width}
     elif labels is not None:
-        counts, wanted = _dealt(designs, labels), {"labels": float(labels)}
+        dealt = iter(_dealt([design for design in designs if design.can], labels))
+        counts, wanted = [next(dealt) if design.can else 0 for design in designs], {"labels": float(labels)}
     else:
         assert difference is not None
         if not _pairs(designs):
@@ -163,7 +175,7 @@ def planned(
         counts, wanted = _for_difference(designs, difference, power), {"difference": difference, "power": power}
     plans = tuple(_cell(design, n) for design, n in zip(designs, counts, strict=True))
     pairs = tuple(_pair(a, b, plans, designs, difference, power) for a, b in _pairs(designs)) if difference is not None else ()
-    reached = (
+    reached = all(cell.enough for cell in plans) and (
         all(cell.least <= half_width for cell in plans)
         if half_width is not None
         else all(counts)
@@ -186,11 +198,15 @@ def _cell(design: Design, n: int) -> CellPlan:
         new=total - had,
         half_width=design.half_width(total) if total else None,
         least=design.half_width(rows.n),
+        relevant=design.bearing(rows.n),
+        enough=design.can,
     )
 
 
 def _dealt(designs: Sequence[Design], labels: int) -> list[int]:
     """So many labels in all that the drawing makes every profile equally unsure; none where they are too few to give each an interval."""
+    if not designs:
+        return []
     if labels < (fewest := sum(design.fewest for design in designs)) and fewest > sum(len(design.seen) for design in designs):
         return [0] * len(designs)
     low, high = 0.0, max(Z * math.sqrt(design.variances(design.fewest)[0]) for design in designs)
@@ -211,7 +227,7 @@ def _for_difference(designs: Sequence[Design], difference: float, power: float) 
     counts = [0] * len(designs)
     for i, k in _pairs(designs):
         room = (difference / (Z + _quantile(power))) ** 2 - _scenario_variance(designs[i], designs[k])
-        if room > 0:
+        if room > 0 and designs[i].can and designs[k].can:
             for place in (i, k):  # each model may take half of the room that scenarios leave
                 counts[place] = max(counts[place], designs[place].labels_for_drawing(Z * math.sqrt(room / 2)))
     return counts
