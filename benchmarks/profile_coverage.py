@@ -4,8 +4,9 @@
 
 Labels are drawn with known shares, 1-6 responses a scenario that are alike (intra-class correlation .3); verdicts by a confusion matrix:
 that of the default evaluator on recorded rows (`benchmarks/replay_accuracy.py`, split dev), a symmetric one, and one that reads a tenth
-of a model's adhering responses as opposing. 60 calibration labels of each of four values, a third of each label. The tables stand in
-docs/design/profile.md. Takes some ten minutes for 1,000 repeats on two cores.
+of a model's adhering responses as opposing. 60 calibration labels of each of four values, a third of each label. Over just these
+responses, evaluators are poor and labels rare, as on real labels (`profile_real.py`). The tables stand in docs/design/profile.md.
+Takes some ten minutes for 1,000 repeats on two idle cores.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ STYLE = DEFAULT + np.array([[-0.1, 0.1, 0], [0, 0, 0], [0, 0, 0]])
 CONFUSIONS = {"default": DEFAULT, "symmetric": SYMMETRIC, "style": STYLE}
 SHARES = {"+.75": (0.70, 0.10, 0.20), "+.80": (0.18, 0.02, 0.80), "+1.00": (0.10, 0.00, 0.90)}
 SIZES, AUDITS = (100, 500, 2000), (30, 60, 120)
+JUST_THESE, POOR = 900, (0.45, 0.65)
+"""Responses, and how often a poor evaluator is right about each label."""
+THESE = ((2, 0), (9, 0), (27, 0), (72, 0), (270, 0), (270, 360), (90, 720), (162, 684), (180, 702), (450, 270))
+"""How many of them oppose and how many are unrelated."""
 VALUES, LABELS_A_VALUE = 4, 60
 ALIKE = 0.3
 WRONG = np.array([[0, 0.2, 0.8], [0.2, 0, 0.8], [0.55, 0.45, 0]])
@@ -161,6 +166,22 @@ def rectified_cell(confusion: str, name: str, n: int, labels: int, planned: bool
     return cell | figures | {"ratio": ratio, "worst": worst, "relevant": relevant}
 
 
+def these_cell(opposing: int, unrelated: int, right: float, labels: int, repeats: int) -> Row:
+    """Rectified over just these responses, whose labels are counted."""
+    counts = np.array([JUST_THESE - opposing - unrelated, opposing, unrelated])
+    shares = tuple((counts / JUST_THESE).tolist())
+    rng, tally, alone = np.random.default_rng(12), Tally(shares), Tally(shares)
+    for _ in range(repeats):
+        truth = rng.permutation(np.repeat(np.arange(3), counts))
+        rates = (1.5 * right - 0.5) * np.eye(3) + (1 - right) / 2
+        _, rows = draw(rng, JUST_THESE, shares, rates, twins=False, labels=truth)
+        tally.add(rectified(rows, audit(rng, truth, rows, labels, planned=True), these=True))
+        alone.add(rectified(rows, audit(rng, truth, rows, labels, planned=False), these=True, predict=False))
+    figures, labels_alone = tally.figures(), alone.figures()
+    ratio = {q: figures[q]["width"] / labels_alone[q]["width"] for q in figures if q in labels_alone}  # type: ignore[index]
+    return {"what": "these", "truth": "/".join(map(str, counts)), "right": right, "audit": labels} | figures | {"ratio": ratio}
+
+
 def corrected_cell(confusion: str, name: str, n: int, alike: float, repeats: int) -> Row:
     """Corrected under label shift; `alike` is how alike the values' error rates are (strength of a Dirichlet distribution)."""
     rng, tally = np.random.default_rng(9), Tally(SHARES[name])
@@ -249,6 +270,7 @@ def jobs(repeats: int, only: list[str]) -> Iterator[Callable[[], Row]]:
             for n, c, s, a, planned in product(SIZES[::-1], CONFUSIONS, SHARES, AUDITS, (True, False))
             if planned or c == "default"
         ],
+        "these": [functools.partial(these_cell, *t, right, m, repeats) for t, right, m in product(THESE, POOR, (50, 100))],
         "corrected": [
             functools.partial(corrected_cell, c, s, n, alike, repeats)
             for c, s, n, alike in product(("default", "symmetric"), SHARES, SIZES, (np.inf, 60.0))
@@ -292,7 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*", default=[], choices=["counted", "corrected", "rectified", "equal", "support"])
+    parser.add_argument("--only", nargs="*", default=[], choices=["counted", "corrected", "rectified", "these", "equal", "support"])
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.jobs) as pool:
