@@ -60,7 +60,7 @@ class ChatServer:
                 asked = json.loads(self.body())
                 answer = outer._next(asked)
                 outer.arrived.release()
-                outer.free.wait(20)
+                outer.free.wait(60)
                 self.send(answer)
 
         self._server, address = serving(Chat)

@@ -23,9 +23,10 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[
             yield " ".join((*path, name)), {o for p in command.params for o in p.opts}
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [c for c in commands(typer.main.get_command(app)) if "--budget" in c[1]], ids=lambda c: str(c)[:20]
-)
+SPENDING = {name: options for name, options in commands(typer.main.get_command(app)) if "--budget" in options}
+
+
+@pytest.mark.parametrize(("name", "options"), SPENDING.items(), ids=SPENDING)
 def test_a_command_that_spends_has_every_option_of_its_calls(name: str, options: set[str]):
     past_the_cache = {"--cache"} if name == "check" else set()
     assert options >= CALLS - past_the_cache, name
