@@ -41,7 +41,8 @@ class ChatServer:
         chat_server.script = [chat_server.error(429, retry_after=0.05), chat_server.says("{}")]    # in this order, the last one for ever
         chat_server.script = lambda body: chat_server.says(body["model"])                         # or by the request
 
-    An answer is (status, headers, body). A body that is bytes goes out as it is. While `free` is cleared, answers wait.
+    An answer is (status, headers, body). A body that is bytes goes out as it is. While `free` is cleared, answers wait: all, or those
+    that `holds` names.
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,8 @@ class ChatServer:
         """Released once a request."""
         self.free = threading.Event()
         self.free.set()
+        self.holds: Callable[[dict[str, Any]], bool] = lambda body: True
+        """Whether the answer to a body waits while `free` is cleared."""
         self._lock = threading.Lock()
         outer = self
 
@@ -60,7 +63,8 @@ class ChatServer:
                 asked = json.loads(self.body())
                 answer = outer._next(asked)
                 outer.arrived.release()
-                outer.free.wait(60)
+                if outer.holds(asked):
+                    outer.free.wait(60)
                 self.send(answer)
 
         self._server, address = serving(Chat)

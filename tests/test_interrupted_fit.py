@@ -39,11 +39,18 @@ except KeyboardInterrupt:
     clave.fit(rows)
 """
 GUIDELINES, SAMPLES, WIDTH = 4, 18, 4
+LEAST = 3
+"""Calls at once after four answers, however slow the machine made some of them look: see `clave.llm.pacing`."""
+
+
+def extracts(body):
+    """Whether it asks for the concepts of a sample, not for a guideline."""
+    return "guideline" not in body["response_format"]["json_schema"]["schema"]["properties"]
 
 
 def answer(body):
     """What the server says: of the asked form, by the words of the response."""
-    if "guideline" in body["response_format"]["json_schema"]["schema"]["properties"]:
+    if not extracts(body):
         return json.dumps({"guideline": "Label by what the response does."})
     text = body["messages"][-1]["content"].rpartition("<response ")[2]
     stance = next((label for word, label in (("helped", "adhere"), ("lied", "oppose")) if re.search(rf"They {word}", text)), "unrelated")
@@ -55,14 +62,13 @@ class Slow:
 
     def __init__(self, server):
         self.server, self.asked = server, threading.Semaphore(0)
-        server.script = self.script
+        server.script, server.holds = self.script, extracts
+        server.free.clear()
 
     def script(self, body):
-        text = answer(body)
-        if "stance" in text:
-            self.server.free.clear()
+        if extracts(body):
             self.asked.release()
-        return self.server.says(text)
+        return self.server.says(answer(body))
 
     def wait(self, n):
         for _ in range(n):
@@ -96,11 +102,11 @@ def ended(process):
 
 def test_what_is_under_way_is_kept_and_nothing_more_is_started(run, chat_server):
     slow, process = Slow(chat_server), run()
-    slow.wait(WIDTH)
+    slow.wait(LEAST)
     interrupt(process)
     chat_server.free.set()
     assert ended(process)[0] == 130
-    assert len(chat_server.requests) == GUIDELINES + WIDTH  # the other samples were waiting for their turn
+    assert GUIDELINES + LEAST <= len(chat_server.requests) <= GUIDELINES + WIDTH  # the other samples were waiting for their turn
     chat_server.script = lambda body: chat_server.says(answer(body))
     assert ended(run()) == (0, "")
     assert len(chat_server.requests) == GUIDELINES + SAMPLES  # not one is paid for twice
@@ -108,7 +114,7 @@ def test_what_is_under_way_is_kept_and_nothing_more_is_started(run, chat_server)
 
 def test_a_second_ctrl_c_ends_at_once(run, chat_server):
     slow, process = Slow(chat_server), run()
-    slow.wait(WIDTH)
+    slow.wait(LEAST)
     interrupt(process)
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 130  # though the server answers nothing
@@ -117,7 +123,7 @@ def test_a_second_ctrl_c_ends_at_once(run, chat_server):
 
 def test_the_same_evaluator_can_be_fitted_again(run, chat_server):
     slow, process = Slow(chat_server), run("again")
-    slow.wait(WIDTH)
+    slow.wait(LEAST)
     chat_server.script = lambda body: chat_server.says(answer(body))
     interrupt(process)
     chat_server.free.set()
