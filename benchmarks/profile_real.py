@@ -15,6 +15,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,10 @@ class Study:
     source: str
     rows: Rows
     labels: NDArray[np.intp]
+
+    @cached_property
+    def design(self) -> Design:
+        return Design(self.rows)
 
     @property
     def truth(self) -> float:
@@ -140,7 +145,7 @@ def audit(study: Study, n: int, rng: np.random.Generator, *, planned: bool) -> A
     if not planned:
         chosen = np.sort(rng.choice(rows.n, n, replace=False))
         return Audit(chosen, np.eye(3)[study.labels[chosen]], np.full(n, rows.n / n), np.zeros(rows.n, np.intp))
-    design = Design(rows)
+    design = study.design
     chosen = design.draw(n, seed=int(rng.integers(1 << 30)))
     weights = design.sizes / np.maximum(np.bincount(design.strata[chosen], minlength=len(design.sizes)), 1)
     return Audit(chosen, np.eye(3)[study.labels[chosen]], weights[design.strata[chosen]], design.strata)

@@ -112,15 +112,29 @@ def test_one_rare_label_among_fifty_does_not_make_it_frequent():
     assert found.net.low < found.net.value < 1 - 2 * 2 / 882 < found.net.high
 
 
-@pytest.mark.parametrize(("events", "n"), [(1, 50), (3, 20), (10, 40), (20, 20), (0, 30), (1, 882)])
-def test_plain_trials_have_the_interval_of_as_many_trials(events, n):
-    """It was that of more: one event in fifty trials counted as one and a half in seventy-two, and could not be rarer than it was."""
+@pytest.mark.parametrize(("events", "n"), [(2, 50), (3, 20), (10, 40), (19, 40), (880, 882)])
+def test_plain_trials_have_jeffreys_interval(events, n):
     from scipy.stats import beta
 
-    share = events / n
-    low, high = share_interval(share, share * (1 - share) / n, n, min(events, n - events))
-    assert low == pytest.approx(beta.ppf(0.025, events + 0.5, n - events + 0.5) if events else 0)
-    assert high == pytest.approx(beta.ppf(0.975, events + 0.5, n - events + 0.5) if events < n else 1)
+    share, middle = events / n, (events + 0.5) / (n + 1)
+    low, high = share_interval(share, middle * (1 - middle) / n, n, min(events, n - events))
+    own, other = beta.ppf(0.025, events + 0.5, n - events + 0.5), beta.ppf(0.975, events + 0.5, n - events + 0.5)
+    assert (low, high) == (pytest.approx(own), pytest.approx(other))
+
+
+def test_a_label_that_was_drawn_once_may_be_as_rare_as_you_like():
+    """Once among fifty it was taken for no rarer than .0021, and two of 882 are .0023; in a stratum of much weight it was worse."""
+    for share in (0.01, 0.02, 0.05):  # by the weight of its stratum
+        assert share_interval(share, share**2, 50, 1)[0] == 0
+        assert share_interval(1 - share, share**2, 50, 1)[1] == 1
+    assert share_interval(0.04, 0.02**2 * 2, 50, 2)[0] > 0
+
+
+@pytest.mark.parametrize("n", [10, 50, 400])
+def test_a_label_that_was_never_drawn_has_the_exact_end(n):
+    low, high = share_interval(0.0, 0.0, n, 0)
+    assert (low, high) == (0, pytest.approx(1 - 0.025 ** (1 / n)))
+    assert share_interval(1.0, 0.0, n, 0) == (pytest.approx(0.025 ** (1 / n)), 1)
 
 
 @given(share=st.floats(0, 1), spread=st.floats(0, 2), trials=st.floats(1, 5000), events=st.floats(0, 100), freedom=st.floats(1, 1000))

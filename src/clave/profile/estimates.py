@@ -145,7 +145,7 @@ def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
 def share_interval(share: float, variance: float, trials: float, events: float, freedom: float = math.inf) -> tuple[float, float]:
     """A 95 % interval of a share that holds near 0 and 1 and with few events.
 
-    Jeffreys' interval (Brown, Cai and DasGupta 2001) of as many trials as the variance is worth, fewer where Student's t is wider (Korn and
+    Jeffreys' interval, as modified for few events, of as many trials as the variance is worth, fewer where Student's t is wider (Korn and
     Graubard 1998). With few events the estimated variance says little, and with none that nothing varies: so it counts as much as there
     are events, beside that of `trials` independent trials, which counts as half of one.
 
@@ -156,21 +156,33 @@ def share_interval(share: float, variance: float, trials: float, events: float, 
         events: Rows of the rarer of the two outcomes.
         freedom: Degrees of freedom of the variance.
     """
-    # half an event at the least: a share of none or of all has no variance to compare with. A share drawn further inwards would have the
-    # variance worth more trials, hence more events, than were seen, and the interval too sure of a rare label that was drawn once
-    inner = min(max(share, 0.5 / trials), 1 - 0.5 / trials)
+    inner = (share * trials + 0.5) / (trials + 1)  # a share of none or of all has no variance to compare with
     of_trials = inner * (1 - inner) / trials
     mixed = (variance * events + _PLAIN * of_trials) / (events + _PLAIN)
-    return jeffreys(share, inner * (1 - inner) / mixed * (Z / _student(freedom)) ** 2)
+    n = inner * (1 - inner) / mixed * (Z / _student(freedom)) ** 2
+    if share <= 0.5:
+        return jeffreys(share, n, events)
+    low, high = jeffreys(1 - share, n, events)
+    return 1 - high, 1 - low
 
 
-def jeffreys(share: float, n: float) -> tuple[float, float]:
-    """Ends of the 95 % interval of a share of n trials by Jeffreys' prior; 0 where no event was seen, 1 where nothing else was."""
+def jeffreys(share: float, n: float, events: float) -> tuple[float, float]:
+    """Ends of the 95 % interval of a rare share by Jeffreys' prior, modified where it is too short (Brown, Cai and DasGupta 2001).
+
+    With one event the lower end is 0: what was drawn once may be as rare as you like. With none the upper end is the exact one, which is
+    that of half an event.
+
+    Args:
+        share: At most a half.
+        n: Trials; need not be whole.
+        events: That were seen; weighted, they may count as more or fewer than `share` of `n`.
+    """
     from scipy.special import betaincinv
 
-    events, others = share * n, (1 - share) * n
-    ends = [float(betaincinv(events + 0.5, others + 0.5, tail)) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
-    return (min(ends[0], share) if events > 0 else 0.0), (max(ends[1], share) if others > 0 else 1.0)
+    counted = max(share * n, 0.5)
+    others = max(n - counted, 0.0)
+    low, high = (float(betaincinv(counted + 0.5, others + 0.5, tail)) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return 0.0 if min(share * n, events) <= 1 else min(low, share), max(high, share)
 
 
 def _student(freedom: float) -> float:
