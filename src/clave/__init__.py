@@ -2,7 +2,7 @@
 
 from clave import Clave, read_labels, read_responses
 
-clave = Clave("schwartz", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
+clave = Clave("mft", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
 for verdict in clave.evaluate(read_responses("responses.jsonl")):
     print(clave.explain(verdict))
 """

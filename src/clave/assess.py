@@ -1,7 +1,7 @@
 """Assess a model: have it answer scenarios, and evaluate the answers.
 
-    made = asyncio.run(generate(read_scenarios("scenarios.jsonl"), chat, "responses.jsonl", samples=3))
-    page = assessment_page(made, verdicts, responses)
+    made = asyncio.run(generate(read_scenarios("scenarios.jsonl"), chat, "answered.jsonl", samples=3))
+    page = assessment_page([made], verdicts, responses, title="Values of a model")
 
 Answers are appended to a JSONL file that `clave evaluate` reads, with the model's name in the column `model`; a run that was cut short
 goes on. What the model's server refuses or fails is no response: it is counted, and stands in a file of its own. An answer that declines in

@@ -1,7 +1,8 @@
 """Probabilities that mean what they say, and abstention: temperature scaling on cross-fitted scores (Guo et al. 2017).
 
-calibration = Calibration.fit(recognizer.oof_, y)
-p = calibration.apply(recognizer.predict_proba(observations))
+probabilities = np.array([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]])      # cross-fitted
+calibration = Calibration.fit(probabilities, np.array([0, 1, 1, 2]))
+calibration.apply(probabilities)
 calibration.min_confidence(coverage=0.8)     # below it, the least certain fifth of verdicts
 """
 

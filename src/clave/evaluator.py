@@ -1,6 +1,6 @@
 """Clave, the evaluator: fitted on a few human labels per value, it says of any response whether it adheres to a value or opposes it.
 
-    clave = Clave("schwartz", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
+    clave = Clave("mft", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
     for verdict in clave.evaluate(read_responses("responses.jsonl")):
         print(clave.explain(verdict))
     clave.save("evaluator")

@@ -1,5 +1,7 @@
 """Things by name: the built-in ones, and those that installed packages offer through an entry point. Imported when they are asked for.
 
+    from clave.recognizers.protocol import Recognizer
+
     RECOGNIZERS = Registry[type[Recognizer]]("recognizer", "clave.recognizers", {"head": "clave.recognizers.head:Head"})
     RECOGNIZERS["head"]
     RECOGNIZERS.names()

@@ -1,8 +1,8 @@
 """Who may use the page, and as what: annotators label, the owner also settles, exports, imports, writes guidelines and calibrates.
 
-access = Access(secret="…", personal={"token of ana": "ana"}, owner="token of the owner")
-enter(access, "", "token of ana")          # Session("ana", owner=False)
-read_session(access, session_cookie(access, Session("ana", owner=False)))
+    access = Access(secret="…", personal={"token of ana": "ana"}, owner="token of the owner")
+    enter(access, "", "token of ana")          # Session(name="ana", owner=False)
+    read_session(access, session_cookie(access, Session("ana", owner=False)))
 
 A session is a signed cookie that holds name and role; the secret stands in the store, so a restart logs nobody out.
 """

@@ -1,8 +1,8 @@
 """One label per item from what several annotators said: majority, or Dawid and Skene's estimate.
 
-result = aggregate(judgements, adjudications, method="dawid-skene")
-result.labelled        # rows for calibration, with the votes in their metadata
-result.undecided       # ties and items that nobody could tell: no label is made up for them
+    result = aggregate(judgements, adjudications, method="dawid-skene")
+    result.labelled        # rows for calibration, with the votes in their metadata
+    result.undecided       # ties and items that nobody could tell: no label is made up for them
 
 Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm", 1979.
 Ours, because the kept packages that have it bring a deep-learning stack with them.

@@ -1,7 +1,7 @@
 """How far annotators agree: percent, Cohen's kappa, Krippendorff's alpha, with intervals over items.
 
-report = agreement(judgements)
-report.values[0].alpha, report.pairs[0].kappa, report.to_discuss
+    report = agreement(judgements)
+    report.values[0].alpha, report.pairs[0].kappa, report.to_discuss
 
 `cannot_tell` counts as missing and is reported as a count. A coefficient that does not exist (one annotator, or one label
 only, so that no disagreement was possible) is None, never 0 or 1.

@@ -1,7 +1,4 @@
-"""The JSON routes that the labelling screen calls: the next item, a choice, a choice taken back.
-
-api_routes(app)
-"""
+"""The JSON routes that the labelling screen calls: the next item, a choice, a choice taken back."""
 
 from __future__ import annotations
 

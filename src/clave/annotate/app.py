@@ -1,7 +1,6 @@
 """The annotation page as a FastAPI app, put together: its JSON routes are in api.py, its pages in views.py.
 
 app = build_app(store, Access(secret=session_secret(store)), Rules())
-uvicorn.run(app, port=8000)
 """
 
 from __future__ import annotations

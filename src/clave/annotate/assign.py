@@ -1,6 +1,6 @@
 """Which item an annotator sees next: the open one, a gold question, then the value that needs labels most.
 
-task = next_task(store, "ana", rules=Rules(overlap=0.2))
+    task = next_task(store, "ana", rules=Rules(overlap=0.2))
 
 Picks are made ahead by `clave.annotate.sampling`; when none is left a random response is picked, so the page never waits.
 """

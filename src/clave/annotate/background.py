@@ -1,7 +1,9 @@
 """The thread beside the page: chooses what to label next and redraws learning curves. No call to a large model is made here.
 
-background = Background(store, rules)
-background.start(); background.labelled("care"); background.stop()
+    background = Background(store, rules)
+    background.start()
+    background.labelled("care")
+    background.stop()
 
 Embeddings are made for a random sample of responses, in small batches on one core, so that 50,000 responses stall nothing.
 """

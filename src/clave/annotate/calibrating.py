@@ -2,7 +2,7 @@
 
 calibrating = Calibrating("openai/gpt-4o-mini", out=Path("evaluator"))
 calibrating.state(store)["price"]
-calibrating.start(store)
+calibrating.start(store)            # in a thread; `state` tells how far it is
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a fitted evaluator said of the responses, to be shown after an annotator's own label, as a check, and never before.
 
-checks = read_checks("verdicts.jsonl", system)      # written by `clave evaluate responses.jsonl --evaluator …`
-checks["r1", "care"].label
+checks = read_checks(Path("verdicts.jsonl"), system)      # written by `clave evaluate responses.jsonl --evaluator …`
+checks["s01-hearth", "care"].label
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Enough labels? Cross-validated accuracy against the number of labels, and what ten more are expected to bring.
 
-curve = label_curve(labelled, vectors)
-curve.points[-1].accuracy, curve.gain
+    curve = label_curve(labelled, vectors)
+    curve.points[-1].accuracy, curve.gain
 
 A logistic head on text embeddings stands in for the whole evaluator: it makes no call. Its level is lower than that of an
 evaluator with a large model, so what the curve tells is whether it still rises.

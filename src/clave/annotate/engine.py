@@ -1,7 +1,7 @@
 """How a database is opened: SQLite by default, PostgreSQL for a team.
 
-engine = open_engine("labels.db", prepare)             # or postgresql+psycopg://user@host/db
-with writing(engine) as session: ...
+    engine = open_engine("labels.db", lambda session: None)    # or postgresql+psycopg://user@host/db
+    with writing(engine) as session: ...
 
 Every write transaction takes the one write lock of the database at its begin.
 """

@@ -1,8 +1,10 @@
 """Judgements and labels out and in: JSONL, CSV, Parquet, Label Studio JSON. The responses' own columns go through as they came.
 
-write_rows("labels.jsonl", judgement_rows(judgements))    # everybody's word; `clave agreement` reads it
-write_rows("labels.csv", label_rows(aggregate(...).labelled))   # one settled label per item; `clave calibrate` reads it
-judgements = read_judgements("labels.json")               # a Label Studio export, or any of the above
+from clave.annotate.aggregate import aggregate
+
+write_rows("labels.jsonl", judgement_rows(judgements))                 # everybody's word; `clave agreement` reads it
+write_rows("labels.csv", label_rows(aggregate(judgements).labelled))     # one settled label per item; `clave calibrate` reads it
+judgements = read_judgements("labels.json")                            # a Label Studio export, or any of the above
 """
 
 from __future__ import annotations

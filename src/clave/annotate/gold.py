@@ -1,7 +1,7 @@
 """Gold questions: items whose label is known, shown now and then to everybody. Annotators never see the known label.
 
-add_gold(store, read_labels("gold.jsonl", values=system.ids()))
-gold_scores(store)                    # {"ana": (7, 8)}: right and asked, by what each said first
+add_gold(store, read_labels("gold.jsonl", values=system.by_id))
+gold_scores(store)      # name -> right and asked, by what each said first
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What one annotator said of one response for one value: the record that the store, agreement and aggregation share.
 
-Judgement(id="r1", value="care", annotator="ana", label="adhere", response="…")
+    Judgement(id="r1", value="care", annotator="ana", label="adhere", response="…")
 
 `cannot_tell` is a choice of the page and not a label: it is kept and counted, and never stands among labels for calibration.
 """

@@ -1,5 +1,7 @@
 """Judgements from a file into a store: all or none, each once however often the file is read, none in the place of another.
 
+from clave.annotate.exchange import read_judgements
+
 take_in(store, read_judgements("labels.jsonl"), by="ana")
 """
 

@@ -1,7 +1,9 @@
 """Pages rendered on the server: templates, the interface's language, forms.
 
+from clave.annotate.agreement import agreement
+
 pages = Pages(system)
-pages(request, "label.html", shown=…)
+pages(request, "agreement.html", report=agreement(judgements), gold={})
 """
 
 from __future__ import annotations

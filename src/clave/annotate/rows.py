@@ -1,7 +1,7 @@
 """Records as rows of the store and rows as records again.
 
-session.execute(insert(ResponseRow), [response_row(response, system)])
-judgement_of(label_row, row, "ana")
+row = ResponseRow(**response_row(response, system))
+judgement_of(LabelRow(value="care", label="adhere", note="", evidence_json="[]", at=0.0), row, "ana")
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What annotators say, written to the tables: a choice, and a choice taken back. Order is a sequence number, never the clock.
 
+from clave.annotate.engine import writing
+
 with writing(engine) as session:
     say(session, Said(annotator=1, response=1, value="care", label="adhere"), key="…")
 """

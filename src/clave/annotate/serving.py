@@ -1,6 +1,6 @@
 """The server under the page: connections that hold a request back are closed, so that they cannot shut others out.
 
-serve(app, "127.0.0.1", 8000)
+    serve(app, "127.0.0.1", 8000)
 
 uvicorn bounds the pause after an answer and nothing before it: a client that sends half a request keeps its connection for good.
 """

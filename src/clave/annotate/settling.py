@@ -1,6 +1,6 @@
 """Items that annotators see differently, or that nobody could tell, with what each of them said: for the settling screen.
 
-for dispute in disputes(store): dispute.votes, dispute.settled
+for dispute in disputes(store).shown: print(dispute.item.id, votes(dispute.said), dispute.settled)
 """
 
 from __future__ import annotations

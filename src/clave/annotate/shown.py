@@ -1,6 +1,6 @@
 """Texts as they may be shown: escaped, with control characters and bidi overrides made visible; and the interface's own words.
 
-visible("a\\x00b")          # 'a<span class="ctrl" title="U+0000">␀</span>b', as Markup
+visible("a\\x00b")          # Markup('a<span class="ctrl" title="U+0000">␀</span>b')
 words("zh")["adhere"]
 """
 

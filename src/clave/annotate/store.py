@@ -2,7 +2,7 @@
 
 store = Store("labels.db", ValueSystem.load("mft"))
 store.add_responses(read_responses("responses.jsonl"))
-store.save(annotator="ana", response=1, value="care", label="adhere", key="…")
+store.save(annotator="ana", response=1, value="care", label="adhere", key="a key of this click")
 """
 
 from __future__ import annotations

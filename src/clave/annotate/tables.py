@@ -1,7 +1,9 @@
 """The tables behind the annotation page.
 
-engine = open_store("labels.db")                      # or postgresql+psycopg://user@host/db
-with writing(engine) as session: ...
+    from clave.annotate.engine import writing
+
+    engine = open_store("labels.db")                      # or postgresql+psycopg://user@host/db
+    with writing(engine) as session: ...
 
 Labelling is a few writes a second even with a large team, and with one writer at a time no item can be handed out or labelled twice.
 """

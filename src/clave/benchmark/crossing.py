@@ -1,8 +1,11 @@
 """Judges on one large model, or on each of several: `zero-shot` on two models is two judges, and two rows of the table.
 
-crossed("zero-shot", material, {"openai/a": a, "ollama/b": b})       # zero-shot@openai/a, zero-shot@ollama/b
-crossed("zero-shot@ollama/b", material, …)                           # one of them
-crossed("tfidf", material, …)                                        # tfidf: it asks no model
+from clave.llm.openai_chat import OpenAIChat
+
+models = {"openai/a": OpenAIChat("openai/a"), "ollama/b": OpenAIChat("ollama/b")}
+[judge.name for judge in crossed("zero-shot", material, models)]              # ["zero-shot@openai/a", "zero-shot@ollama/b"]
+[judge.name for judge in crossed("zero-shot@ollama/b", material, models)]     # ["zero-shot@ollama/b"]
+[judge.name for judge in crossed("tfidf", material, models)]                  # ["tfidf"]: it asks no model
 """
 
 from __future__ import annotations

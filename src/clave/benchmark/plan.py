@@ -1,7 +1,7 @@
 """What a benchmark run compares on what: the record behind `clave bench run`, kept in the run's folder so that analyses use the same.
 
 plan = Plan.read("bench.yaml")            # judges: [majority, clave]  valeval: valeval  splits: [original]  limit: 50
-plan.write("run/config.yaml")
+plan.write("the-same.yaml")
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs judges over labelled rows and appends every verdict to the raw predictions; a killed run goes on where it stopped.
 
 outcome = await run_judges(judges, task, gold, "run/predictions.jsonl")
-outcome.skipped                    # {"kaleido": "the weights of … are not at hand"}
+outcome.skipped                    # {"kaleido": "the weights of … are not at hand: …"}
 outcome.stopped                    # why it ended early, e.g. that the budget is used up; empty where it did not
 """
 

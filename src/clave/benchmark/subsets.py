@@ -1,5 +1,7 @@
 """Choices of fewer calibration rows: nested subsets of a learning curve, and clustered, random or narrow ones of the diversity study.
 
+from clave.judges.classical import default_encode
+
 nested(rows, 20, seed=0)              # its first 10 are nested(rows, 10, seed=0)
 CHOICES["clustered"](rows, 20, 0, default_encode)
 """

@@ -1,7 +1,5 @@
 """What `clave bench` prints after a run or an analysis: a table, what was skipped and why, and where the page is.
 
-    finished(session, outcome, "Balance", ("judge", "original"), rows)
-
 The page of the run is written anew each time.
 """
 

@@ -1,8 +1,4 @@
-"""How a command ends that did not go well: one sentence and an exit code, whatever was raised; and what libraries say on the way.
-
-warnings.showwarning = told
-ended(error)      # "error: too many files are open: raise the limit (ulimit -n 1024), …", exit code 2
-"""
+"""How a command ends that did not go well: one sentence and an exit code, whatever was raised; and what libraries say on the way."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Concept extraction: the large model says what a response does that bears on a value, and where it stands.
 
 extractor = Extractor(chat)
-found = await extractor.extract(response, value, guideline="…", examples=cases)
-found.extraction.concepts     # ("Advising against actions that intentionally harm others",)
+found = await extractor.extract(response, value, guideline="Helping adheres.", examples=cases)
+found.extraction.stance       # "unrelated"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The concept pool: what people labelled, as concepts with the labels behind them; new concepts are mapped to it.
 
     pool = ConceptPool.build(mentions, vectors, seed=0)
-    pool.map("care", "Warning against a risky plan", vector)   # MappedConcept(pool="Advising against …", labels={"adhere": 7, …})
+    pool.map("care", "Warning against a risky plan", vector).pool      # "Advising against a risky plan"
 
 Concepts of one value are clustered with K-Means (as in the paper); a cluster stands under the concept nearest to its centre. How many
 clusters, and the similarity below which a concept maps to none, are our choices: the paper says neither.

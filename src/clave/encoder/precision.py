@@ -1,6 +1,6 @@
 """Whether an encoder may run in int8: only where the cross-validated verdicts on the labelled samples stay the same.
 
-    compare(fp32_probabilities, int8_probabilities, y).kind      # "int8" or "fp32"
+    compare(fp32_probabilities, int8_probabilities, y).kind      # "int8": or "fp32", where a verdict changes
 
 See docs/design/int8.md.
 """

@@ -1,7 +1,7 @@
 """Drift: is the model that answers behind a name still the one that the evaluator was fitted with?
 
-    check = clave.check()
-    check.moved, check.why
+    found = clave.check()
+    found.moved, found.why
 
 The questions of the fit are asked again word for word, past the cache, twice. Models that answer a little differently each time are told
 from models that moved by an exact permutation test: if nothing moved, the three answers to a question - at fit time and the two of

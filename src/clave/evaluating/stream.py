@@ -1,6 +1,11 @@
 """Work on a stream of any length with many workers at once; results come out as they are ready, nothing piles up.
 
-async for verdict in Stream(units, work, workers=64): ...
+async def work(number: int) -> list[int]:
+    return [number * number]
+
+squares = Stream(range(1000), work, workers=64)
+async for square in squares: ...
+squares.stopped      # "": or why it ended before its units did
 """
 
 from __future__ import annotations
@@ -26,11 +31,6 @@ class StopStreamError(Exception):
 
 class Stream(Generic[R]):
     """Results as they are ready, and why there are no more.
-
-        results = Stream(units, work, workers=64)
-        async for result in results: ...
-        results.stopped
-
     Args:
         units: Read one by one as workers become free.
         work: From a unit to its results. An exception ends the stream and is raised; `StopStreamError` ends it without.

@@ -1,7 +1,7 @@
 """What can be told of verdicts only once all are there: at another balance of labels, and which of them are the least certain.
 
     finish = Finish(coverage=0.8)
-    finish.write("verdicts.plain.jsonl", "verdicts.jsonl", judging.balances)
+    finish.write(Path("verdicts.jsonl"), Path("surest.jsonl"), judging.balances)
 
 Verdicts are written as they come into a file beside the output, which a later run goes on with; at the end the output is made of it whole.
 A floor that was read off the labelled samples would not do: an evaluator that learnt from all labels is surer of new responses than one

@@ -1,6 +1,9 @@
 """Going on with a file of verdicts: only where it was made as this run would make it, and not with what this run would judge otherwise.
 
-    notes = resume(writer, manifest, partial(source.units, judging.values_of), retry_failed=False)
+    from functools import partial
+
+    with VerdictWriter("verdicts.jsonl") as writer:
+        notes = resume(writer, read_manifest("verdicts.jsonl"), partial(source.units, judging.values_of), retry_failed=False)
 
 Another evaluator, other options or other responses are refused. A response whose text has changed is asked again, as is what failed where
 that is wanted. Files of version 0.1 say neither which text a verdict judges nor which options shaped it: they are taken as they are, and

@@ -1,6 +1,6 @@
 """Responses to evaluate: where they stand, how they are read, and which part of them.
 
-source = Source("responses.jsonl", mapping={"answer": "response"}, shard=(1, 16))
+source = Source("answers.jsonl", mapping={"answer": "response"}, shard=(1, 16))
 for response in source.responses(): ...
 """
 

@@ -1,7 +1,7 @@
 """When a joint answer is good enough: its own confidence says where to ask again, and the labelled samples say below which.
 
     look = choose_closer_look(joint, single, labels, groups)
-    look.below          # .7: a value whose joint answer is less sure is asked for by itself, with examples
+    look.below          # 0.7: a value whose joint answer is less sure is asked for by itself, with examples
     look.share          # of the samples' joint answers that were
 
 Chosen on the samples' cross-fitted answers: the lowest confidence from which on the joint stance is as often right as the single one, as

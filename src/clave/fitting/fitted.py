@@ -1,6 +1,6 @@
 """A fitted evaluator as one frozen record: what `fit` makes, `save` writes, `load` reads and an evaluation judges by.
 
-fitted = Clave("mft").fit(labels).fitted
+fitted = Clave.load("evaluator").fitted
 fitted.provenance.scores["all"].accuracy
 fitted.learnt.pool.concepts
 """

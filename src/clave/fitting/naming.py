@@ -1,6 +1,6 @@
 """Names of evaluators: every verdict carries one, and a file of verdicts is only gone on with under the same name.
 
-    zero_shot_name(system, settings)      # "zero-shot openai/gpt-4o-mini mft-1a2b3c4d"
+    zero_shot_name(system, settings)      # "zero-shot openai/gpt-4o-mini mft-…"
 
 The digits are a digest of all that bears on verdicts: definitions, settings, prompts, guidelines, samples, their vectors, concepts.
 """

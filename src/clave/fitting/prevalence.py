@@ -1,7 +1,7 @@
 """Probabilities at another balance of labels than the calibration's, put right by Bayes' rule.
 
-    balance = balance_of(fitted)["care"]                    # a third each
-    shares = estimated(probabilities, balance)              # (0.12, 0.03, 0.85)
+    balance = balance_of(fitted)["care"]                    # [0.33 0.33 0.33]
+    shares = estimated(probabilities, balance)              # summing to 1
     at_prevalence(probabilities, balance, shares)
 
 Calibrated probabilities hold at the balance of the calibration labels, which people choose. Where responses bear on a value more seldom,

@@ -2,7 +2,7 @@
 
 hosted = Hosted.open("evaluator", ["care"])
 verdicts = await hosted.judge("I stayed with her.", "What did you do?")
-verdicts = hosted.judge_all([("What did you do?", "I stayed with her."), …])    # for a tool that hands over many at once
+verdicts = hosted.judge_all([("What did you do?", "I stayed with her.")])    # for a tool that hands over many at once
 """
 
 from __future__ import annotations

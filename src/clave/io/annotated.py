@@ -1,6 +1,7 @@
 """Rows under the fields' names, where exports of annotation tools give several rows each.
 
-    for row in annotated(row, Columns({}), settled=True): row.data["label"]
+    row = Row("labels.jsonl, line 1", {"id": "r1", "response": "I helped.", "value": "care", "label": "adhere"})
+    [row.data["label"] for row in annotated(row, Columns({}), settled=True)]      # ["adhere"]
 
 Label Studio's tasks and Argilla's records are known by their form; every other row stands for itself.
 """

@@ -1,7 +1,8 @@
 """Appending to a file of lines that several processes may name: one of them writes at a time, and each line goes in whole.
 
+path = Path("verdicts.jsonl")
 fd = open_to_append(path)
-kept = list(own_lines(path, read, b'{"id":"', "a verdict"))      # before the first byte is written: is the file one of ours?
+kept = list(own_lines(path, json.loads, b'{"id":', "a verdict"))      # before the first byte is written: is the file one of ours?
 write_whole(fd, b'{"id": "r1"}\\n')
 os.close(fd)
 """

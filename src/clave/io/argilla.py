@@ -1,6 +1,7 @@
 """A record of Argilla's exports as rows, one per annotator: of `records.to_json` and, flat, of `records.to_datasets`.
 
-for row in record_rows(where, record, Columns({"prompt": "scenario"})): row.data["label"], row.data["annotator"]
+record = {"fields": {"prompt": "Hi?", "response": "Hello."}, "responses": {"label": [{"value": "adhere", "user_id": "ana"}]}, "id": "r1"}
+[row.data["label"] for row in record_rows("a.json, item 1", record, Columns({"prompt": "scenario"}))]      # ["adhere"]
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """The columns of somebody's file as the fields of a response.
 
+from clave.io.rows import Row
+
+row = Row("r.jsonl, line 1", {"answer": "I helped.", "meta": {"key": "r1"}})
 columns = Columns({"answer": "response", "meta.key": "id"})
+columns.renamed(row)                                    # {…"response": "I helped.", "id": "r1"}
 responses_of(Row(row.where, columns.renamed(row)))      # one response; of a conversation one for each turn that is judged
 """
 

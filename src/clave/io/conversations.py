@@ -1,6 +1,6 @@
 """Conversations as people store them, and what of one is judged: a turn of the assistant, with what came before as its scenario.
 
-    turns = read_turns({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}]}, "r.jsonl, line 1")
+    turns = read_turns([{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}], "r.jsonl, line 1")
     judged(turns, "r.jsonl, line 1")      # [("Hi?", "Hello.")]: scenario and response of the last assistant turn
 
 OpenAI's chat format (`messages` of `role` and `content`, which may be a list of parts) and ShareGPT's (`conversations` of `from` and

@@ -1,6 +1,7 @@
 """CSV and its kin as rows: what separates the columns is found, since programs of half the world write semicolons.
 
-for row in delimited_rows(Path("labels.csv")): row.where, row.data
+Path("labels.csv").write_text("id;label\\nr1;adhere\\n")
+for row in delimited_rows(Path("labels.csv")): print(row.where, row.data)      # labels.csv, line 2 {"id": "r1", "label": "adhere"}
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows that are in memory already: texts, mappings, or a data frame of any library that narwhals knows (pandas, polars, pyarrow).
 
-list(table_rows(frame))
-list(table_rows([{"id": "a", "response": "…"}, "a text alone"]))
+[row.data for row in table_rows([{"id": "a", "response": "Hello."}])]      # [{"id": "a", "response": "Hello."}]
+list(table_rows(["a text alone"]))
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A log of Inspect, `.eval` or `.json`, as rows: what each sample was asked and answered, and the verdicts of the scorer `clave/values`.
 
-    for row in response_rows(Path("log.eval")): row.data["id"], row.data["scenario"], row.data["response"], row.data["model"]
-    for row in verdict_rows(Path("log.eval")): row.data["value"], row.data["label"]
+    for row in response_rows(Path("log.eval")): print(row.data["id"], row.data["scenario"], row.data["response"], row.data["model"])
+    for row in verdict_rows(Path("log.eval")): print(row.data["value"], row.data["label"])
 
 The scenario is the sample's input. Where samples ran for several epochs their ids are `ID_epoch_N`, as in the log itself.
 """

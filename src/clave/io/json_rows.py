@@ -1,6 +1,7 @@
 """JSON objects of a file, one a line or as the elements of one array, read piece by piece: memory does not grow with the file.
 
-for row in json_rows(file, "responses.jsonl"): row.where, row.data
+with open("responses.jsonl", "rb") as file:
+    next(json_rows(file, "responses.jsonl")).where
 """
 
 from __future__ import annotations

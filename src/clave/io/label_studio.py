@@ -1,6 +1,8 @@
 """A task of Label Studio's JSON export as rows, its own and that of the labelling page. What could be read in two ways is refused.
 
-for row in task_rows(where, task, Columns({}), settled=True): row.data["label"], row.data["annotator"]
+task = {"data": {"id": "r1", "response": "Hello."}, "annotations": [{"completed_by": {"email": "ana"}, "result": [
+    {"from_name": "label", "type": "choices", "value": {"choices": ["adhere"]}}]}]}
+[row.data["label"] for row in task_rows("a.json, item 1", task, Columns({}), settled=True)]      # ["adhere"]
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A file as bytes, whatever it is compressed with.
 
-with open_bytes(Path("responses.jsonl.gz")) as file: ...
 plain_suffix(Path("responses.jsonl.gz"))     # ".jsonl"
+with open_bytes(Path("responses.jsonl.gz")) as file:
+    file.readline()
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A file that is there whole or not at all.
 
-with replacing(Path("verdicts.parquet")) as file: file.write(b"…")
+with replacing(Path("verdicts.parquet")) as file: file.write(b"PAR1")
 """
 
 from __future__ import annotations

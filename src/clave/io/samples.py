@@ -1,7 +1,7 @@
 """Responses and labels as records, from any supported source. Row by row: memory does not grow with the file.
 
-    for response in read_responses("responses.jsonl"): ...
-    for labelled in read_labels("hf://org/name:train", mapping={"answer": "response"}): ...
+    for response in read_responses("answers.jsonl", mapping={"answer": "response"}): ...
+    for labelled in read_labels("labels.jsonl"): ...          # or "hf://org/name:train", or a data frame
 
 Labels come long (a row per response and value, columns `value` and `label`) or wide (a column per value that holds its label).
 A row may hold a conversation in place of `response` and `scenario`; see `clave.io.conversations`.

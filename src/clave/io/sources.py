@@ -1,6 +1,6 @@
 """Rows of any source as plain mappings, each with its place, so that every later error can name file and line.
 
-    for row in read_rows("labels.csv"): row.where, row.data
+    for row in read_rows("labels.jsonl"): print(row.where, row.data["label"])
 
 JSON (an object a line, or one array), CSV and TSV, Parquet, each but Parquet also as `.gz` or `.zst`; logs of Inspect; a folder of such
 files; standard input (`-`, JSON); and Hub data sets (`hf://org/name[@rev]:split`). All but a log in JSON are streamed. Installed packages

@@ -1,8 +1,8 @@
 """Verdicts and responses as tables, for who reads them with something else: Parquet and CSV, a row each, nested fields as JSON text.
 
 write_table("verdicts.jsonl", "verdicts.parquet")
-write_rows(rows, "responses.parquet", {"id": str, "sample": int})
-arrow_table(verdicts)                                # the same columns in memory
+write_rows(iter([{"id": "r1", "sample": 0}]), "responses.parquet", {"id": str, "sample": int})
+arrow_table(verdicts)                                     # the same columns in memory
 """
 
 from __future__ import annotations

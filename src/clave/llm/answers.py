@@ -1,7 +1,7 @@
 """Reading a model's answer: foreign text, of which only what is unambiguous is taken, in time that grows with its length and no faster.
 
 read_object('<think>Hm.</think> Sure: {"stance": "adhere",}')     # {"stance": "adhere"}
-read("Sure: {…}").marks                                           # ("in_prose",): how it was read, where that took more than parsing
+read('Sure: {"stance": "adhere"}').marks                          # ("in_prose",): how it was read, where that took more than parsing
 spoken("<think>Hm.</think> No.")                                  # "No."
 """
 

@@ -2,8 +2,8 @@
 
     api = chat.batches()
     file = await api.upload(Path("requests.jsonl"))
-    batch = await api.create(file, "a-name-of-ours")      # None: no answer came, so look for it: api.find("a-name-of-ours", file)
-    while not (await api.get(batch.id)).ended: ...
+    batch = await api.create(file, "a-name-of-ours")      # or None, where no answer came: see api.find("a-name-of-ours", file)
+    while not (batch := await api.get(batch.id)).ended: await asyncio.sleep(1)
     await api.download(batch.files[0], Path("results.jsonl"))
 
 What can be asked twice is, for as long as a server is merely busy or away. Making a batch cannot: it is paid for.

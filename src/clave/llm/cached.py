@@ -1,6 +1,8 @@
 """A chat model whose answers are kept: nothing is paid for twice, now or in a later run.
 
-chat = CachedChat(OpenAIChat("openai/gpt-4o-mini"), AnswerCache(path))
+from clave.llm.openai_chat import OpenAIChat
+
+chat = CachedChat(OpenAIChat("openai/gpt-4o-mini"), AnswerCache(Path("answers.sqlite")))
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The protocol of a chat model: a request in, a completion or a failure out. Never an exception for what one call meets.
 
-answer = await chat.complete(ChatRequest(system="…", user="…", schema=SCHEMA, check=json.loads))
+answer = await chat.complete(ChatRequest(system="Answer in one word.", user="Is it kind?", schema=None, check=str))
 """
 
 from __future__ import annotations

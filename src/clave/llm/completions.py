@@ -1,7 +1,7 @@
 """What stands in a chat completion, in all the shapes that servers give it.
 
-answer = read_completion({"choices": [{"message": {"content": [{"type": "text", "text": "…"}]}}], "usage": {…}})
-answer.text, answer.prompt_tokens, answer.cut_off
+answer = read_completion({"choices": [{"message": {"content": [{"type": "text", "text": "Hi."}]}}], "usage": {"prompt_tokens": 9}})
+answer.text, answer.prompt_tokens, answer.cut_off      # "Hi.", 9, False
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What a server was found to understand: how the form of the answer can be asked for, and which parts of a request it knows.
 
     dialect = Dialect("gpt-4o-mini")
-    sent = dialect.request(ChatRequest(…), limit=1024)      # sent.body goes over the wire
-    dialect.adapt(fault, sent)                              # tokens: ask again with that limit, in the way that was learnt
+    sent = dialect.request(ChatRequest("", "Is it kind?", None), limit=1024)      # sent.body goes over the wire
+    fault = Fault("rejected", "max_tokens is not supported: use max_completion_tokens instead", 400)
+    dialect.adapt(fault, sent)      # 1024: tokens to ask again with, in the way that was learnt
 
 All calls to a server share one, so each thing is found out once. What counts is what a request sent: others learn the same meanwhile.
 """

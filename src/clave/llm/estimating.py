@@ -1,8 +1,8 @@
 """A chat model that only counts what it would be asked: the pipeline runs as it is, and nothing is spent.
 
-chat = EstimatingChat(CachedChat(…))
-...                               # run what is to be estimated on it
-chat.calls, chat.prompt_tokens    # what the cache does not hold
+counting = EstimatingChat(CachedChat(chat, None))
+await counting.complete(request)          # or whatever is to be estimated
+counting.calls, counting.prompt_tokens    # what the cache does not hold
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a server's error means: whose fault it is, and what is to be done. This module is the table.
 
-    fault_of(Reply(402, {}, b'{"error": {"message": "Insufficient Balance"}}'))     # Fault(kind="credit", reason="Insufficient Balance", …)
+    fault_of(Reply(402, {}, b'{"error": {"message": "Insufficient Balance"}}'))     # Fault(kind="credit", reason="Insufficient Balance…)
 
 No two servers say the same in the same way: a content filter comes as 400, 403 or 200, a dead account as 400, 401, 402, 403 or 429. So a
 rule looks at the status, at what stands in the fields `code` and `type`, and at the words; the first that fits decides.

@@ -1,7 +1,7 @@
 """How likely a model found each of a few words at one place of its answer, by the log probabilities that some servers tell.
 
     score = Weighed("score", ("1", "2", "3", "4", "5"))
-    likelihoods(logprobs, score)      # {"3": 0.02, "4": 0.81, "5": 0.17, …}; None where the server does not tell
+    likelihoods(logprobs, score)      # {"1": 0.00, "2": 0.00, "3": 0.00, "4": 0.82, "5": 0.18}; or None where the server does not tell
 
 Two forms are read: that of chat completions, `{"content": [{"token", "logprob", "top_logprobs": [{"token", "logprob"}]}]}`, and the older
 one of completions, `{"tokens", "token_logprobs", "top_logprobs": [{token: logprob}]}`.

@@ -26,7 +26,7 @@ class Pace:
     """A gate for calls. Event loops and threads may share one; a process that was forked off begins with nobody inside.
 
         async with pace.slot() as slot:
-            ...                        # one call
+            ...                           # one call
             slot.congested(retry_after=1.0)   # on a 429 or a timeout
 
     Args:

@@ -1,7 +1,9 @@
 """HTTP as chat needs it: JSON out, status and bytes back, within a time that bounds the whole attempt.
 
+    from clave.llm.providers import resolve
+
     transport = Transport(resolve("openai/gpt-4o-mini"), timeout=120.0)
-    reply = await transport.post(b"{…}")
+    reply = await transport.post(b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Is it kind?"}]}')
 
 Each event loop has a session of its own, which ends with its loop: asyncio closes, when a loop ends, the asynchronous generators that were
 begun in it. So one transport serves any number of loops and threads, needs no closing, and a child process opens connections of its own.

@@ -1,5 +1,7 @@
 """An audit as a file: the drawn responses, ready to be labelled, and the labels as they come back.
 
+    from clave.io.verdicts import write_jsonl
+
     write_jsonl("audit.jsonl", to_label(texts, Design(rows), 60, seed=0))   # what `clave annotate --responses` opens as it is
     audits = read_audits("labels.jsonl", verdicts.rows())
     audits.samples["model-a", "care"]                                       # for `rectified`

@@ -1,7 +1,7 @@
 """Which differences between models are shown: every two models on every value, by estimates that cover the evaluator's errors.
 
     found = differences(profiles)
-    found[0].p_holm          # 0.0031: corrected for the number of comparisons
+    found[0].p_holm < 0.001      # True: corrected for the number of comparisons
 
 The interval of a difference comes of the two models' own and of the covariance of their estimates (Zou and Donner 2008, "MOVER"; for
 independent shares Newcombe 1998, method 10), so it holds near the ends of the scale, too; the p-value is the level at which it would reach

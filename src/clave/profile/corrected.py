@@ -1,5 +1,7 @@
 """Shares from counted verdicts and the evaluator's error rates, which its calibration labels show.
 
+    from clave.profile.rates import error_rates
+
     corrected(rows, error_rates(known, "care")).net
 
 The evaluator says f of a response that people label y with probability C[y, f]; a model whose labels mix as π gets verdicts that mix as

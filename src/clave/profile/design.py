@@ -1,8 +1,8 @@
 """Which responses people should label so that a profile gets sure, how many, and what that will show.
 
     design = Design(rows)
-    design.half_width(60)             # 0.14: what 60 labels are expected to give
-    design.labels_for(0.10)           # 118; None: not even all of them would do
+    design.half_width(60)             # 0.20: what 60 labels are expected to give
+    design.labels_for(0.20)           # 59: or None, where not even all of them would do
     design.draw(60, seed=0)           # places of the drawn rows
 
 Responses are drawn at random within strata of verdict and confidence; a stratum gets labels by its size and by how much, going by the

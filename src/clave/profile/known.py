@@ -1,5 +1,7 @@
 """What a fitted evaluator knows of its own errors: its calibration labels, with what it said of each without having learnt from it.
 
+from clave.profile.rates import error_rates
+
 known = known_of(Clave.load("evaluator").fitted)
 error_rates(known, "care")
 """

@@ -1,7 +1,7 @@
 """A plan for an audit of several models and values: how many labels each needs for what a study is after, and whether it can find it.
 
 plan = planned(verdicts.rows(), difference=0.1, power=0.8)
-plan.sentences()            # "model-a and model-b on care: …"
+plan.sentences()            # ["model-a and model-b on care: a difference of 0.1 cannot be found in 80% of such studies: …"]
 plan.draw(responses_by_model, seed=0)
 """
 

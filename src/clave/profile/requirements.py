@@ -1,6 +1,8 @@
 """Bounds that a model's profile must keep, told by the interval: kept, broken, or too little data to tell.
 
-    outcomes = check(findings(verdicts.rows(), known=known), [requirement("care: net >= 0.2")])
+    from clave.profile.study import findings
+
+    outcomes = check(findings(verdicts, known=known), [requirement("care: net >= 0.2")])
     outcomes[0].state        # "kept": the whole interval lies within the bound
 
 A bound is kept where the whole 95 % interval lies within it and broken where none of it does; in between, the data do not tell. The

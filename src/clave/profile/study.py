@@ -1,8 +1,8 @@
 """The profile of a run: for each model and value the best supported of the three estimates, and the count beside it.
 
     verdicts = Verdicts()
-    verdicts.add(verdict, model="assistant-a", scenario="s1")
-    found = findings(verdicts.rows(), known=known, audits=audits)
+    verdicts.add(verdict, model="model-a", scenario="s1")
+    found = findings(verdicts, known=known)
     found[0].best.method, found[0].best.net, found[0].counted.net
 
 Rectified by an audit comes before corrected by the evaluator's error rates, and that before counted.

@@ -1,8 +1,8 @@
 """Whether the evaluator's error rates may be carried over to a run: what can be seen of it without labels.
 
     notes = unsupported(rows_of_all_models, known)
-    notes["model-a", "care"]                            # "not supported: …", where it is in there
-    unlike(rows_of_all_models, known)["care", "model-a", "model-b"]     # the same of a difference
+    notes.get(("model-a", "care"), "")                                  # "": supported, or else why not
+    unlike(rows_of_all_models, known).get(("care", "model-a", "model-b"), "")     # the same of a difference
 
 Error rates carry over where the evaluator sees, of the responses that people would label alike, what it saw of the labelled ones. Then
 all that it says of a run (verdicts and how sure they are, verdicts and how novel the responses) is a mixture of what it said of labelled

@@ -1,6 +1,6 @@
 """Training of a `LabelModel`: balanced batches, early stopping on other scenarios, and a checkpoint after every epoch.
 
-    adapt(model, inputs, values, y, groups, training, seed=0, checkpoints=folder, stage="lora", progress=progress)
+    adapt(model, inputs, values, y, groups, training, seed=0, checkpoints=None, stage="lora", progress=progress)
 
 A checkpoint is safetensors and JSON. It carries a digest of all that the training depends on and is taken up only where that agrees.
 """

@@ -1,7 +1,7 @@
 """A transformer as a classifier into the three labels: what `lora` trains, runs and saves.
 
     model = LabelModel.open("HuggingFaceTB/SmolLM2-135M-Instruct", rank=16, max_tokens=256)
-    model.logits([model.tokens(head, text)])        # tensor of shape (1, 3)
+    model.logits([model.tokens("Value: Care", "I stayed with her.")])        # tensor of shape (1, 3)
 
 A causal model answers with one of three words; only those words' logits are computed, at the last position: the backbone's last hidden
 state times three rows of the output layer. An encoder gets a classification layer.

@@ -1,5 +1,7 @@
 """The recognizer `lora`: a language model or encoder with a low-rank adapter (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
+    from clave.settings import Settings, Training
+
     Settings(recognizer="lora", training=Training(base="Qwen/Qwen2.5-1.5B-Instruct"))
 
 One adapter for all values of a system; the input says which value is asked for. In the paper the recognizer is a small open LLM

@@ -1,9 +1,9 @@
 """What a fine-tuned recognizer reads: which features, of which values, and what of a value; saved as JSON beside its weights.
 
 reading = Reading(("concepts", "text"), "definition", {"care": value})
-reading.rendered(observation)                        # (head, text) of the input
-reading.save(folder / "lora.json", base="some/model")
-reading, more = Reading.load(folder / "lora.json")   # more["base"]
+reading.rendered(observation)                        # head and text of the input
+reading.save(Path("lora.json"), base="some/model")
+reading, more = Reading.load(Path("lora.json"))   # more["base"]
 """
 
 from __future__ import annotations

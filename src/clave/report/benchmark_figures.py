@@ -1,6 +1,8 @@
 """The drawings of a benchmark report: leaderboard, heat map, reliability, curves, ablation, diversity, balance, flips.
 
-svg = leaderboard_dots(rows, "board-0")          # an `<svg>` element, or "" without matplotlib or without rows
+from clave.benchmark.tables import leaderboard
+
+svg = leaderboard_dots(leaderboard(table), "board-0")          # an `<svg>` element, or "" without matplotlib or without rows
 """
 
 from __future__ import annotations

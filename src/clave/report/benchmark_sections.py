@@ -1,5 +1,7 @@
 """The parts of a benchmark report below its leaderboard, each computed from predictions; None where there is nothing to show.
 
+from clave.benchmark.tables import value_matrix
+
 matrix(value_matrix(table, "original"), "original", {"care": "Care"}).figures[0].table.rows
 """
 

@@ -1,6 +1,9 @@
 """The head of a benchmark report: which judge can be trusted, where, and at what price, in one sentence and one table.
 
-summary(board, "original", value_matrix(table, "original"), balance(table, "original"))
+from clave.benchmark.analyses import balance
+from clave.benchmark.tables import value_matrix
+
+summary(board, "original", value_matrix(table, "original"), balance(table, "original"), {"care": "Care"})
 """
 
 from __future__ import annotations

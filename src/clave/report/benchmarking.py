@@ -1,5 +1,7 @@
 """The report of a benchmark run: every table and figure recomputed from the raw predictions. A part without data does not appear.
 
+from clave.report.writing import write_page
+
 write_page(run_page("run"), "report.html")
 benchmark_page(PredictionTable.read("run"), skipped={"kaleido": "its weights are not at hand"})
 """

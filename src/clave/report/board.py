@@ -1,5 +1,8 @@
 """A page of results that many have sent in: one table for each split that was judged alike.
 
+from clave.benchmark.results import read_board
+from clave.report.writing import write_page
+
 write_page(board_page(read_board("results")), "board.html")
 """
 

@@ -1,7 +1,7 @@
 """Figures as SVG text for an HTML page: deterministic, light and dark, without an address in them.
 
     with canvas(4.6, 3.0) as axes:
-        axes.bar(...)
+        axes.bar(["care", "fairness"], [0.4, 0.2])
         svg = to_svg(axes.figure, "profile", "What it shows")
 
 Ink is written as `currentColor`, so a drawing follows the page's colours; ids get the name of the figure as a prefix, so that

@@ -1,6 +1,8 @@
 """Examples for a report: the surest verdicts of each label, with their evidence marked in the text, and the borderline ones.
 
-picked = Examples(); picked.add(verdict, "assistant-a", response); picked.cards("care", "Care", models=False)
+picked = Examples()
+picked.add(verdict, "assistant-a", response)
+picked.cards("care", "Care", models=False)
 """
 
 from __future__ import annotations

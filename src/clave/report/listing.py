@@ -1,6 +1,7 @@
 """All verdicts of a report, to be searched, sorted and linked to in the page.
 
-listed = Listed(); listed.add(verdict, "assistant-a", response)
+listed = Listed()
+listed.add(verdict, "assistant-a", response)
 listed.section({"care": "Care"})        # at most MOST verdicts; beyond that a random sample, and the page says so
 """
 

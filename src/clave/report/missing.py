@@ -1,6 +1,7 @@
 """What has no verdict, and why; and what is flagged of the verdicts there are.
 
-missing = Missing(); missing.add(verdict, "assistant-a", response)
+missing = Missing()
+missing.add(verdict, "assistant-a", response)
 missing.section(names)      # the section of the page; None where there is nothing to tell
 """
 

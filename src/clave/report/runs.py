@@ -1,7 +1,7 @@
 """The runs that a report sets side by side, each with the texts that it judged.
 
-    runs = paired([Path("v-a.jsonl"), Path("v-b.jsonl")], [Texts(read_responses("a.jsonl")), Texts(read_responses("b.jsonl"))])
-    for verdict, response in runs[0].judged(): ...      # never another model's text under the same id
+    runs = paired([Path("verdicts.jsonl")], [Texts(read_responses("responses.jsonl"))])      # or several of each
+    verdict, response = next(runs[0].judged())      # never another model's text under the same id
 
 A verdict carries a hash of its text. Files of responses go to their runs by it, in whatever order they are given; where it does not fit,
 that is an error. Verdicts of version 0.1 have none: they take their text by id, from the file that was given for their run.

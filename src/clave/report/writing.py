@@ -2,6 +2,8 @@
 
     write_page(page, "report.html")
 
+A package offers a form of its own in its pyproject.toml:
+
     [project.entry-points."clave.forms"]
     docx = "our_package.word:to_docx"            # for endings `.docx`: a function from a `Page` to text or bytes
 

@@ -1,5 +1,6 @@
 """The files of a saved evaluator: which may be there, how large, and whether they are as they were written. The folder is foreign.
 
+folder = Path("evaluator")
 refuse_odd(folder)
 changed = changed_files(folder, read_json(folder / "manifest.json")["files"], edited=False)
 """

@@ -1,6 +1,6 @@
 """Write a fitted evaluator as a folder; what stands in it is told in `clave.saving`.
 
-save(fitted, Path("evaluator"))
+save(fitted, Path("a-folder"))
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which of several evaluators differ: every two of them at once, so that it matters neither how many there are nor which one came out best.
 
     p = pairwise(right, groups)
-    p[0, 3]                  # 0.012: adjusted for all pairs
+    p[0, 3] < 0.01           # True: evaluator 0 and evaluator 3 differ, adjusted for all pairs
 
 Comparing all others with the one that *came out* best, as if it had been named beforehand, tells equal evaluators apart in one run of
 five; correcting for the number of others mends only a part of that, because the best was chosen for being lucky. Here the largest

@@ -1,6 +1,6 @@
 """Scores of an evaluator against people's labels, each with its interval, its n, and its failures apart.
 
-    print(accuracy(gold, predicted, groups))      # 0.812 [0.780, 0.841] (n = 540, 2 failed)
+    print(accuracy(gold, predicted, groups))      # 0.807 [0.772, 0.837] (n = 538, 2 failed)
     print(brier(gold, probabilities, groups))
 
 What is wrong with probabilities in the bins of a reliability plot stands in `clave.scoring.reliability`.

@@ -1,7 +1,7 @@
 """Whether a stated confidence is kept: the points of a reliability plot, and the expected calibration error, freed of its bias.
 
     found = calibration_error(gold, probabilities, groups)
-    print(found)                     # 0.000 [0.000, 0.046] (n = 264); as counted 0.060, by chance 0.056
+    print(found)                     # 0.000 [0.000, 0.039] (n = 540); as counted 0.006, by chance 0.014
 
 The gaps between confidence and share right in the bins of a plot are never zero: chance alone makes them. On few rows that is most of the
 expected calibration error (Guo et al. 2017), so it says next to nothing without what a perfectly calibrated judge would show. Which of two

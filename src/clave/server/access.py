@@ -1,7 +1,7 @@
 """Who may ask: bearer tokens, compared in constant time, and what each may spend.
 
     tokens = Tokens(["a-token-of-at-least-16-characters dollars=5 calls=10000"])
-    tokens.sender("Bearer a-token-of-at-least-16-characters")     # "5f3c…", by which it is known; None: not one of them
+    tokens.sender("Bearer a-token-of-at-least-16-characters")     # "…": by which it is known; or None, where it is not one of them
 
 Only digests are kept, and no message, log or metric shows a token.
 """

@@ -1,9 +1,11 @@
 """What each token may spend, kept in the database of jobs: a restart does not fill it up again.
 
-accounts = Accounts({"9f2c…": Account(dollars=5.0)}, store)
+from clave.llm.account import PAYS
+
+accounts = Accounts({"9f2c": Account(dollars=5.0)}, store)
 await accounts.load()
-PAYS.set(accounts.of("9f2c…"))      # calls that are made for this request are charged to it, and refused beyond it
-await accounts.save("9f2c…")
+PAYS.set(accounts.of("9f2c"))      # calls that are made for this request are charged to it, and refused beyond it
+await accounts.save("9f2c")
 """
 
 from __future__ import annotations

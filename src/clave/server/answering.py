@@ -1,6 +1,6 @@
 """From a request to verdicts: one for each response and value that was asked for, whatever happens.
 
-async for verdict in verdicts_of(clave.judging, units_of(clave, request)): ...
+async for verdict in verdicts_of(clave.judging, units_of(clave.judging, asked), Remembered()): ...
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The service as a FastAPI app: verdicts, jobs, evaluators, moderations, health and metrics.
 
     app = build_app({"mft": Clave.load("evaluator")}, Tokens(["a-token-of-at-least-16-characters"]))
-    run(app, "127.0.0.1", 8100)
 
 One `Clave` for each evaluator is shared by all requests, so that their calls share one limit, one ledger and one cache.
 """

@@ -1,7 +1,4 @@
-"""`/v1/jobs`: many responses, judged in the background; the verdicts are there when they are, also after a restart.
-
-add_job_routes(app, jobs, lambda: runner, chosen, refused, 100_000)
-"""
+"""`/v1/jobs`: many responses, judged in the background; the verdicts are there when they are, also after a restart."""
 
 from __future__ import annotations
 

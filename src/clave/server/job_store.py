@@ -1,9 +1,9 @@
 """Jobs in a database: what was asked, what is there of it, and who works on it. SQLite by default, PostgreSQL for several processes.
 
     store = JobStore("jobs.sqlite")
-    job = store.add("9f2c", "evaluator", "mft-1a2b3c", asked=b"{…}", responses=40, total=200, most=100_000)
+    job = store.add("9f2c", "evaluator", "mft-1a2b3c", asked='{"responses": "I helped."}', responses=40, total=200, most=100_000)
     taken = store.take()
-    store.keep(taken, [(0, b"{…}")])        # False: it was cancelled, or another has it now
+    store.keep(taken, [(0, verdict.model_dump_json())])      # True: or False, where it was cancelled or another has it now
 
 A job is there once `add` returns, a verdict once `keep` does, whatever happens to the process then. Who works on a job says so again and
 again; after `LEASE` seconds of silence another may take it. Each process measures the silence itself, by a clock that nobody can set: what

@@ -1,6 +1,6 @@
 """Find rows whose label confident evaluators agree against: confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068).
 
-    answers = collect([Path("a/verdicts.jsonl"), Path("b/verdicts.jsonl")])
+    answers = collect([Path("a.jsonl"), Path("b.jsonl")])      # verdicts of two evaluators
     findings, by_source = audit(rows, answers)
 
 A row is flagged when its averaged probability of another label is at least .6 and above that label's own threshold (the mean

@@ -1,6 +1,6 @@
 """A self-contained HTML page to look flagged rows over, one by one, and save the accepted corrections as a file that `build` applies.
 
-Path("audit.html").write_text(audit_page(findings, errors))
+Path("audit.html").write_text(audit_page(findings, errors), encoding="utf-8")
 """
 
 from __future__ import annotations

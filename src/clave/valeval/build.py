@@ -1,7 +1,9 @@
 """Build ValEval from raw files: read, group, cut, perturb, write. The same inputs, package and seed give the same bytes.
 
-report = build(BuildPlan(out=Path("valeval"), raw_dir=Path("raw"), sources=find_sources()))
-report.manifest["outputs"]
+from clave.valeval.sources.registry import find_sources
+
+manifest = build(BuildPlan(out=Path("built"), raw_dir=Path("raw"), sources=find_sources(["safetext"]), allow_changed=True))
+manifest["outputs"]
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """How far the annotators of a source agree with one another, over all its texts: no evaluator can be asked for more there.
 
-    ceilings((xstest.SOURCE, …), {"xstest": files, …}, raw_dir)["xstest"]["agreement"]        # 0.97
+    from clave.valeval.sources.registry import find_sources
+
+    ceilings(find_sources(["xstest"]), layouts, Path("raw"))["xstest"]["agreement"]        # 0.80
 
 All texts count that the source tells several annotators' labels of, also those that give no row: rows are often those that annotators agree
 on, and over them alone people would look of one mind. Where a label is rare, annotators agree mostly on what is not there; hence beside the

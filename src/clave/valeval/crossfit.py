@@ -1,5 +1,7 @@
 """Judges that learn, on rows of ValEval: each row is answered for by a fit that never saw its scenario.
 
+from clave.judges.classical import encoder_head
+
 verdicts = cross_fitted(encoder_head(), rows, learnt=(), folds=5, seed=0)
 """
 

@@ -1,6 +1,6 @@
 """Which samples of a value to label: spread over the pool by K-Means, as in the paper, or drawn at random, for the diversity study.
 
-rows = pick_diverse(candidates, 33, encoder, seed=0)
+rows = pick_diverse(candidates, 33, vectors, seed=0)      # vectors: from each response to its vector
 rows = pick_random(candidates, 33, seed=0)
 """
 

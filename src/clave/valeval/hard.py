@@ -1,7 +1,7 @@
 """The hard view: rows on which judges that do not read the response are at chance.
 
-    rows = hard_rows(tested, learnt, embed, seed=0)
-    floor(rows, learnt, embed)              # {"scenario-only": {"calibration": 0.333, "halves": 0.34}, …}: chance is a third
+    rows = hard_rows(tested, learnt, vectors_of, seed=0)
+    floor(tested, learnt, vectors_of)       # {"scenario-only": {"calibration": …}, "surface": {"calibration": …}}: chance is a third
 
 Two controls, what was asked alone and layout alone, answer for rows whose scenarios they never saw: once learnt from the calibration
 rows, as a benchmark fits them, and once from those and all the other scenarios. Within the rows of a value that get the same four

@@ -1,6 +1,7 @@
 """The raw files of the sources: found in a folder or downloaded into it, and checked against the hashes we know.
 
-    inputs = find_inputs(source, raw_dir, recorded={})     # {"safetext/SafeText.json": Input(sha256="e33c…", bytes="official")}
+    inputs = find_inputs(source, Path("raw"), recorded={}, allow_changed=True)
+    inputs[0].path, inputs[0].bytes      # "safetext/SafeText.json", "changed": or "official", "copy"
 
 `pins.json` holds, for each file, where it comes from and its sha256 where we know one: `official` bytes are the authors' own, `copy` the
 same rows in another carrier. A file we know no hash of is recorded when it is first seen (in `hashes.json` beside it, and in the

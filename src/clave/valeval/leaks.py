@@ -1,6 +1,6 @@
 """Test rows that a calibration row gives away: nearly the same response, or nearly the same question.
 
-rows = apart(rows, learnt, vectors_of)      # what may be tested after `learnt` was seen
+    rows = apart(rows, learnt, vectors_of)      # what may be tested after `learnt` was seen
 
 Groups keep near twins of one source on one side of the cut. A stock answer to another question, and a rewording in another source,
 are found here, after the cut: such a row is left out of the test split.

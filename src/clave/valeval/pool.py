@@ -1,6 +1,6 @@
 """The pool: every labelled text of every source, each once, with its id and its group of near twins.
 
-pool, counts = fill_pool(sources, layouts, raw_dir)
+pool, counts = fill_pool(sources, layouts, Path("raw"), vectors_of)
 counts["fulcra"].read, counts["fulcra"].left_out
 """
 

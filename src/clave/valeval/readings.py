@@ -1,8 +1,8 @@
 """Second readings: what someone says of rows whose labels they did not see, kept without the texts, and how far that bears the labels out.
 
     rows = blind(tested, per_source=60, seed=0)           # what a reader is given
-    agreement(rows_by_id, read_file(path))                # per source: rows read, labels borne out
-    kappa(first, second)                                  # do two readers see the same?
+    agreement(labels, read_file(Path("first.jsonl")))     # per source: rows read, labels borne out
+    kappa(read_file(Path("first.jsonl")), read_file(Path("second.jsonl")))     # do two readers see the same?
 
 A file of readings has a line for each row read: {"id": "xstest-0c1d…", "reader": "a", "label": "oppose"}. An id is a hash of the text and
 the value, so that a file goes with any build and holds nothing of the data; verdicts of `clave evaluate` are readings too.

@@ -1,7 +1,7 @@
 """A row of a ValEval split file, and reading and writing split files.
 
-    rows = read_split(folder / "original.jsonl")
-    write_split(folder, "original", rows)          # original.jsonl and original.parquet, the same bytes on every run
+    rows = list(read_split(Path("valeval") / "original.jsonl"))
+    write_split(Path("valeval"), "original", rows)          # original.jsonl and original.parquet, the same bytes on every run
 
 `clave.io.read_labels` reads these files as they are: what it does not know becomes metadata.
 """

@@ -1,7 +1,7 @@
 """Cut the pool into calibration, original, generalization and related, by groups of near twins and never by row.
 
-splits = cut(pool, roles, vectors_of, seed=0)
-splits["calibration"]
+    splits, dropped = cut(pool, roles, vectors_of, seed=0)
+    splits["calibration"], dropped      # its rows; and why each row that is in no split is not
 
 Groups of the calibration sources are dealt to two sides so that every value and label has its share on both (iterative stratification,
 Sechidis et al. 2011). From one side come at most 100 rows a value, stratified by label; from the other the original split. Rows of

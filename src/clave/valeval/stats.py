@@ -1,7 +1,9 @@
 """Counts of a built data set as tables for the terminal, and a figure of labels per value and split.
 
-for table in tables(read_manifest(folder)): console.print(table)
-figure(read_manifest(folder), folder / "stats.svg")
+from clave.valeval.check import read_manifest
+
+for table in tables(read_manifest(Path("valeval"))): print(table.title)
+figure(read_manifest(Path("valeval")), Path("stats.svg"))
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 system = ValueSystem.load("schwartz")          # built in
 system = ValueSystem.load("our-policy.yaml")   # your own
-system["benevolence"].definition
+system["care"].definition
 """
 
 from __future__ import annotations

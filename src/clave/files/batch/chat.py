@@ -1,6 +1,6 @@
 """A chat model that answers from the cache and passes on what that lacks, to be asked in a batch.
 
-chat = BatchChat(kept, put)
+chat = BatchChat(kept, lambda key, request: WAITING, ask_first=False)
 judging.with_chat(chat).verdicts(units)      # of what waits there is no verdict
 """
 

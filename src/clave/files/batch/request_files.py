@@ -1,6 +1,7 @@
 """Request files within a provider's limits, and a note in the cache of what is in them.
 
-with RequestFiles(Path("requests.jsonl"), cache, clave.name, MOST_ROWS, MOST_BYTES) as files: files.write(key, asked, row)
+with RequestFiles(Path("requests.jsonl"), cache, clave.name, MOST_ROWS, MOST_BYTES) as files:
+    files.write(key, asked, row)
 """
 
 from __future__ import annotations

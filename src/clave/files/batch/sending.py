@@ -1,6 +1,6 @@
 """The batches of a run: what is asked of a chat model is written down, sent, waited for and read into the answer cache.
 
-    async with Batches(judging, Sending(), …) as batches:
+    async with Batches(judging, Sending(), tick=print, tell=print, poll=POLL) as batches:
         while True:
             ...                                # evaluate on `batches.chat`
             if not await batches.answered():   # nothing waits any more

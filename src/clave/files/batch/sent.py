@@ -1,10 +1,12 @@
 """What is with a provider now, noted in the answer cache before it goes there: so that after a kill nothing is sent twice.
 
+from clave.files.batch.chat import WAITING
+
 sent = SentBatches(cache)
-sent.add(key, "9f2c…")                      # this request goes into the file of that name
-sent.note("9f2c…", asked=True)              # before the batch is made
-sent.note("9f2c…", id="batch_abc")          # the provider's own name for it
-sent.end("9f2c…", Failure(…), again=True)   # what its results left without an answer
+sent.add(key, "9f2c", clave.name)          # this request goes into the file of that name
+sent.note("9f2c", asked=True)              # before the batch is made
+sent.note("9f2c", id="batch_abc")          # the provider's own name for it
+sent.end("9f2c", WAITING, again=True)      # what its results left without an answer
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rejects an edit that changes too much: words gone or added, negations touched, meaning moved.
 
-    problem(base, edited, kind)          # "" when the edit may stand, else why not
+    problem(base, edited, kind)          # "": the edit may stand, or else why not
     too_far(similarity, kind)            # for kinds that move words: cosine similarity of the two texts' embeddings
 
 Words are compared after undoing what the kind is allowed to do to them (case, look-alike letters), as bags: order is for the kinds.

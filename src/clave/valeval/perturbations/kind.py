@@ -1,6 +1,8 @@
 """What a kind of perturbation is: a seeded edit in three strengths, with the reason why it keeps the label and limits that are checked.
 
-kind.apply("You should not do this.", 2, random.Random(0))     # the edited text, or None where the edit does not fit the text
+from clave.valeval.perturbations.surface import KINDS
+
+KINDS[0].apply("You should not do this.", 2, random.Random(0))     # the edited text, or None where the edit does not fit the text
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rows of raw files as the authors publish them: CSV and TSV with their own delimiters, JSON and JSON Lines, plain or gzipped.
 
-for row in csv_rows(root / "mfrc/data.csv", delimiter="\\t"): row["text"]
+for row in csv_rows(Path("raw/xstest/xstest_prompts.csv")): print(row["prompt"])
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which sources there are: the built-in ones, those that installed packages offer, and those named as `module:object`.
 
-sources = find_sources(["beavertails", "our_package.labels:SOURCE"])
+    sources = find_sources(["beavertails", "clave.valeval.sources.safetext:SOURCE"])
 
 A package offers a source by the entry point group `clave.valeval.sources`; an object is a `Source`, or a function that returns one.
 """

@@ -1,10 +1,12 @@
 """What a source of ValEval is: where its files come from, under which licence, and a function that reads rows out of them.
 
-    SOURCE = Source(id="ours", title="Our labels", role="generalization", layouts=(("ours/labels.csv",),), ..., load=load)
+    from clave.valeval.sources.raw import csv_rows
 
     def load(root: Path, files: tuple[str, ...]) -> Iterator[SourceRow]:
         for row in csv_rows(root / files[0]):
             yield SourceRow(items=(Item("", row["text"], "mft", "care", "adhere", "stated"),))
+
+    load(Path("raw"), ("ours/labels.csv",))      # a source names it: `Source(id="ours", layouts=(("ours/labels.csv",),), load=load, …)`
 
 A loader yields one `SourceRow` for each row of the raw file, also for those it leaves out, with the reason: so the counts of a source
 (read, used, left out and why) can be held against a hand count of the file.
