@@ -1,6 +1,6 @@
 """Studies that refit judges on other choices of labels, or with a part left out: learning curve, ablation, diversity.
 
-    outcome = await learning_curve(session, ["tfidf", "clave"], points=(5, 10, 20), seeds=3)     # writes curve.parquet into the run
+    outcome = await learning_curve(session, ["tfidf", "clave"], points=(5, 8), seeds=1)     # writes curve.parquet into the run
 
 Each appends to a file of predictions of its own, goes on where it stopped, and is shown by the report of the run.
 """

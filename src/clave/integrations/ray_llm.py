@@ -1,5 +1,7 @@
 """A batch file answered by a model that runs in the Ray cluster itself, on its GPUs: Ray Data's LLM processor, with vLLM.
 
+    from ray.data.llm import build_processor, vLLMEngineProcessorConfig
+
     processor = build_processor(vLLMEngineProcessorConfig(model_source="Qwen/Qwen3-32B"), preprocess=asked)
     processor(ray.data.read_text("requests.jsonl")).map(answered).write_json("results")
 
