@@ -168,11 +168,11 @@ def test_what_is_not_run_calls_what_there_is(example):
         tree, known = ast.parse(example.code.replace("…", "...")), vars(importlib.import_module(example.module)) | vars(builtins)
     except (SyntaxError, ImportError) as why:
         pytest.skip(f"{why}")
-    known |= {
-        alias.name: lambda *_, **__: None for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }  # a tool's
+    made = {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    made |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        inspect.signature(known[call.func.id]).bind_partial(*call.args, **{k.arg: k.value for k in call.keywords if k.arg})
+        if call.func.id not in made:
+            inspect.signature(known[call.func.id]).bind_partial(*call.args, **{k.arg: k.value for k in call.keywords if k.arg})
 
 
 def run(example: Example, names: Names, loop: asyncio.Runner, out: pytest.CaptureFixture[str]) -> None:
