@@ -3,7 +3,7 @@
     from clave.profile.rectified import rectified
 
     found = rectified(rows, audit)
-    found.net                              # 0.735 [0.495, 0.885] (n = 300)
+    found.net                              # 0.735 […] (n = 300): with its 95 % interval
     covariance(found, other)               # of all quantities, by the scenarios that the two share
 
 For a model and a value the estimands are the shares of its responses that adhere to the value, oppose it and leave it aside; relevance,
