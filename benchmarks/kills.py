@@ -2,11 +2,11 @@
 
     python benchmarks/kills.py [--kills 50] [--seed 0] [--only evaluate] [--workers 3]
 
-calibrate, evaluate, generate, distill, assess, the labelling page with its calibrate button, and batch files, each against a server that
-counts (counting_server.py). A course is run once undisturbed. Then it is run again and again, and each time one of its commands meets
-kill -9, SIGTERM or Ctrl-C after a random number of calls, or while it writes its result, and is run again to its end. The files must be
-those of the undisturbed course, but for the order of lines and what says what a run cost, and the server must have been asked for nothing
-twice but what was under way at a kill -9: nothing at all after Ctrl-C and SIGTERM, for which a command waits.
+calibrate, evaluate, generate, distill, assess, bench run, the labelling page with its calibrate button, and batch files, each against a
+server that counts (counting_server.py). A course is run once undisturbed. Then it is run again and again, and each time one of its
+commands meets kill -9, SIGTERM or Ctrl-C after a random number of calls, or while it writes its result, and is run again to its end. The
+files must be those of the undisturbed course, but for the order of lines and what says what a run cost, and the server must have been
+asked for nothing twice but what was under way at a kill -9: nothing at all after Ctrl-C and SIGTERM, for which a command waits.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]
 MODEL = "local/counted"
 LATENCY = 0.15
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-COSTS = ("cached", "usage")
-"""Of a verdict: what hangs on what a run found in the cache."""
+COSTS = ("cached", "usage", "calls", "prompt_tokens", "completion_tokens", "cost", "latency")
+"""Of a verdict or a prediction: what hangs on what a run found in the cache."""
 Result = dict[str, list[str]]
 """File -> its lines, sorted."""
 
@@ -154,6 +154,16 @@ def assess(run: Runner) -> Result:
     return {"report": [str((run.place / "assessment" / "report.html").is_file())], **{file.name: lines_of(file) for file in files}}
 
 
+def bench(run: Runner) -> Result:
+    """Two judges, one of which is fitted first."""
+    rows = ("--labels", run.inputs / "rows.jsonl", "--judges", "zero-shot,clave")
+    run.run("bench", "run", *rows, *system(run), "-o", "run", *calls(run))
+    return {
+        "report": [str((run.place / "run" / "report.html").is_file())],
+        "predictions": lines_of(run.place / "run" / "predictions.jsonl"),
+    }
+
+
 def batch(run: Runner) -> Result:
     """Two stages of files, answered as a provider would, and then an evaluation that finds everything there."""
     found: Result = {}
@@ -193,6 +203,7 @@ COURSES: dict[str, Callable[[Runner], Result]] = {
     "generate": generate,
     "distill": distill,
     "assess": assess,
+    "bench": bench,
     "batch": batch,
     "page": page,
 }
@@ -243,9 +254,10 @@ def prepare(place: Path, *, values: int = 3, labels: int = 12, rows: int = 24) -
         return ("adhere", "oppose", "unrelated")[i % 3]
 
     labelled = [{"id": f"l{i}", "scenario": f"Question {i}?", "response": text(i)} for i in range(labels)]
-    write(
-        "labels.jsonl", [row | {"value": value, "label": label(i + k)} for i, row in enumerate(labelled) for k, value in enumerate(names)]
-    )
+    each = [row | {"value": value, "label": label(i + k)} for i, row in enumerate(labelled) for k, value in enumerate(names)]
+    write("labels.jsonl", each)
+    kept = len(each) // 3
+    write("rows.jsonl", [row | {"split": "test" if i < kept else "calibration"} for i, row in enumerate(each)])
     write("responses.jsonl", [{"id": f"r{i}", "scenario": f"Asked {i}?", "response": text(i)} for i in range(rows)])
     write("scenarios.jsonl", [{"id": f"s{i}", "scenario": f"What about {i}?"} for i in range(rows)])
 

@@ -45,6 +45,20 @@ WORDS = [
     (500, b"Internal Server Error"),
     (500, {"detail": "it is broken"}),
     (400, b"<html><h1>Bad Request</h1></html>"),
+    (
+        500,  # llama-cpp-python 0.3.36
+        {
+            "error": {
+                "message": "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+                "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema', "
+                "'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n  File \"app.py\", line 376, in create_chat_completion\n"
+                "    POST /v1/chat/completions",
+                "type": "internal_server_error",
+                "param": None,
+                "code": None,
+            }
+        },
+    ),
 ]
 
 
@@ -126,6 +140,17 @@ def test_a_system_role_that_the_model_lacks_goes_into_the_users_turn(chat_server
     assert [a.mode for a in answers] == ["json_schema"] * 3
     assert len(sent) == 4
     assert sent[-1]["messages"] == [{"role": "user", "content": "You answer.\n\nWhat is a?"}]
+
+
+def test_a_code_is_no_limit(chat_server):
+    """The code of an error, 400, is a number as well."""
+    words = "max_tokens=1024 cannot be greater than max_model_len=256. Please request fewer output tokens."  # vLLM 0.32
+    answers, sent, _ = ask(
+        chat_server,
+        lambda body: chat_server.error(400, words, code=400) if body["max_tokens"] > 256 else chat_server.says(GOOD),
+    )
+    assert [type(a) for a in answers] == [Completion] * 3
+    assert [body["max_tokens"] for body in sent] == [1024, 256, 256, 256]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,9 @@ def test_where_a_model_answers(monkeypatch):
     assert resolve("ollama/qwen3:8b").base_url == "http://localhost:11434/v1"
     assert resolve("org/model", "http://here/v1").model == "org/model"
     assert resolve("vllm/org/model").model == "org/model"
+    assert resolve("smollm2", "http://here/v1").model == "smollm2"
+    assert resolve("openai", "http://here/v1").model == "openai"
+    assert resolve("/models/smollm2", "http://here/v1").model == "/models/smollm2"
     monkeypatch.setenv("OPENAI_API_KEY", " sk-1\n")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://there/v1")
     endpoint = resolve("openai/gpt-4o")

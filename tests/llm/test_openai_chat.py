@@ -156,7 +156,7 @@ def test_no_server_is_told_after_two_tries(monkeypatch):
     [
         (401, "no such thing", "refuses the key"),
         (403, "no such thing", "refuses the key"),
-        (404, "the model `m` does not exist", "does not know test/m"),
+        (404, "the model `m` does not exist", "does not know the model 'test/m'"),
         (404, "Not Found", "there is no chat model"),
     ],
 )

@@ -87,3 +87,12 @@ def test_nothing_is_imported_where_nobody_traces():
         "print([m for m in sys.modules if m.startswith('opentelemetry')])"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_servers_own_name_of_a_model_is_the_name_in_the_span(chat_server, spans):
+    chat_server.script = [chat_server.says("An answer")]
+    chat = OpenAIChat("smollm2", base_url=chat_server.url)
+    asyncio.run(chat.complete(REQUEST))
+    (span,) = spans()
+    assert (span.name, span.attributes["gen_ai.request.model"]) == ("chat smollm2", "smollm2")
+    assert "gen_ai.provider.name" not in span.attributes

@@ -120,20 +120,21 @@ class Dialect:
         if fault.status not in _REFUSALS or fault.kind not in ("rejected", "again", "model", "address"):
             return None
         if not (fault.kind == "again" and fault.explained):
-            limit = self._explained(f"{fault.code} {fault.reason}", sent)
+            limit = self._explained(fault, sent)
             if limit is not None:
                 return limit or None
         return sent.limit if self._probe(fault, sent, repeated) else None
 
-    def _explained(self, words: str, sent: Sent) -> int | None:
+    def _explained(self, fault: Fault, sent: Sent) -> int | None:
         """Learn what the words say the server cannot do: tokens to ask again with, 0 where that is no use, None where they say nothing."""
+        words = f"{fault.code} {fault.reason}"
         if _CONTEXT.search(words):
             return sent.limit // 2 if sent.limit >= 2 * _LEAST else 0
         if "max_completion_tokens" in words and "max_tokens" in sent.body and _INSTEAD.search(words):
             self._limit_name = "max_completion_tokens"
             return sent.limit
         if _LIMIT.search(words):
-            stated = [int(n) for n in re.findall(r"\d{2,9}", words) if _LEAST <= int(n) < sent.limit]
+            stated = [int(n) for n in re.findall(r"\d{2,9}", fault.reason) if _LEAST <= int(n) < sent.limit]
             self._most = max(stated, default=sent.limit // 2)
             return self._most if self._most >= _LEAST else 0
         for name in ("temperature", "seed"):

@@ -123,9 +123,11 @@ _RULES = tuple(
             "model",
             (400, 403, 404, 422),
             r"model_?not_?(found|exist|available|supported)|invalid_model|unknown_model|no_?such_?model|deployment_?not_?found|decommissioned",
-            r"\bmodels?\b.{0,100}\b(not found|not exist|not available|is not loaded|decommissioned|no longer|unknown)"
+            r"\bmodels?\b.{0,100}\b(not found|not exist|not available|not served|is not loaded|decommissioned|no longer|unknown)"
             r"|(invalid|unknown|no such|unrecognized|cannot find|unable to access|does not know)( the)? model"
-            r"|not a valid model|no models? (is |are )?loaded|doesn.t exist|deployment .{0,60}does not exist|model not exist",
+            r"|not a valid model|no models? (is |are )?loaded|doesn.t exist|deployment .{0,60}does not exist|model not exist"
+            r"|\b(pinned to|only serves?)\b|model mismatch|\bonly\b.{0,200}\ballowed now\b|\breal ?model ?id\b|suitable inference handler"
+            r"|no deployment found|^body\.model: ",
         ),
         _Rule("busy", (408, 429, 503, 529)),
         _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 529), *range(530, 600))),
@@ -155,8 +157,8 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
     return Fault(kind, message, error.status, error.code, error.wait, explained)
 
 
-def stop_sentence(fault: Fault, model: str, base_url: str) -> str:
-    """What ends a run, in the server's own words and with the way out."""
+def stop_sentence(fault: Fault, model: str, sent: str, base_url: str) -> str:
+    """What ends a run, in the server's own words and with the way out; `sent` is the model's name as the server was given it."""
     match fault.kind:
         case "key":
             return f"the server refuses the key for {model} ({fault.status}): {fault.reason}"
@@ -165,7 +167,7 @@ def stop_sentence(fault: Fault, model: str, base_url: str) -> str:
         case "quota":
             return f"the server lets no more calls to {model} through for now ({fault.status}): {fault.reason}; what was answered is kept"
         case "model":
-            return f"the server at {base_url} does not know {model} ({fault.status}): {fault.reason}"
+            return f"the server at {base_url} does not know the model {sent!r} ({fault.status}): {fault.reason}"
         case _:
             hint = "" if base_url.rstrip("/").endswith("/v1") else "; the address of most servers ends in /v1"
             return f"at {base_url} there is no chat model ({fault.status}): {fault.reason}: check the address{hint}"

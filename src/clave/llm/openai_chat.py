@@ -230,7 +230,7 @@ class OpenAIChat:
             ModelError: It is none of this request: no other can succeed before somebody mends it.
         """
         if fault.kind in STOPS:
-            raise ModelError(stop_sentence(fault, self.model, self._endpoint.base_url))
+            raise ModelError(stop_sentence(fault, self.model, self._endpoint.model, self._endpoint.base_url))
         slot.lost()
         if fault.kind == "refused":
             self.ledger.trouble["refused"] += 1

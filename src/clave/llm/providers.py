@@ -81,7 +81,7 @@ def resolve(model: str, base_url: str | None = None) -> Endpoint:
     """Find the server and the key of a model string.
 
     Args:
-        model: `provider/model`. With a `base_url`, a string whose first part is no known provider is the server's own name of the model.
+        model: `provider/model`. With a `base_url`, one that does not begin with a known provider is the server's own name of the model.
         base_url: Any OpenAI-compatible server; OPENAI_BASE_URL stands in for it with the provider `openai`.
 
     Raises:
@@ -89,9 +89,12 @@ def resolve(model: str, base_url: str | None = None) -> Endpoint:
             environment names cannot be used.
     """
     provider, slash, name = model.partition("/")
-    if not slash or not name:
-        raise ModelError(f"model {model!r} must be written provider/model, e.g. openai/gpt-4o-mini")
-    known, where = PROVIDERS.get(provider), argument("base_url")
+    if not model or (slash and not name) or not (slash or base_url):
+        raise ModelError(
+            f"model {model!r} must be written provider/model, e.g. openai/gpt-4o-mini; the server's own name of it is enough only where "
+            f"{argument('base_url')} names the server"
+        )
+    known, where = PROVIDERS.get(provider) if slash else None, argument("base_url")
     if provider == "openai" and not base_url and os.environ.get("OPENAI_BASE_URL", "").strip():
         base_url, where = os.environ["OPENAI_BASE_URL"].strip(), "OPENAI_BASE_URL"
     if known is None and not base_url:

@@ -35,12 +35,12 @@ def span_of(model: str, endpoint: str, request: ChatRequest) -> AbstractContextM
 
 @contextmanager
 def _span(trace: Any, model: str, endpoint: str, request: ChatRequest) -> Iterator[Ended]:
-    provider, _, name = model.partition("/")
+    provider, slash, name = model.partition("/")
     server = urlsplit(endpoint)
     told = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": provider,
-        "gen_ai.request.model": name,
+        "gen_ai.provider.name": provider if slash else None,
+        "gen_ai.request.model": name if slash else model,
         "gen_ai.request.max_tokens": request.max_tokens,
         "gen_ai.request.temperature": request.temperature,
         "gen_ai.request.seed": request.seed,
@@ -50,7 +50,7 @@ def _span(trace: Any, model: str, endpoint: str, request: ChatRequest) -> Iterat
     }
     attributes = {key: value for key, value in told.items() if value is not None}
     tracer = trace.get_tracer("clave")
-    with tracer.start_as_current_span(f"chat {name}", kind=trace.SpanKind.CLIENT, attributes=attributes) as span:
+    with tracer.start_as_current_span(f"chat {name or model}", kind=trace.SpanKind.CLIENT, attributes=attributes) as span:
 
         def ended(outcome: Completion | Failure) -> None:
             if isinstance(outcome, Failure):
