@@ -88,6 +88,7 @@ LLAMA_CPP = """
 import sys, time, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.port, params.n_ctx, params.n_parallel = sys.argv[1], int(sys.argv[2]), 2 * int(sys.argv[3]), 2
+params.sampling.penalty_repeat = 1.2
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(params)
 time.sleep(1e9)

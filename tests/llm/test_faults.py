@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clave.llm.faults import STOPS, fault_of
+from clave.llm.faults import LOADING, STOPS, fault_of
 from clave.llm.transport import Reply
 
 
@@ -428,6 +428,19 @@ def test_how_long_the_server_wants_to_be_left_alone(headers, kind, wait):
 
 def test_google_tells_the_wait_in_the_body():
     assert fault_of(reply(429, google(429, GOOGLE_QUOTA, "RESOURCE_EXHAUSTED", details=[PER_MINUTE, RETRY]))).wait == 17
+
+
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        (error("Loading model", type="unavailable_error", code=503), LOADING),  # llama.cpp
+        ({"error": "Model gpt2 is currently loading", "estimated_time": 20.25}, 20.25),  # Hugging Face
+        (error("Service unavailable.", type="server_error", code="service_unavailable"), None),  # llmock
+    ],
+)
+def test_a_model_that_is_being_loaded_is_waited_for(body, wait):
+    fault = fault_of(reply(503, body))
+    assert (fault.kind, fault.wait) == ("busy", wait)
 
 
 @pytest.mark.parametrize("words", ["Your account has been suspended", "incorrect api key", "your credit balance"])

@@ -132,7 +132,8 @@ def text_of_page(page: bytes) -> str:
 
 
 def _wait(headers: Mapping[str, str], body: bytes) -> float | None:
-    """Seconds until the server wants to be asked again: Retry-After as a number or a date, or Google's RetryInfo."""
+    """Seconds until the server wants to be asked again: Retry-After as a number or a date, Google's RetryInfo, or Hugging Face's
+    `estimated_time` until a model is loaded."""
     milliseconds, told = headers.get("retry-after-ms"), headers.get("Retry-After", "").strip()
     if milliseconds is not None and (seconds := _number(milliseconds)) is not None:
         return seconds / 1000
@@ -140,7 +141,7 @@ def _wait(headers: Mapping[str, str], body: bytes) -> float | None:
         return seconds
     if told:
         return _until(told, headers.get("Date", ""))
-    found = re.search(rb'"retryDelay"\s{0,4}:\s{0,4}"(\d{1,7}(?:\.\d{1,9})?)s"', body[:20_000])
+    found = re.search(rb'"(?:retryDelay|estimated_time)"\s{0,4}:\s{0,4}"?(\d{1,7}(?:\.\d{1,20})?)', body[:20_000])
     return float(found[1]) if found else None
 
 

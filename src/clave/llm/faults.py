@@ -21,6 +21,8 @@ day, the model's name, the server's address."""
 
 STOPS: frozenset[Kind] = frozenset({"key", "credit", "quota", "model", "address"})
 """No call can succeed before somebody mends it."""
+LOADING = 10.0
+"""Seconds between tries at a server that is still loading its model and does not say how long that takes."""
 MOST_WAIT = 300.0
 """Seconds that a run waits because a server asks it to; beyond that it stops and says so."""
 
@@ -151,10 +153,12 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
     if error is None:
         return None if isinstance(reply.data, dict) else _no_object(reply)
     kind, explained = _decided(error.status, error.code, error.message, asked)
-    message = one_line(error.message)
-    if kind in ("again", "busy", "quota") and error.wait is not None and (kind == "quota" or error.wait > MOST_WAIT):
-        kind, message = "quota", f"{message} (it asks to be left alone for {_duration(error.wait)})"
-    return Fault(kind, message, error.status, error.code, error.wait, explained)
+    message, wait = one_line(error.message), error.wait
+    if kind == "busy" and wait is None and re.search(r"\bloading\b", message, re.I):
+        wait = LOADING
+    if kind in ("again", "busy", "quota") and wait is not None and (kind == "quota" or wait > MOST_WAIT):
+        kind, message = "quota", f"{message} (it asks to be left alone for {_duration(wait)})"
+    return Fault(kind, message, error.status, error.code, wait, explained)
 
 
 def stop_sentence(fault: Fault, model: str, sent: str, base_url: str) -> str:
