@@ -121,14 +121,21 @@ async def on_aiohttp(url: str, bodies: list[bytes], concurrency: int) -> None:
 
 def zero_shot(folder: Path, place: Path) -> None:
     """Wall time against the ideal, and CPU per call against the bare loops, with few connections and with many."""
-    with fixed_server.server(0.01) as url:
-        clave = Clave(system(folder), model=MODEL, base_url=url, cache=place / "first.sqlite")
-        source = Source(str(write(texts(8, 0), place / "first-rows.jsonl")))
-        _, first = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "first.jsonl")))
-        asyncio.run(bare(url, [extraction_request(r, system(folder)[VALUE], None, ()) for r in texts(8, 0)]))
-    print(f"the first 8 evaluations of a process: {first:.2f} s of CPU, most of it imports")
+    first = warm_up(folder, place)
+    print(f"the first {engine_peers.WARM_UP} evaluations of a process: {first:.2f} s of CPU, most of it imports")
     for n, concurrency in ((3_200, 64), (12_288, 512)):
         one_zero_shot(folder, place, n, concurrency)
+
+
+def warm_up(folder: Path, place: Path) -> float:
+    """A few evaluations, and calls of the bare loop, for what is imported at the first; CPU seconds of the evaluations."""
+    rows = texts(engine_peers.WARM_UP, 0)
+    source = Source(str(write(rows, place / "first-rows.jsonl")))
+    with fixed_server.server(0.01) as url:
+        clave = Clave(system(folder), model=MODEL, base_url=url, cache=place / "first.sqlite")
+        _, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "first.jsonl")))
+        asyncio.run(bare(url, [extraction_request(r, system(folder)[VALUE], None, ()) for r in rows]))
+    return cpu
 
 
 def one_zero_shot(folder: Path, place: Path, n: int, concurrency: int, latency: float = 0.5) -> None:
@@ -169,9 +176,9 @@ def peers(folder: Path, place: Path, pythons: Mapping[str, str], n: int = 1_500,
     (place / "requests.json").write_text(json.dumps(told), encoding="utf-8")
     source = Source(str(write(rows, place / "peer-rows.jsonl")))
     found: dict[str, tuple[float, float] | str] = {}
+    warm_up(folder, place)
     with fixed_server.server(latency) as url:
         clave = Clave(system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache=place / "peers.sqlite")
-        asyncio.run(bare(url, requests[:1]))
         found["clave"] = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "peers.jsonl")))
         found["bare loop"] = timed(lambda: asyncio.run(bare(url, requests, concurrency)))
         for tool in engine_peers.TOOLS:

@@ -46,8 +46,7 @@ def main() -> None:
             for name, workers in (("one process, no Ray", 0), ("one worker", 1), ("two workers", 2)):
                 short, long = (seconds(evaluator, source, workers, Path(place) / f"{turn}-{workers}-{n}") for n, source in sources.items())
                 found[name].append(arguments.rows / (long - short))
-    verdicts = len(Clave.load(evaluator).values)
-    print(f"{arguments.rows:,} responses, {verdicts} verdicts each; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"{arguments.rows:,} responses; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name, rates in found.items():
         ratio = [a / b for a, b in zip(rates, found["one worker"], strict=True)]
         shown = ", ".join(f"{rate:.0f}" for rate in rates)

@@ -188,7 +188,7 @@ def _check(text: str) -> None:
     _read(text)
 
 
-@functools.lru_cache(maxsize=64)  # an answer is read where it is checked, and again where it is used
+@functools.lru_cache(maxsize=8)  # an answer is read where it is checked, and again where it is used
 def _read(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The object of an answer for one value in the asked form, and how it was read.
 
