@@ -2,9 +2,9 @@
 
 from clave.annotate.aggregate import aggregate
 
-write_rows("labels.jsonl", judgement_rows(judgements))                 # everybody's word; `clave agreement` reads it
+write_rows("labels.jsonl", judgement_rows(judgements))                   # everybody's word; `clave agreement` reads it
 write_rows("labels.csv", label_rows(aggregate(judgements).labelled))     # one settled label per item; `clave calibrate` reads it
-judgements = read_judgements("labels.json")                            # a Label Studio export, or any of the above
+judgements = read_judgements("labels.json")                              # a Label Studio export, or any of the above
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What to label next: diverse first, then where a recognizer is least certain, balanced over the labels it expects.
 
-diverse(vectors, 20)                                                   # rows nearest to the centres of 20 K-Means clusters, as in the paper
-uncertain(probabilities, {"adhere": 9, "oppose": 4, "unrelated": 12}, 20)     # most uncertain rows, rare labels first
+diverse(vectors, 20)      # rows nearest to the centres of 20 K-Means clusters, as in the paper
+uncertain(probabilities, {"adhere": 9, "oppose": 4, "unrelated": 12}, 20)      # most uncertain rows, rare labels first
 """
 
 from __future__ import annotations

@@ -97,9 +97,9 @@ def save(path: Path) -> None:
     clave().save(path)
 
 
-def write_responses(path: Path) -> None:
+def write_responses(path: Path, count: int = 12) -> None:
     lines = (DATA / "responses.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(lines[:12]), encoding="utf-8")
+    path.write_text("".join(lines[:count]), encoding="utf-8")
 
 
 def write_answers(path: Path) -> None:
@@ -129,7 +129,7 @@ FILES = {
     "gold.jsonl": lambda path: shutil.copy(DATA / "examples.jsonl", path),
     "answers.jsonl": write_answers,
     "scenarios.jsonl": write_scenarios,
-    "unlabelled.jsonl": lambda path: shutil.copy(DATA / "responses.jsonl", path),
+    "unlabelled.jsonl": lambda path: write_responses(path, 36),
     "our-policy.yaml": lambda path: path.write_text(system().to_yaml(), encoding="utf-8"),
     "manifest.json": lambda path: path.write_text('{"evaluator": "clave-mft"}'),
     "Qwen/Qwen2.5-1.5B-Instruct": base("causal"),
