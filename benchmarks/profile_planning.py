@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.profile.comparing import net_difference
-from clave.profile.design import Design
+from clave.profile.design import Design, strata_of
 from clave.profile.estimates import Rows
 from clave.profile.planning import planned
 from clave.profile.rectified import Audit, rectified
@@ -114,7 +114,7 @@ def bound_cell(name: str, n: int, labels: int) -> Row:
     What a label adds to net adherence (its influence) varies by v in all; by w where verdict and probabilities are known, the root of w
     being s on average. Labels alone have v / m of m labels; the best prediction leaves w of v to the drawing, and the draw of the responses
     stays: (w / m) (1 - m / n) + v / n. If labels go where s is large, the drawing has s squared / m - w / n. Twins make the draw of
-    responses matter more.
+    responses matter more. Beside these two, the strata of a plan without predictions, its labels dealt as planned and as would be best.
     """
     m = min(labels, n)
     truth, rows = draw(np.random.default_rng(14), 400_000, SHARES[name], DEFAULT)
@@ -131,6 +131,7 @@ def bound_cell(name: str, n: int, labels: int) -> Row:
     w, s = float((share * within).sum()), float((share * np.sqrt(np.maximum(within, 0))).sum())
     alone = v / m * (1 - m / n) + twins * v / n
     simple, best = w / m * (1 - m / n) + twins * v / n, max(0.0, s * s / m - w / n) + twins * v / n
+    dealt = _dealt(name, n, m, influence, strata_of(rows))
     return {
         "what": "bound",
         "truth": name,
@@ -138,8 +139,35 @@ def bound_cell(name: str, n: int, labels: int) -> Row:
         "audit": labels,
         "explained": 1 - w / v,
         "simple": math.sqrt(simple / alone),
+        "strata as planned": math.sqrt((dealt[0] + twins * v / n) / alone),
+        "strata at best": math.sqrt((dealt[1] + twins * v / n) / alone),
         "best": math.sqrt(best / alone),
     }
+
+
+def _dealt(
+    name: str, n: int, labels: int, influence: NDArray[np.float64], strata: NDArray[np.intp], repeats: int = 40
+) -> NDArray[np.float64]:
+    """Mean variance by the drawing of labels from the strata of plans, as the plan deals them, and by their size and true deviation."""
+    deviation = np.array([influence[strata == h].std() for h in range(6)]).reshape(3, 2)
+    rng, found = np.random.default_rng(15), []
+    for _ in range(repeats):
+        _, rows = draw(rng, n, SHARES[name], DEFAULT)
+        design = Design(rows)
+        codes = np.array([rows.codes[design.strata == h][0] for h in range(len(design.sizes))])
+        own = np.array(
+            [deviation[c].mean() if (codes == c).sum() == 1 else deviation[c, int((codes[:h] == c).any())] for h, c in enumerate(codes)]
+        )
+        wish, best = labels * design.sizes * own / (design.sizes @ own), np.minimum(2, design.sizes)
+        for _ in range(labels - int(best.sum())):
+            best[np.where(best < design.sizes, wish - best, -np.inf).argmax()] += 1
+        found.append(
+            [
+                float(((design.sizes * own) ** 2 * (1 / given - 1 / design.sizes)).sum()) / n**2
+                for given in (design.allocation(labels), best)
+            ]
+        )
+    return np.asarray(np.mean(found, axis=0))
 
 
 def main() -> None:
