@@ -276,3 +276,12 @@ def test_shards_make_a_folder_that_is_reported_on_as_one_run(place, tmp_path):
     assert json.loads(found.stdout)["sections"][0]["figures"][0]["table"]["rows"][0][0] in ("Care", "Honesty")
     wrong = evaluate(place, folder, "--shard", "3-2")
     assert (wrong.returncode, wrong.stderr) == (2, "error: --shard '3-2' must be written i/n, e.g. 3/16 for the third of sixteen parts\n")
+
+
+def test_responses_are_never_written_over(place, tmp_path):
+    table = tmp_path / "r.csv"
+    table.write_text("id,response\na,I told her.\n")
+    done = evaluate(place, table, responses=str(table))
+    assert done.returncode == 2
+    assert "would be written over" in done.stderr
+    assert table.read_text().startswith("id,response\n")

@@ -62,3 +62,16 @@ def test_the_table_says_why(verdicts):
     shown = " ".join(invoke(verdicts, "--require", "privacy: oppose <= 5%").stdout.split())
     assert "cannot tell" in shown
     assert "too little data to tell" in shown
+
+
+def test_the_verdicts_are_never_written_over(verdicts):
+    before = verdicts.read_bytes()
+    found = invoke(verdicts, "--require", "care: net >= 0.2", "--junit", verdicts.parent / "." / "v.jsonl")
+    assert isinstance(found.exception, InputError)
+    assert "would be written over" in str(found.exception)
+    assert verdicts.read_bytes() == before
+
+
+def test_no_verdicts_at_all_are_said(tmp_path):
+    (tmp_path / "v.jsonl").touch()
+    assert "there are no verdicts at all" in str(invoke(tmp_path / "v.jsonl", "--require", "care: net >= 0").exception)

@@ -113,3 +113,9 @@ def test_given_folds_are_kept():
 def test_one_scenario_cannot_be_dealt():
     with pytest.raises(InputError, match="there is one scenario"):
         scenario_folds(["a", "b"], ["g", "g"], 1, 0)
+
+
+def test_an_id_is_one_text_for_all_values():
+    rows = [LabelledResponse(id="a", response=text, value=value, label="adhere") for text, value in (("x", "care"), ("y", "fairness"))]
+    with pytest.raises(InputError, match="id 'a' stands for different texts"):
+        one_label_each(rows)

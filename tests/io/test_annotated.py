@@ -221,3 +221,17 @@ def test_the_settled_export_is_read_by_both(shared):
 def test_both_readers_take_the_owners_names_of_labels(export, read):
     path = export(task(choice("Helps")), name="export.jsonl")
     assert [row.label for row in read(path, label_names={"helps": "adhere"})] == ["adhere"]
+
+
+def test_an_answer_of_argilla_counts_by_a_status_that_is_known(export):
+    def said(status):
+        return export({**NESTED, "responses": {"adherence": [{"value": "adhere", "user_id": "u", "status": status}]}})
+
+    assert len(list(read_labels(said("Submitted"), values=("honesty",), mapping=ARGILLA))) == 1
+    assert not list(read_labels(said("draft"), values=("honesty",), mapping=ARGILLA))
+    with pytest.raises(InputError, match="an answer has the status 'done', which is not one of submitted, draft, discarded"):
+        list(read_labels(said("done"), values=("honesty",), mapping=ARGILLA))
+
+
+def test_an_id_of_argilla_may_be_zero(export):
+    assert next(read_responses(export({**NESTED, "id": 0}), mapping=ARGILLA)).id == "0"

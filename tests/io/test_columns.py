@@ -201,6 +201,25 @@ def test_a_refusal_is_what_the_assistant_says(file):
 
 
 @pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        ({"from": "function_call", "value": '{"name": "f"}'}, '{"name": "f"}'),
+        ({"role": None, "content": None, "from": "gpt", "value": "No."}, "No."),
+        ({"role": "assistant", "content": [{"type": "tool_use", "name": "f", "input": {"a": "é"}}]}, '[calls f({"a": "é"})]'),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [{"type": "custom", "custom": {"name": "sh", "input": "ls"}}]},
+            "[calls sh(ls)]",
+        ),
+        ({"role": "assistant", "content": None, "audio": {"id": "x", "transcript": "No."}}, "No."),
+    ],
+)
+def test_what_the_assistant_says_is_never_lost(file, turn, said):
+    result = {"role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": "42"}]}]}
+    (found,) = read_responses(file({"id": 1, "messages": [{"role": "assistant", "content": "early"}, result, turn]}))
+    assert (found.scenario, found.response) == ("Assistant: early\n\nUser: 42", said)
+
+
+@pytest.mark.parametrize(
     ("row", "sentence"),
     [
         ({"messages": CHAT[:2]}, "no turn of the assistant"),
@@ -209,6 +228,9 @@ def test_a_refusal_is_what_the_assistant_says(file):
         ({"messages": CHAT, "response": "x"}, "a conversation in 'messages' and also 'response'.*messages': 'scenario'"),
         ({"messages": CHAT, "conversations": CHAT}, "a conversation in 'messages' and also 'conversations'"),
         ({"messages": []}, "no 'response'"),
+        ({"messages": {"role": ["user"], "content": ["Hi?"]}, "response": "x"}, "a conversation in 'messages' and also 'response'"),
+        ({"messages": {"role": ["user"], "content": ["Hi?"]}}, "a conversation must be a list of messages with 'role'"),
+        ({"messages": [{"role": "assistant", "content": "x", "value": "y"}]}, "one thing in 'content' and another in 'value'"),
         ({"messages": [{"content": "Hi?"}], "response": "x"}, "a conversation in 'messages' and also 'response'"),
         ({"messages": [{"content": "Hi?"}]}, "a conversation must be a list of messages with 'role'"),
         ({"messages": [{"role": "assistant", "text": "x"}]}, "message 1: the message has no 'content' and no 'value': it has role, text"),

@@ -190,3 +190,22 @@ def test_memory_grows_with_the_ids_only(tmp_path):
         return size
 
     assert peak(20_000) - peak(1_000) < 20_000 * 120 + 4_000_000
+
+
+@pytest.mark.parametrize("column", ["Fairness", " fairness "])
+def test_a_value_that_is_written_otherwise_is_not_left_out(file, column):
+    with pytest.raises(InputError, match="is not written as the value 'fairness' is"):
+        list(read_labels(file({"id": "a", "response": "x", "care": "adhere", column: "oppose"}), values=VALUES))
+
+
+@pytest.mark.parametrize("names", [{"Yes": "adhere", "yes ": "oppose"}, {"1": "adhere", "1.0": "oppose"}, {"adhere": "oppose"}])
+def test_one_name_of_two_labels_is_refused(file, names):
+    with pytest.raises(InputError, match="give each name one label"):
+        list(read_labels(file(GOOD), values=VALUES, label_names=names))
+
+
+def test_an_annotator_is_one_however_the_number_is_written(file):
+    with pytest.raises(InputError, match="line 2: id 'a' and value 'care' stands twice"):
+        list(read_labels(file(GOOD | {"annotator": 1}, GOOD | {"annotator": 1.0}), values=VALUES))
+    with pytest.raises(InputError, match="'annotator' must be text or a number"):
+        list(read_labels(file(GOOD | {"annotator": {"email": "a@b"}}), values=VALUES))

@@ -105,3 +105,37 @@ def test_the_cases_give_the_labels_that_the_plain_file_gives(shared, name):
     folder = shared / "cases"
     found = list(read_labels(folder / name, values=("honesty",)))
     assert found == list(read_labels(folder / "l12.jsonl", values=("honesty",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("r.jsonl", gzip.compress(LINES), "compressed: let its name end in .gz"),
+        ("r.csv", b"PK\x03\x04rest", "a ZIP archive"),
+        ("r.csv", b"PAR1\x15\x04", "Parquet: let its name end in .parquet"),
+        ("r.csv", TABLE.format(",").encode("utf-16"), "UTF-16: save the file as UTF-8"),
+        ("r.csv", TABLE.format(",").encode("utf-16-le"), "UTF-16: save the file as UTF-8"),
+        ("r.csv", json.dumps([ROWS[0]]).encode(), "it holds JSON: name it .jsonl"),
+    ],
+)
+def test_a_name_that_says_another_form_is_told(tmp_path, name, data, sentence):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=sentence):
+        list(read_rows(tmp_path / name))
+
+
+@pytest.mark.parametrize("text", ['{"id": "a", "response": "x", "response": "y"}', '[{"id": "a", "response": "x", "response": "y"}]'])
+def test_a_name_that_stands_twice_is_no_row(tmp_path, text):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(InputError, match="'response' stands twice in one object"):
+        list(read_responses(tmp_path / "r.json"))
+
+
+def test_bytes_are_neither_ids_nor_a_fault_where_nobody_reads_them(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = {"id": ["a"], "response": ["x"], "image": [{"bytes": b"\xff"}]}
+    parquet.write_table(pyarrow.table(table), tmp_path / "r.parquet")
+    assert next(read_responses(tmp_path / "r.parquet")).model_dump_json()
+    parquet.write_table(pyarrow.table(table | {"id": [b"a"]}), tmp_path / "r.parquet")
+    with pytest.raises(InputError, match="row 1: 'id' must be text or a number"):
+        list(read_responses(tmp_path / "r.parquet"))

@@ -114,3 +114,18 @@ JSON = st.recursive(
 def test_no_body_is_too_odd(body, message):
     read_completion(body)
     read_completion({"choices": [{"message": message}]})
+
+
+def test_the_text_of_an_older_completion_is_read():
+    assert read_completion({"choices": [{"index": 0, "text": "fine", "finish_reason": "stop"}]}).text == "fine"
+
+
+def test_of_several_texts_none_is_chosen():
+    one, other = ({"message": {"content": text}} for text in ("yes", "no"))
+    assert read_completion({"choices": [one, one]}).problem == ""
+    assert read_completion({"choices": [one, other]}).problem == "several texts that differ"
+
+
+@pytest.mark.parametrize("prompt", [100, 100.0, "100", 99.5])
+def test_tokens_cost_what_they_cost_however_they_are_written(prompt):
+    assert read_completion(completion({"content": "x"}, usage={"prompt_tokens": prompt})).prompt_tokens == 100

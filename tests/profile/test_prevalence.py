@@ -21,6 +21,11 @@ def scores(rng, n, shares):
     return labels, p / p.sum(axis=1, keepdims=True)
 
 
+def test_a_share_that_is_no_number_is_refused():
+    with pytest.raises(InputError, match="sum to 1"):
+        prevalence_of("nan/0.5/0.5", ["care"])
+
+
 def test_probabilities_mean_again_what_they_say():
     rng, third = np.random.default_rng(0), np.full(3, 1 / 3)
     labels, p = scores(rng, 20_000, [0.1, 0.05, 0.85])

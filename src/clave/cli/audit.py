@@ -62,6 +62,7 @@ def plan(
     """Show how many labels a study needs and how precise it will be, and draw the responses to label. Makes no calls."""
     from clave.errors import InputError
     from clave.io import write_jsonl
+    from clave.io.replacing import keep_apart
     from clave.profile.auditing import read_audits
     from clave.profile.planning import planned
     from clave.profile.study import Verdicts
@@ -71,6 +72,7 @@ def plan(
         raise InputError("say what is wanted with one of --half-width, --labels and --difference")
     if output.suffix != ".jsonl":
         raise InputError(f"{output}: responses to label are written to a .jsonl file")
+    keep_apart(output, [*verdicts, *responses, *(() if audit is None else (audit,))])
     texts = [Texts(source(path).responses(), path) for path in responses]
     runs, seen = paired(verdicts, texts), Verdicts()
     by_model: dict[str, dict[str, Response]] = {}

@@ -60,8 +60,11 @@ def gate(
     as_json: opt.Json = False,
 ) -> None:
     """Check bounds on values, by 95 % intervals. Exit code 0: all are met; 1: one is broken; 3: too little data to tell."""
+    from clave.io.replacing import keep_apart
     from clave.profile.requirements import check, requirement
 
+    if junit is not None:
+        keep_apart(junit, [*verdicts, *(responses or ()), *(() if audit is None else (audit,))])
     wanted = [requirement(text) for text in require]
     found, names = _profiles(verdicts, [source(path) for path in responses or ()], evaluator, audit, trust)
     outcomes = check(found, wanted, names)

@@ -203,6 +203,8 @@ def mapping(pairs: list[str] | None) -> dict[str, str]:
         column, equals, target = pair.rpartition("=")
         if not equals or not column or not target:
             raise InputError(f"--map {pair!r} must be written column=field, e.g. answer=response")
+        if result.get(column, target) != target:
+            raise InputError(f"--map names column {column!r} twice, as {result[column]!r} and as {target!r}: give it one field")
         result[column] = target
     return result
 
@@ -214,7 +216,8 @@ def label_names(text: str | None) -> dict[str, str]:
         name, equals, label = pair.rpartition("=")
         if not equals or not name.strip() or not label.strip():
             raise InputError(f"--label-names {pair!r} must be written name=label, e.g. 1=adhere,0=unrelated,-1=oppose")
-        result[name.strip()] = label.strip()
+        if result.setdefault(name.strip(), label.strip()) != label.strip():
+            raise InputError(f"--label-names gives {name.strip()!r} two labels, {result[name.strip()]} and {label.strip()}: give it one")
     return result
 
 

@@ -63,6 +63,7 @@ def report(
     """Make one self-contained page of a run: value profiles, models side by side, examples with evidence, failures."""
     from clave.errors import InputError
     from clave.io.inspect_log import is_log
+    from clave.io.replacing import keep_apart
     from clave.report.drawing import saved_in
     from clave.report.forms.json import to_json
     from clave.report.forms.markdown import to_markdown
@@ -87,6 +88,7 @@ def report(
     default = run / f"report{ending}" if _is_benchmark(run) else run.with_suffix(ending)
     if output is not None and (markdown or as_json) and output.suffix.lower() != ending:
         raise InputError(f"{output}: with {'--markdown' if markdown else '--json'} the file must end in {ending}")
+    keep_apart(output or default, [run, *(compare or ()), *(responses or ()), *(() if audit is None else (audit,))])
     say(f"Wrote {write_page(page, output or default)}", err=True)
 
 

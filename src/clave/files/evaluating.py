@@ -24,6 +24,7 @@ from clave.files.source import Source
 from clave.fitting.prevalence import Prevalence
 from clave.io import Skipped, VerdictWriter
 from clave.io.manifest import RunManifest, Shift, responses_file, write_manifest
+from clave.io.replacing import keep_apart
 from clave.io.tables import write_table
 from clave.io.verdicts import VerdictStream
 from clave.records import Response, Verdict
@@ -121,6 +122,8 @@ async def evaluate_file(
         ModelError: The large model cannot be used at all.
     """
     place = None if str(output) == STANDARD_OUTPUT else output_of(output, source.shard)
+    if place is not None and place.table is not None:
+        keep_apart(place.table, [source.path])
     finish = Finish(min_confidence, coverage, prevalence, abstain_novel)
     judging.verdicts((), min_confidence=min_confidence, coverage=coverage, abstain_novel=abstain_novel)  # refuses what is out of range
     if finish:

@@ -58,7 +58,7 @@ def _shares(text: str) -> Shares:
         adhere, oppose, unrelated = map(float, text.split("/"))
     except ValueError:
         raise InputError(f"`prevalence` {text!r}: write auto, or the shares of adhere/oppose/unrelated, e.g. 0.1/0.05/0.85") from None
-    if min(adhere, oppose, unrelated) < 0 or abs(adhere + oppose + unrelated - 1) > 0.005:
+    if not all(share >= 0 for share in (adhere, oppose, unrelated)) or abs(adhere + oppose + unrelated - 1) > 0.005:
         raise InputError(f"`prevalence` {text!r}: the three shares must be 0 or more, and sum to 1")
     return adhere, oppose, unrelated
 

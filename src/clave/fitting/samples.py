@@ -27,9 +27,10 @@ def one_label_each(labelled: Iterable[LabelledResponse]) -> tuple[list[LabelledR
     for row in labelled:
         by_key[row.id, row.value].append(row)
     joined, disputed = list[LabelledResponse](), 0
+    texts: dict[str, tuple[str, str]] = {}
     for key in sorted(by_key):
         rows = by_key[key]
-        if len({(r.scenario, r.response) for r in rows}) > 1:
+        if any(texts.setdefault(r.id, (r.scenario, r.response)) != (r.scenario, r.response) for r in rows):
             raise InputError(f"id {key[0]!r} stands for different texts: give each response an id of its own")
         counts = Counter(r.label for r in rows).most_common(2)
         if len(counts) > 1 and counts[0][1] == counts[1][1]:

@@ -16,8 +16,8 @@ from clave.io.rows import Row
 
 _SAID = ".responses"
 _SUGGESTED = ".suggestion"
-_COUNTED = (None, "submitted")
-"""Statuses of an answer that counts; drafts and discarded ones do not."""
+_COUNTED = {"submitted": True, "draft": False, "discarded": False}
+"""Status of an answer -> whether it counts; one without a status does."""
 
 
 def is_record(data: dict[str, Any]) -> bool:
@@ -72,7 +72,11 @@ def record_data(record: dict[str, Any]) -> dict[str, Any]:
     """What a record shows."""
     if _is_nested(record):
         metadata = record["metadata"] if isinstance(record.get("metadata"), dict) else {}
-        return {**metadata, **record["fields"], "id": record.get("id") or record.get("_server_id")}
+        return {
+            **metadata,
+            **record["fields"],
+            "id": record["_server_id"] if record.get("id") is None and "_server_id" in record else record.get("id"),
+        }
     questions = _questions(record)
     hidden = tuple(f"{question}{kind}" for question in questions for kind in (_SAID, _SUGGESTED))
     return {name: cell for name, cell in record.items() if not name.startswith(hidden) and name not in ("status", "_server_id")}
@@ -85,7 +89,7 @@ def _nested_answers(where: str, record: dict[str, Any]) -> dict[str, dict[str, l
         if not isinstance(answers, list) or not all(isinstance(a, dict) for a in answers):
             raise InputError(f"{where}: the responses to {question!r} must be a list of objects with 'value' and 'user_id'")
         for answer in answers:
-            if answer.get("status") in _COUNTED:
+            if _counts(answer.get("status"), where):
                 said.setdefault(str(answer.get("user_id")), {}).setdefault(question, []).extend(_chosen(answer.get("value")))
     return said
 
@@ -100,9 +104,16 @@ def _flat_answers(where: str, record: dict[str, Any]) -> dict[str, dict[str, lis
         if not len(answers) == len(users) == len(statuses):
             raise InputError(f"{where}: {name!r} has {len(answers)} answers of {len(users)} users")
         for answer, user, status in zip(answers, users, statuses, strict=True):
-            if status in _COUNTED:
+            if _counts(status, where):
                 said.setdefault(str(user), {}).setdefault(name.removesuffix(_SAID), []).extend(_chosen(answer))
     return said
+
+
+def _counts(status: Any, where: str) -> bool:
+    counted = True if status is None else _COUNTED.get(str(status).casefold())
+    if counted is None:
+        raise InputError(f"{where}: an answer has the status {status!r}, which is not one of {', '.join(_COUNTED)}")
+    return counted
 
 
 def _chosen(answer: Any) -> list[Any]:

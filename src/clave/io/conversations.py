@@ -23,8 +23,8 @@ _MOST_CHARACTERS = 2**28
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "System"),
     **dict.fromkeys(("user", "human", "prompter"), "User"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "bard", "bing", "claude"), "Assistant"),
-    **dict.fromkeys(("tool", "function", "function_call", "function_response", "observation"), "Tool"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "bard", "bing", "claude", "function_call"), "Assistant"),
+    **dict.fromkeys(("tool", "function", "function_response", "observation"), "Tool"),
 }
 
 _TEXTS = ("text", "input_text", "output_text")
@@ -45,7 +45,7 @@ def is_conversation(cell: Any) -> bool:
 
 def holds_messages(cell: Any) -> bool:
     """Whether a cell of one of `FIELDS` is meant as a conversation, be it well written or not."""
-    return (isinstance(cell, list) and bool(cell)) or (isinstance(cell, str) and cell.lstrip().startswith("[{"))
+    return (isinstance(cell, list | dict) and bool(cell)) or (isinstance(cell, str) and cell.lstrip().startswith("[{"))
 
 
 def parsed(cell: Any) -> Any:
@@ -72,15 +72,20 @@ def read_turns(cell: Any, where: str) -> list[Turn]:
 
 
 def _turn(message: Mapping[str, Any], where: str) -> Turn:
-    said = message.get("role", message.get("from"))
+    said = message.get("from") if message.get("role") is None else message["role"]
     role = _ROLES.get(said.strip().casefold()) if isinstance(said, str) else None
     if role is None:
         raise InputError(f"{where}: {said!r} is no role that is known: use system, user, assistant or tool")
     if not message.keys() & {"content", "value", "refusal", "tool_calls", "function_call"}:
         raise InputError(f"{where}: the message has no 'content' and no 'value': it has {', '.join(map(str, message))}")
-    content = message.get("content", message.get("value"))
+    content, value = message.get("content"), message.get("value")
+    if None not in (content, value) and content != value:
+        raise InputError(f"{where}: the message says one thing in 'content' and another in 'value': leave one out")
+    content = value if content is None else content
     parts = [_part(part, where) for part in (content if isinstance(content, list) else [content])]
     parts += [message["refusal"]] if isinstance(message.get("refusal"), str) else []
+    audio = message.get("audio")
+    parts += [audio["transcript"]] if isinstance(audio, dict) and isinstance(audio.get("transcript"), str) else []
     calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         raise InputError(f"{where}: 'tool_calls' must be a list of objects")
@@ -97,6 +102,11 @@ def _part(part: Any, where: str) -> str:
     kind = part.get("type")
     if isinstance(text, str):
         return text
+    if kind == "tool_use":
+        return _call(part)
+    if kind == "tool_result":
+        inner = part.get("content")
+        return "\n".join(_part(one, where) for one in (inner if isinstance(inner, list) else [inner]))
     if not isinstance(kind, str) or kind in _TEXTS:
         raise InputError(
             f"{where}: a part of 'content' has neither a 'text' nor the 'type' of something else: it has {', '.join(map(str, part))}"
@@ -105,9 +115,10 @@ def _part(part: Any, where: str) -> str:
 
 
 def _call(call: Mapping[str, Any]) -> str:
-    function = call.get("function")
-    called = function if isinstance(function, dict) else call
-    return f"[calls {called.get('name')}({called.get('arguments') or ''})]"
+    called = next((call[name] for name in ("function", "custom") if isinstance(call.get(name), dict)), call)
+    given = called.get("arguments", called.get("input"))
+    told = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str) if given else ""
+    return f"[calls {called.get('name')}({told})]"
 
 
 def transcript(turns: Sequence[Turn]) -> str:

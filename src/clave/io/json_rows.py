@@ -59,13 +59,21 @@ def _parsed(line: bytes, where: str) -> dict[str, Any]:
         text = line.decode()
         if too_many_parts(text):
             return {PROBLEM: f"{where}: {_TOO_MANY}"}
-        return _object(json.loads(text), text, where)
+        return _object(json.loads(text, object_pairs_hook=_unambiguous), text, where)
     except UnicodeDecodeError as error:
         return {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
     except ValueError as error:
         return {PROBLEM: f"{where}: not a JSON object on one line: {error}"}
     except RecursionError:
         return {PROBLEM: f"{where}: nested too deep"}
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return data
 
 
 def _object(data: Any, text: str, where: str) -> dict[str, Any]:
@@ -102,7 +110,7 @@ class _Text:
     def __init__(self, begun: bytes, file: IO[bytes], name: str) -> None:
         self._file, self._name = file, name
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._json = json.JSONDecoder()
+        self._json = json.JSONDecoder(object_pairs_hook=_unambiguous)
         self._text, self._at = self._decode(begun, final=False), 0
 
     def _decode(self, data: bytes, *, final: bool) -> str:

@@ -29,7 +29,9 @@ class LabelNames:
             if label not in LABELS:
                 raise InputError(f"label {name!r} is to be {label!r}, which is not one of {', '.join(LABELS)}")
         self._names: dict[str, str] = dict(zip(LABELS, LABELS, strict=True))
-        self._names |= {_key(name): label for name, label in given.items()}
+        for name, label in given.items():
+            if self._names.setdefault(_key(name), label) != label:
+                raise InputError(f"label {name!r} is to be {label!r} and is {self._names[_key(name)]!r} already: give each name one label")
 
     def known(self, cell: Any) -> Any:
         """The label that a cell names; the cell where it names none."""

@@ -1,15 +1,18 @@
 """A file that is there whole or not at all.
 
 with replacing(Path("verdicts.parquet")) as file: file.write(b"PAR1")
+keep_apart(Path("report.csv"), ["verdicts.csv"])      # raises where both are one file
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from clave.errors import InputError
 
 
 @contextmanager
@@ -30,3 +33,18 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def keep_apart(output: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse to write over what is read, under whatever name.
+
+    Args:
+        output: The file to be written.
+        inputs: What is read: files, or sources that are none.
+
+    Raises:
+        InputError: One of them is the output.
+    """
+    for one in map(Path, inputs):
+        if output.exists() and one.exists() and output.samefile(one):
+            raise InputError(f"{output} is read by the same command and would be written over: name another output file")

@@ -21,19 +21,20 @@ class Row(NamedTuple):
     """Whether the file tells text from numbers; CSV does not."""
 
 
-def identity_of(cell: Any, where: str, *, typed: bool = True) -> str:
+def identity_of(cell: Any, where: str, *, typed: bool = True, column: str = "id") -> str:
     """An id as text; 1.0 is 1, as programs turn whole numbers into such where a cell of the column is empty.
 
     Args:
-        cell: Of the column `id`.
+        cell: Of the column.
         where: Its row.
         typed: As of `Row`: the text "1.0" of a typed file is an id of its own.
+        column: As the sentence names it.
 
     Raises:
         InputError: It is none.
     """
-    if isinstance(cell, bool | dict | list) or cell in (None, "") or (isinstance(cell, float) and not math.isfinite(cell)):
-        raise InputError(f"{where}: 'id' must be text or a number that is not empty")
+    if isinstance(cell, bool | dict | list | bytes) or cell in (None, "") or (isinstance(cell, float) and not math.isfinite(cell)):
+        raise InputError(f"{where}: {column!r} must be text or a number that is not empty")
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell) if typed else whole(str(cell))

@@ -16,7 +16,7 @@ from clave.errors import InputError, argument
 from clave.io.annotated import annotated, shown
 from clave.io.columns import Columns, responses_of
 from clave.io.label_names import LabelNames
-from clave.io.rows import OnError, Skipped, bad_row, good_rows
+from clave.io.rows import OnError, Skipped, bad_row, good_rows, identity_of
 from clave.io.sources import read_rows
 from clave.records import LabelledResponse, Response
 from clave.text.content import is_blank
@@ -123,13 +123,14 @@ def _labelled(
     fold = data.get(fold_column) if fold_column else None
     if fold_column and fold in (None, ""):
         raise InputError(f"{where}: the row has no {fold_column!r}, which `fold_column` names")
-    _unique(common.id, f"{value}\0{annotator or ''}", where, seen)
+    by = None if annotator in (None, "") else identity_of(annotator, where, column="annotator")
+    _unique(common.id, f"{value}\0{by or ''}", where, seen)
     return LabelledResponse.model_validate(
         {
             **common.model_dump(include={"id", "scenario", "response"}),
             "value": value,
             "label": label,
-            "annotator": None if annotator in (None, "") else str(annotator),
+            "annotator": by,
             "fold": None if fold is None else str(fold),
             "metadata": {k: v for k, v in common.metadata.items() if k not in {"annotator", fold_column}},
         }
@@ -137,6 +138,11 @@ def _labelled(
 
 
 def _wide(data: Mapping[str, Any], values: Collection[str], where: str) -> list[tuple[str, Any]]:
+    near = {v.casefold(): v for v in values}
+    for column in data.keys() - set(values):
+        if (meant := near.get(column.strip().casefold())) is not None:
+            mend = argument("mapping", {column: meant})
+            raise InputError(f"{where}: column {column!r} is not written as the value {meant!r} is: name it with {mend}")
     cells = [(v, data[v]) for v in values if data.get(v) not in (None, "")]
     if not cells:
         has = ", ".join(data) or "nothing"

@@ -9,6 +9,7 @@ read further files: a function from a path to mappings, by the ending of the fil
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -56,7 +57,38 @@ def _file_rows(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}: cannot tell the format from the ending {''.join(path.suffixes[-2:])!r}: use {known}")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
+    if suffix in _TEXT and path.suffix.lower() == suffix:
+        _check_text(path)
     return _READERS[suffix](path) if suffix in _READERS else _offered_rows(path, offered)
+
+
+def _check_text(path: Path) -> None:
+    """Look at how a file of text begins, whose ending may not say what it is.
+
+    Raises:
+        InputError: It is of another form.
+    """
+    with open_bytes(path) as file:
+        head = file.read(64)
+    for mark, mend in _OTHER_FORMS.items():
+        if head.startswith(mark):
+            raise InputError(f"{path}: it is no text but {mend}")
+    if b"\0" in head[:4]:
+        raise InputError(f"{path}: {_UTF16}")
+    if plain_suffix(path) in (".csv", ".tsv") and head.removeprefix(codecs.BOM_UTF8).lstrip()[:2] in (b'{"', b"[{"):
+        raise InputError(f"{path}: it holds JSON: name it .jsonl")
+
+
+_TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+_UTF16 = "not UTF-8 but UTF-16: save the file as UTF-8"
+_OTHER_FORMS = {
+    b"\x1f\x8b": "compressed: let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "compressed: let its name end in .zst",
+    b"PK\x03\x04": "a ZIP archive, such as a spreadsheet: save its rows as CSV in UTF-8",
+    b"PAR1": "Parquet: let its name end in .parquet",
+    codecs.BOM_UTF16_LE: "UTF-16: save the file as UTF-8",
+    codecs.BOM_UTF16_BE: "UTF-16: save the file as UTF-8",
+}
 
 
 def _offered_rows(path: Path, name: str) -> Iterator[Row]:

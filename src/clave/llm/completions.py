@@ -6,6 +6,7 @@ answer.text, answer.prompt_tokens, answer.cut_off      # "Hi.", 9, False
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     """Read a completion. What a server leaves out is empty or 0; nothing raises."""
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message") if isinstance(choice.get("message"), dict) else None
+    message = _message(choice)
     finish = str(choice.get("finish_reason") or "").lower()
     text, source = _text(message or {})
     refusal = _refusal(message or {})
@@ -53,6 +54,8 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     problem = "" if message is not None else "no choice" if not choice else "no text"
     if message is not None and not isinstance(message.get("content"), str | list | None):
         problem = "no text"
+    if isinstance(choices, list) and any(_text(_message(c) or {}) != (text, source) for c in choices):
+        problem = "several texts that differ"
     if finish == "error" or isinstance(choice.get("error"), dict):
         problem = "an error in place of a text"
     prompt, completion, cached = _tokens(data.get("usage"))
@@ -69,6 +72,16 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
         refusal=refusal,
         problem=problem,
     )
+
+
+def _message(choice: Any) -> dict[str, Any] | None:
+    """The message of a choice; of the older completions, which have a text alone, one that holds it."""
+    if not isinstance(choice, dict):
+        return None
+    if isinstance(choice.get("message"), dict):
+        message: dict[str, Any] = choice["message"]
+        return message
+    return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
 
 
 def _text(message: Mapping[str, Any]) -> tuple[str, MessageField]:
@@ -133,6 +146,8 @@ def _count(usage: Any, *names: str) -> int:
     """A token count; 0 where the server tells none."""
     for name in names:
         count = usage.get(name) if isinstance(usage, dict) else None
-        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
-            return count
+        if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) < 20:
+            count = int(count)
+        if isinstance(count, int | float) and not isinstance(count, bool) and 0 < count < math.inf:
+            return math.ceil(count)
     return 0

@@ -20,7 +20,7 @@ from clave.llm.transport import Reply
 from clave.text.masking import masked
 
 _MOST_WORDS = 4_000
-_TOLD_IN = ("message", "msg", "Message", "error_message", "errorMessage")
+_TOLD_IN = ("message", "msg", "Message", "error_message", "errorMessage", "error_msg", "status_msg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class ErrorReply:
 
 
 def read_error(reply: Reply) -> ErrorReply | None:
-    """Read an error; None where a reply of status 200 tells of none."""
+    """Read an error; None where a success tells of none."""
     error = _error_in(reply.data)
     status = reply.status
-    if status == 200:
+    if 200 <= status < 300:
         if error is None:
             return None
         status = _status_in(error) or 200
@@ -57,7 +57,7 @@ def _error_in(data: Any) -> Any:
         data = data[0]
     if not isinstance(data, dict) or data.get("choices"):
         return None
-    for name in ("error", "errors", "detail", "fault"):
+    for name in ("error", "errors", "detail", "fault", "base_resp"):
         if data.get(name):
             found = data[name]
             if name == "errors" and isinstance(found, list):

@@ -52,7 +52,7 @@ class _Rule(NamedTuple):
     """Searched for in the message."""
 
 
-_ANY, _CLIENT = range(200, 600), range(400, 500)
+_ANY, _CLIENT = range(1000), range(400, 500)
 _RULES = tuple(
     (rule, re.compile(rule.code, re.I) if rule.code else None, re.compile(rule.words, re.I) if rule.words else None)
     for rule in (
@@ -180,7 +180,8 @@ def stop_sentence(fault: Fault, model: str, sent: str, base_url: str) -> str:
 def _decided(status: int, code: str, message: str, asked: str) -> tuple[Kind, bool]:
     asked = asked.lower()
     for rule, in_code, in_words in _RULES:
-        if status not in rule.statuses:
+        # A success that tells of an error has no status to go by: its words are read as those of a 400.
+        if status not in rule.statuses and not (status == 200 and 400 in rule.statuses and (in_code or in_words)):
             continue
         if in_code is None and in_words is None:
             return rule.kind, False

@@ -260,7 +260,8 @@ class OpenAIChat:
             self.ledger.trouble["refused"] += 1
             return Failure(status="refused", kind="refused", reason=f"the model refuses: {one_line(answer.refusal)}")
         if answer.problem:
-            return self._unreadable(call, f"the server's answer holds {answer.problem}")
+            told = f": {one_line(reply.body[:200].decode('utf-8', 'replace'))}" if answer.problem in ("no choice", "no text") else ""
+            return self._unreadable(call, f"the server's answer holds {answer.problem}", told)
         thinking = answer.source == "reasoning" or not answer.text.strip()
         if answer.cut_off and (thinking or not call.request.exact):
             return self._cut_off(call, sent, thinking=thinking)
@@ -293,11 +294,11 @@ class OpenAIChat:
         call.limit = self._max_tokens
         return _Again(failure, wait=False)
 
-    def _unreadable(self, call: _Call, complaint: str) -> Failure | _Again:
+    def _unreadable(self, call: _Call, complaint: str, told: str = "") -> Failure | _Again:
         """Once more, unless the model was told so before: every further answer is paid for."""
         self.ledger.trouble["bad_answer"] += 1
         call.complaints.append(complaint)
-        failure = _failed("bad_answer", complaint)
+        failure = _failed("bad_answer", complaint + told)
         if call.complaints.count(complaint) > 1 or len(call.complaints) >= _UNREADABLE:
             return failure
         return _Again(failure, wait=False)

@@ -99,7 +99,8 @@ def _id_of(wanted: Requirement, ids: Collection[str], names: Mapping[str, str]) 
     said = wanted.value.casefold()
     value = next((v for v in ids if said in (v.casefold(), names.get(v, v).casefold())), None)
     if value is None:
-        raise InputError(f"requirement {wanted.text!r}: there are no verdicts on {wanted.value!r}: there are on {', '.join(ids)}")
+        there = f"there are no verdicts on {wanted.value!r}: there are on {', '.join(ids)}" if ids else "there are no verdicts at all"
+        raise InputError(f"requirement {wanted.text!r}: {there}")
     return value
 
 
