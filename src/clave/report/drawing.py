@@ -135,7 +135,11 @@ def _own(tag: str, name: str) -> str:
 
 
 def short(text: str, most: int = 22) -> str:
-    """A name that fits beside an axis; letters of double width count twice."""
-    one_line = " ".join(clean(text).split())
-    ends = list(itertools.accumulate(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in one_line))
+    """A name that fits beside an axis: wide letters count twice, ligatures as their letters; what has no width is left out."""
+    one_line = "".join(letter for letter in " ".join(clean(text).split()) if unicodedata.category(letter) != "Cf")
+    ends = list(itertools.accumulate(map(_width, one_line)))
     return one_line if not ends or ends[-1] <= most else one_line[: bisect.bisect_right(ends, most - 1)] + "…"
+
+
+def _width(letter: str) -> int:
+    return max(1 + (unicodedata.east_asian_width(letter) in "WF"), len(unicodedata.normalize("NFKC", letter)))
