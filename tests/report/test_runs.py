@@ -151,3 +151,11 @@ def test_a_manifest_that_is_none_is_a_sentence(tmp_path):
         (tmp_path / "v.manifest.json").write_bytes(data)
         with pytest.raises(InputError, match="not a manifest of verdicts"):
             read_manifest(tmp_path / "v.jsonl")
+
+
+def test_two_verdicts_on_one_response_are_not_counted_twice(place):
+    path = place / "v-GPT4.jsonl"
+    path.write_text(path.read_text() + path.read_text().splitlines(keepends=True)[0])
+    result = invoke(path, "--responses", place / "GPT4.jsonl")
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception) == "v-GPT4: there are two verdicts on response 'p0' for care: keep one"

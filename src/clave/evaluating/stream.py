@@ -31,6 +31,7 @@ class StopStreamError(Exception):
 
 class Stream(Generic[R]):
     """Results as they are ready, and why there are no more.
+
     Args:
         units: Read one by one as workers become free.
         work: From a unit to its results. An exception ends the stream and is raised; `StopStreamError` ends it without.

@@ -54,7 +54,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     problem = "" if message is not None else "no choice" if not choice else "no text"
     if message is not None and not isinstance(message.get("content"), str | list | None):
         problem = "no text"
-    if isinstance(choices, list) and any(_text(_message(c) or {}) != (text, source) for c in choices):
+    if isinstance(choices, list) and any(_text(_message(c) or {}) != (text, source) for c in choices[1:]):
         problem = "several texts that differ"
     if finish == "error" or isinstance(choice.get("error"), dict):
         problem = "an error in place of a text"

@@ -79,11 +79,17 @@ class Run:
         """Each verdict with its text; None where that is not at hand.
 
         Raises:
-            InputError: The responses hold another text under the id of a verdict, or not one of the ids.
+            InputError: The responses hold another text under the id of a verdict, or not one of the ids; or a response has two verdicts on
+                one value, which would count twice.
         """
-        found, first = 0, None
+        found, first, seen = 0, None, set[int]()
         for verdict in _read(self.verdicts):
             first = first or verdict
+            key = hash((verdict.id, verdict.value))
+            if key in seen:
+                two = f"there are two verdicts on response {verdict.id!r} for {verdict.value}: keep one"
+                raise InputError(f"{self.name or 'the run'}: {two}")
+            seen.add(key)
             response = self.texts.get(verdict) if self.texts is not None else None
             if response is not None and self.texts is not None and not self.texts.fit(verdict):
                 raise InputError(
