@@ -85,7 +85,9 @@ def test_ctrl_c_keeps_the_answers_that_are_under_way(saved, tmp_path):
             if not pressed:
                 pressed.append(True)
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            while not chat.ledger.stopped:
+            for _ in range(1000):
+                if chat.ledger.stopped:
+                    break
                 await asyncio.sleep(0.01)
             return answer
 
