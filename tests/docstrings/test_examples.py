@@ -19,7 +19,8 @@ import re
 import tempfile
 import textwrap
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from docstrings.given import everywhere
 from docstrings.provider import Provider
 
 import clave
+from clave.llm.account import PAYS
 
 ROOT = Path(__file__).parents[2]
 SRC, DOCS, GIVEN = ROOT / "src", ROOT / "docs", Path(__file__).parent / "given"
@@ -138,23 +140,19 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = Names(importlib.import_module(name))
-    with asyncio.Runner() as loop:
-        for example in EXAMPLES:
-            if example.module == name and example.name not in NOT_RUN:
-                write_files(example.code, names.rooms)
-                run(example, names, loop, capsys)
+    blocks = [example for example in EXAMPLES if example.module == name and example.name not in NOT_RUN]
+    copy_context().run(run_all, blocks, Names(importlib.import_module(name)), capsys)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("page", ["lora.md", "how-to/drift.md"])
 def test_examples_of_the_docs_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = Names(clave)
-    with asyncio.Runner() as loop:
-        for example in fenced(DOCS / page):
-            write_files(example.code, names.rooms)
-            run(example, names, loop, capsys)
+    copy_context().run(run_all, fenced(DOCS / page), Names(clave), capsys)
+
+
+def test_what_an_example_sets_ends_with_it():
+    assert PAYS.get() is None
 
 
 def test_what_is_not_run_is_there_and_is_little():
@@ -173,6 +171,14 @@ def test_what_is_not_run_calls_what_there_is(example):
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         if call.func.id not in made:
             inspect.signature(known[call.func.id]).bind_partial(*call.args, **{k.arg: k.value for k in call.keywords if k.arg})
+
+
+def run_all(blocks: Iterable[Example], names: Names, out: pytest.CaptureFixture[str]) -> None:
+    """Execute blocks one after the other, each with its files there; in a context of their own, as some set what holds for a whole task."""
+    with asyncio.Runner() as loop:
+        for example in blocks:
+            write_files(example.code, names.rooms)
+            run(example, names, loop, out)
 
 
 def run(example: Example, names: Names, loop: asyncio.Runner, out: pytest.CaptureFixture[str]) -> None:

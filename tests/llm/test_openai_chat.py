@@ -90,7 +90,7 @@ def test_a_new_models_options_are_found_out_by_many_calls_at_once(chat_server):
     async def main():
         tasks = [asyncio.create_task(chat.complete(REQUEST)) for _ in range(5)]
         for _ in range(5):
-            await asyncio.to_thread(chat_server.arrived.acquire)
+            assert await asyncio.to_thread(chat_server.arrived.acquire, timeout=50)
         chat_server.free.set()
         answers = await asyncio.gather(*tasks)
         await chat.close()

@@ -91,7 +91,7 @@ def test_the_owner_closes_from_another_loop(chat, chat_server):
     answers = []
     thread = threading.Thread(target=lambda: answers.extend(asyncio.run(ask(chat, 1))), daemon=True)
     thread.start()
-    chat_server.arrived.acquire()
+    assert chat_server.arrived.acquire(timeout=50)
     asyncio.run(chat.close())
     chat_server.free.set()
     thread.join(30)
