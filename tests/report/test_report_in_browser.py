@@ -49,7 +49,7 @@ def page_file(tmp_path_factory):
     ]
     reasons = {"failed": HOSTILE, "refused": "لن أجيب عن هذا السؤال " * 40, "abstained": ""}
     verdicts += [
-        Verdict(id=r.id, value=f"v0{HOSTILE}", status=status, reason=reason) for r in responses for status, reason in reasons.items()
+        Verdict(id=r.id, value=f"{status}{HOSTILE}", status=status, reason=reason) for r in responses for status, reason in reasons.items()
     ]
     return write_report(verdicts, tmp_path_factory.mktemp("page") / "r.html", responses=responses, title="A title")
 
