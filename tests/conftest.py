@@ -18,6 +18,11 @@ settings.register_profile("clave", deadline=None, max_examples=50)  # no wall cl
 settings.load_profile("clave")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes give a test no name: packed ones hold the time, and processes that share the tests must know them by one name."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of models that the user has named: a test's own, as what it names is nobody else's word."""
