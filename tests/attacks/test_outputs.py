@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clave.cli.terminal import Log, Terminal, say, say_json
+from clave.io import read_responses
 from clave.text.masking import masked, note_secret
 from clave.text.plain import clean, clean_json, csv_cell, from_csv_cell, markdown
 
@@ -56,7 +57,13 @@ def test_a_spreadsheet_calculates_nothing(text):
     assert from_csv_cell(cell) == text
 
 
-@given(st.text("'=+-@ \t\r\n019.eEinfa\x1b＝", max_size=8))
+@pytest.mark.parametrize("text", ["'- a list", "'=1+1", "''-x", "'", "'tis so", "'@home"])
+def test_an_apostrophe_that_we_did_not_write_stays(text, tmp_path):
+    (tmp_path / "r.csv").write_text(f"id,response\n{text},{text}\n")
+    assert [(r.id, r.response) for r in read_responses(tmp_path / "r.csv")] == [(text, text)]
+
+
+@given(st.text("'=+-@ \t\r\n019.eEinfaN\x1b＝\u2060", max_size=8))
 def test_a_cell_gives_back_every_text(text):
     assert from_csv_cell(csv_cell(text)) == text
     assert not csv_cell(text).strip(" \t\r\n").startswith(("=", "@", "＝"))

@@ -229,9 +229,103 @@ def test_an_answer_of_argilla_counts_by_a_status_that_is_known(export):
 
     assert len(list(read_labels(said("Submitted"), values=("honesty",), mapping=ARGILLA))) == 1
     assert not list(read_labels(said("draft"), values=("honesty",), mapping=ARGILLA))
-    with pytest.raises(InputError, match="an answer has the status 'done', which is not one of submitted, draft, discarded"):
+    with pytest.raises(InputError, match="an answer has the status 'done', which is not one of submitted, draft, pending"):
         list(read_labels(said("done"), values=("honesty",), mapping=ARGILLA))
 
 
 def test_an_id_of_argilla_may_be_zero(export):
     assert next(read_responses(export({**NESTED, "id": 0}), mapping=ARGILLA)).id == "0"
+
+
+def test_what_was_cancelled_may_be_said_as_text(export):
+    def said(cell, name="was_cancelled"):
+        whole = task(choice("adhere"))
+        whole["annotations"][0][name] = cell
+        return export(whole)
+
+    for cell in (False, None, 0, 0.0, "false", "False", "0", ""):
+        assert [r.label for r in read_labels(said(cell))] == ["adhere"]
+    for cell in (True, 1, "true", "True", "1"):
+        assert not list(read_labels(said(cell)))
+        assert not list(read_labels(said(cell, "skipped")))
+    with pytest.raises(InputError, match="item 1: an annotation's 'was_cancelled' is 'perhaps': it must be true or false"):
+        list(read_labels(said("perhaps")))
+
+
+def test_what_is_settled_may_be_said_as_text(export):
+    whole = task(choice("oppose"), annotator="ana")
+    whole["annotations"] += [{"annotator": "ben", "ground_truth": "true", "result": [choice("adhere")]}]
+    assert [(r.annotator, r.label) for r in read_labels(export(whole))] == [("ben", "adhere")]
+
+
+LISTED = {
+    "external_id": "r1",
+    "fields": {"prompt": SCENARIO, "answer": TEXT},
+    "metadata": {"value": "honesty"},
+    "responses": [
+        {"user_id": "u1", "values": {"adherence": {"value": "adhere"}}, "status": "submitted"},
+        {"user_id": "u2", "values": {"adherence": {"value": "oppose"}}, "status": "Discarded"},
+        {"user_id": "u3", "values": None, "status": "discarded"},
+    ],
+    "suggestions": [{"question_name": "adherence", "value": "oppose"}],
+}
+COLUMNS = {
+    "external_id": "r1",
+    "prompt": SCENARIO,
+    "answer": TEXT,
+    "metadata": json.dumps({"value": "honesty"}),
+    "adherence": [
+        {"user_id": "u1", "value": "adhere", "status": "submitted"},
+        {"user_id": "u2", "value": "oppose", "status": "discarded"},
+        {"user_id": "u3", "value": None, "status": None},
+    ],
+    "adherence-suggestion": "oppose",
+    "adherence-suggestion-metadata": {"score": 0.5},
+}
+LISTS = COLUMNS | {
+    "adherence": {"user_id": ["u1", "u2"], "value": ["adhere", "oppose"], "status": ["submitted", "Discarded"]},
+}
+FIRST = {
+    "id": "r1",
+    "text": TEXT,
+    "value": "honesty",
+    "prediction": [{"label": "oppose", "score": 0.9}],
+    "annotation": "adhere",
+    "annotation_agent": "u1",
+    "status": "Validated",
+    "metadata": {},
+}
+
+
+@pytest.mark.parametrize("record", [LISTED, COLUMNS, LISTS])
+def test_exports_of_argillas_first_version_give_what_was_submitted(export, record):
+    path = export(record)
+    found = list(read_labels(path, values=("honesty",), mapping=ARGILLA))
+    assert [(r.id, r.scenario, r.response, r.value, r.label, r.annotator) for r in found] == [
+        ("r1", SCENARIO, TEXT, "honesty", "adhere", "u1")
+    ]
+    assert [(r.id, r.response) for r in read_responses(path, mapping=ARGILLA)] == [("r1", TEXT)]
+    assert [(j.annotator, j.label) for j in read_judgements(path, mapping=ARGILLA)] == [("u1", "adhere")]
+
+
+@pytest.mark.parametrize(
+    ("status", "labels"), [("Validated", ["adhere"]), ("Discarded", []), ("discarded", []), ("Default", []), ("Edited", [])]
+)
+@pytest.mark.parametrize("mapping", [{"text": "response"}, {"text": "response", "annotation": "label"}])
+def test_a_record_of_the_first_data_sets_counts_by_its_status(export, status, labels, mapping):
+    path = export(FIRST | {"status": status})
+    assert [r.label for r in read_labels(path, values=("honesty",), mapping=mapping)] == labels
+
+
+def test_two_questions_of_argillas_first_version_are_not_guessed_at(export):
+    said = [{"user_id": "u1", "values": {"adherence": {"value": "adhere"}, "tone": {"value": "oppose"}}, "status": "submitted"}]
+    for record in (LISTED | {"responses": said}, COLUMNS | {"tone": None, "tone-suggestion": "oppose"}):
+        with pytest.raises(InputError, match="labels come from several controls, adherence, tone: pick one with `control`"):
+            list(read_labels(export(record), mapping=ARGILLA))
+        assert [r.label for r in read_labels(export(record), mapping=ARGILLA, control="adherence")] == ["adhere"]
+
+
+def test_an_annotator_of_argilla_may_have_no_name_or_a_number(export):
+    for user, name in ((None, None), (7, "7"), (7.0, "7")):
+        path = export({**NESTED, "responses": {"adherence": [{"value": "adhere", "user_id": user}]}})
+        assert [r.annotator for r in read_labels(path, mapping=ARGILLA)] == [name]

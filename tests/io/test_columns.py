@@ -1,6 +1,7 @@
 """What stands in somebody's columns becomes the fields of a response; what could be read in two ways is refused."""
 
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -260,3 +261,34 @@ def test_labels_have_the_names_that_their_owner_gives_them(file):
         list(read_labels(path))
     with pytest.raises(InputError, match="label '1' is to be 'good', which is not one of"):
         list(read_labels(path, label_names={"1": "good"}))
+
+
+@pytest.mark.parametrize("number", ["1e17", "9007199254740993.0", "-1e300"])
+def test_a_fraction_that_has_lost_digits_is_no_id(tmp_path, number):
+    (tmp_path / "r.jsonl").write_text(f'{{"id": {number}, "response": "x"}}\n')
+    with pytest.raises(InputError, match="line 1: 'id' is .*write it as text or a whole number"):
+        list(read_responses(tmp_path / "r.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("number", "identity"),
+    [
+        ("1", "1"),
+        ("1.00", "1"),
+        ("0.10", "0.1"),
+        ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
+        ("-0.0", "0"),
+    ],
+)
+def test_a_decimal_is_the_number_that_it_is(tmp_path, number, identity):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"id": [Decimal(number)], "response": ["x"]}), tmp_path / "r.parquet")
+    assert next(read_responses(tmp_path / "r.parquet")).id == identity
+    assert next(read_responses([{"id": Decimal(number), "response": "x"}])).id == identity
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_a_decimal_without_end_is_no_id(number):
+    with pytest.raises(InputError, match="row 1: 'id' must be text or a number"):
+        list(read_responses([{"id": Decimal(number), "response": "x"}]))

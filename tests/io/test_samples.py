@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clave.annotate.exchange import read_judgements
 from clave.errors import InputError
 from clave.io import Skipped, read_labels, read_responses, write_jsonl
 from clave.records import LABELS, Response
@@ -209,3 +210,30 @@ def test_an_annotator_is_one_however_the_number_is_written(file):
         list(read_labels(file(GOOD | {"annotator": 1}, GOOD | {"annotator": 1.0}), values=VALUES))
     with pytest.raises(InputError, match="'annotator' must be text or a number"):
         list(read_labels(file(GOOD | {"annotator": {"email": "a@b"}}), values=VALUES))
+
+
+BOTH = {"id": 1, "response": "x", "scenario": ""}
+
+
+@pytest.mark.parametrize(
+    ("cells", "aside"),
+    [
+        ({"value": "care", "label": "adhere", "fairness": "oppose"}, "{'value': 'old_value', 'label': 'old_label'}"),
+        ({"value": "care", "label": "adhere", "care": "oppose"}, "{'value': 'old_value', 'label': 'old_label'}"),
+        ({"value": "care", "label": "adhere", " Care": 0.4}, "{'value': 'old_value', 'label': 'old_label'}"),
+        ({"label": "adhere", "care": "adhere"}, "{'label': 'old_label'}"),
+        ({"value": "care", "care": "adhere", "fairness": "oppose"}, "{'value': 'old_value'}"),
+        ({"value": "care", "label": None, "fairness": "oppose"}, "{'value': 'old_value'}"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_labels, read_judgements])
+def test_a_row_that_is_long_and_wide_is_refused(file, cells, aside, read):
+    with pytest.raises(InputError, match="line 1: .*cannot be told which of them hold the labels") as refused:
+        list(read(file(BOTH | cells), values=VALUES))
+    assert f"`mapping={aside}`" in str(refused.value)
+
+
+def test_each_row_of_a_table_is_long_or_wide_by_what_it_holds(file):
+    rows = ["id,response,value,label,care,fairness", "1,x,care,adhere,,", "2,y,,,oppose,adhere"]
+    found = [(r.id, r.value, r.label) for r in read_labels(file(*rows, name="l.csv"), values=VALUES)]
+    assert found == [("1", "care", "adhere"), ("2", "care", "oppose"), ("2", "fairness", "adhere")]

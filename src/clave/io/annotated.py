@@ -8,8 +8,10 @@ Label Studio's tasks and Argilla's records are known by their form; every other 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
+from clave.errors import InputError, argument
 from clave.io.argilla import is_record, record_data, record_rows
 from clave.io.columns import Columns
 from clave.io.label_studio import is_task, task_data, task_rows
@@ -30,10 +32,31 @@ def annotated(row: Row, columns: Columns, *, settled: bool, control: str | None 
         InputError: It cannot be told what the label is.
     """
     if is_task(row.data):
-        return task_rows(row.where, row.data, columns, settled=settled, control=control, values=values)
-    if is_record(row.data):
-        return record_rows(row.where, row.data, columns, control=control, values=values)
-    return [Row(row.where, columns.renamed(row))]
+        rows = task_rows(row.where, row.data, columns, settled=settled, control=control, values=values)
+    elif is_record(row.data):
+        rows = record_rows(row.where, row.data, columns, control=control, values=values)
+    else:
+        rows = [Row(row.where, columns.renamed(row))]
+    for one in rows:
+        _check_one_kind(one, values)
+    return rows
+
+
+def value_columns(data: Mapping[str, Any], values: Collection[str]) -> list[str]:
+    """The columns of a row that are named after a value, however it is written, and hold something."""
+    named = {value.casefold() for value in values}
+    return [column for column, cell in data.items() if column.strip().casefold() in named and cell not in (None, "")]
+
+
+def _check_one_kind(row: Row, values: Collection[str]) -> None:
+    wide = value_columns(row.data, values)
+    long = [column for column in ("value", "label") if column not in wide and row.data.get(column) not in (None, "")]
+    if wide and long:
+        aside = argument("mapping", {column: f"old_{column}" for column in long})
+        raise InputError(
+            f"{row.where}: the row has {' and '.join(map(repr, long))}, and also {', '.join(map(repr, wide))}, named after values of the "
+            f"system, and it cannot be told which of them hold the labels: leave one kind out, e.g. with {aside}"
+        )
 
 
 def shown(row: Row, columns: Columns) -> Row:

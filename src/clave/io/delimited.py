@@ -17,7 +17,7 @@ from typing import IO
 from clave.errors import InputError
 from clave.io.opening import MAX_ROW, MOST_COLUMNS, open_bytes, plain_suffix
 from clave.io.rows import PROBLEM, Row
-from clave.text.plain import from_csv_cell
+from clave.text.plain import NOTHING, from_csv_cell
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NOT_UTF8 = "not UTF-8: save the file as UTF-8"
@@ -60,8 +60,8 @@ def delimited_rows(path: Path) -> Iterator[Row]:
 
 
 def _cell(text: str) -> str | float:
-    """A cell; what pandas and R write for a value that is missing is what JSON says of it, no text."""
-    return math.nan if text in ("nan", "NaN") else from_csv_cell(text)
+    """A cell; a missing value is what JSON says of it, no text."""
+    return math.nan if text in NOTHING else from_csv_cell(text)
 
 
 def _text(file: IO[bytes]) -> io.TextIOWrapper:

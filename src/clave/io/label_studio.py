@@ -62,9 +62,21 @@ def _chosen(where: str, annotations: Any, settled: bool) -> list[dict[str, Any]]
     """The annotations that count: not cancelled, and either the settled one or what annotators said."""
     if not isinstance(annotations, list | None) or not all(isinstance(a, dict) for a in annotations or ()):
         raise InputError(f"{where}: 'annotations' must be a list of objects")
-    kept = [a for a in annotations or () if not a.get("was_cancelled")]
-    wanted = [a for a in kept if a.get("ground_truth") is True] if settled else [a for a in kept if a.get("annotator") != SETTLED]
+    kept = [a for a in annotations or () if not (_said(where, a, "was_cancelled") or _said(where, a, "skipped"))]
+    wanted = [a for a in kept if _said(where, a, "ground_truth")] if settled else [a for a in kept if a.get("annotator") != SETTLED]
     return wanted or kept
+
+
+def _said(where: str, annotation: dict[str, Any], name: str) -> bool:
+    """A truth value of an annotation; one that went through a table is a text or a number."""
+    cell = annotation.get(name)
+    said = _TRUTH.get(str(cell).strip().casefold())
+    if said is None:
+        raise InputError(f"{where}: an annotation's {name!r} is {str(cell)[:60]!r}: it must be true or false")
+    return said
+
+
+_TRUTH = {**dict.fromkeys(("true", "1", "1.0"), True), **dict.fromkeys(("false", "0", "0.0", "none", "null", "nan", ""), False)}
 
 
 def _annotation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from clave.errors import InputError
@@ -33,10 +34,21 @@ def identity_of(cell: Any, where: str, *, typed: bool = True, column: str = "id"
     Raises:
         InputError: It is none.
     """
-    if isinstance(cell, bool | dict | list | bytes) or cell in (None, "") or (isinstance(cell, float) and not math.isfinite(cell)):
+    if (
+        isinstance(cell, bool | dict | list | bytes)
+        or cell in (None, "")
+        or (isinstance(cell, float | Decimal) and not math.isfinite(cell))
+    ):
         raise InputError(f"{where}: {column!r} must be text or a number that is not empty")
+    if isinstance(cell, float) and abs(cell) >= _EXACT:
+        raise InputError(
+            f"{where}: {column!r} is {cell!r}, a fraction too large to keep its last digits: write it as text or a whole number"
+        )
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
+    if isinstance(cell, Decimal):
+        digits = f"{abs(cell) if cell.is_zero() else cell:f}"
+        return digits.rstrip("0").rstrip(".") if "." in digits else digits
     return str(cell) if typed else whole(str(cell))
 
 
@@ -45,6 +57,8 @@ def whole(text: str) -> str:
     return text[:-2] if _WHOLE.fullmatch(text) else text
 
 
+_EXACT = 2.0**53
+"""Two whole numbers from here on may be one as a floating-point number."""
 _WHOLE = re.compile(r"-?[0-9]{1,20}\.0")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from clave.errors import InputError, argument
-from clave.io.annotated import annotated, shown
+from clave.io.annotated import annotated, shown, value_columns
 from clave.io.columns import Columns, responses_of
 from clave.io.label_names import LabelNames
 from clave.io.rows import OnError, Skipped, bad_row, good_rows, identity_of
@@ -92,7 +92,8 @@ def read_labels(
         try:
             for one in annotated(row, columns, settled=True, control=control, values=values):
                 where, data = one.where, one.data
-                cells = [(data.get("value"), data.get("label"))] if "label" in data else _wide(data, values, where)
+                long = "label" in data and not value_columns(data, values)
+                cells = [(data.get("value"), data["label"])] if long else _wide(data, values, where)
                 (common,) = responses_of(one, ignore={"value", "label", *values})
                 for value, label in cells:
                     if label == CANNOT_TELL:

@@ -45,7 +45,7 @@ def read_verdicts(path: str | Path) -> Iterator[Verdict]:
     for row in good_rows(rows, "stop", None):
         try:
             cells = {k: v for k, v in row.data.items() if v != "" or k in _TEXTS}  # a table says None by an empty cell
-            cells |= {"id": identity_of(cells["id"], row.where, typed=row.typed)} if cells.get("id") else {}
+            cells |= {"id": identity_of(cells["id"], row.where, typed=row.typed)} if cells.get("id") not in (None, "") else {}
             data = {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in cells.items()}
             yield Verdict.model_validate(data)
         except ValidationError as error:

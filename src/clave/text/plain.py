@@ -2,7 +2,7 @@
 
     clean("a\\x1b[31m")             # "a\\ufffd[31m": for a terminal, a page, and before all others
     clean_json('{"a": "\\x9b"}')    # the same data, the character as an escape
-    csv_cell("=1+1")               # "'=1+1", which from_csv_cell takes back
+    csv_cell("=1+1")               # "'\\u2060=1+1", which from_csv_cell takes back
     markdown("see https://a.b")    # no link, no mention, no mathematics
 
 HTML is escaped by its templates; what cannot be seen there is cleaned, too.
@@ -20,6 +20,8 @@ _MARKUP = re.compile(r"([\\`*_\[\]|#~!$])")
 _LINKS = re.compile(r"(://|@|#(?=[0-9])|(?:www|WWW)(?=\.)|mailto:)")
 _JOINER = "\u2060"
 """Takes no room and breaks what sites make links of."""
+NOTHING = ("nan", "NaN")
+"""What pandas and R write into a cell for a value that is missing."""
 _BEGIN_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _BEFORE_FORMULA = "".join(map(chr, range(0x21))) + "'\x7f\x85\xa0\ufeff\u200b\u2060\u3000"
 """What a spreadsheet may pass over before it."""
@@ -36,17 +38,24 @@ def clean_json(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula; a number stays one, and `from_csv_cell` gives back every text as it was."""
-    return f"'{text}" if _calculates(text) else text
+    """A cell that no spreadsheet takes for a formula, and nobody for a missing value; a number stays one.
+
+    `from_csv_cell` gives back every text as it was.
+    """
+    return f"{_DEFUSED}{text}" if text.startswith(_DEFUSED) or text in NOTHING or _calculates(text) else text
 
 
 def from_csv_cell(cell: str) -> str:
-    """The text of a cell that `csv_cell` wrote, or a person with the apostrophe by which spreadsheets know text."""
-    return cell[1:] if cell.startswith("'") and _calculates(cell) else cell
+    """The text of a cell that `csv_cell` wrote; one that somebody else wrote is what it says, an apostrophe at its beginning included."""
+    return cell.removeprefix(_DEFUSED)
+
+
+_DEFUSED = f"'{_JOINER}"
+"""What `csv_cell` writes before a text. An apostrophe alone is all a spreadsheet needs, but others' texts begin with one, too."""
 
 
 def _calculates(text: str) -> bool:
-    """Whether a spreadsheet may take it for a formula, or one that an apostrophe keeps from being one."""
+    """Whether a spreadsheet may take it for a formula."""
     if not text.lstrip(_BEFORE_FORMULA).startswith(_BEGIN_FORMULA):
         return False
     try:
