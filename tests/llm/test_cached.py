@@ -1,6 +1,7 @@
 """Nothing is paid for twice: the cache, and equal requests at one time."""
 
 import asyncio
+import gc
 import json
 import os
 import sqlite3
@@ -124,6 +125,36 @@ def test_when_the_second_is_cancelled_the_first_is_answered():
         assert isinstance(answers[1], asyncio.CancelledError)
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_when_the_second_is_cancelled_the_first_ones_error_is_told_once():
+    async def main():
+        untold = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: untold.append(context))
+        answers, asked = asyncio.Event(), asyncio.Event()
+
+        class Slow(FakeChat):
+            async def complete(self, request):
+                asked.set()
+                await answers.wait()
+                raise ModelError("no server")
+
+        chat = CachedChat(Slow(lambda r: GOOD), None)
+        first = asyncio.create_task(chat.complete(request()))
+        await asked.wait()
+        second = asyncio.create_task(chat.complete(request()))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait([second])
+        answers.set()
+        with pytest.raises(ModelError, match="no server"):
+            await first
+        del first, second
+        await asyncio.sleep(0.01)
+        gc.collect()
+        return untold
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == []
 
 
 def test_an_error_reaches_everybody_who_waits():

@@ -143,12 +143,19 @@ def test_no_server_is_told_after_two_tries(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(ModelError, match=f"no server answers at {url}.*is it running"):
+    with pytest.raises(ModelError, match=rf"no server answers at {url}.*Is it running\?$"):
         one(None, url=url)
     chat = OpenAIChat("test/m", base_url=url)
     with pytest.raises(ModelError):
         asyncio.run(chat.complete(REQUEST))
     assert chat.ledger.trouble == {"connection": 2}
+
+
+def test_where_no_address_was_given_the_sentence_says_how(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with pytest.raises(ModelError, match="give its address with `base_url`"):
+        asyncio.run(OpenAIChat("openai/m").complete(REQUEST))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_counts_by_hand_and_nothing_claimed_of_them():
     assert (best, method, verdicts, labels, scenarios, note) == (None, "counted", 10, 0, 10, "nothing is claimed")
     assert counted.value == pytest.approx(1 / 7)
     assert section.figures[1].table.rows[0][1:] == (4, 3, 3, 0, 0, 0)
-    assert "no level and no difference is claimed" in page.lead
+    assert "Nothing is claimed: these are counts of verdicts" in page.lead
 
 
 def test_failures_are_in_no_share_and_are_counted():
@@ -121,6 +121,14 @@ def test_two_runs_on_one_model_bear_their_own_names(tmp_path):
     assert {row[1] for row in page.sections[0].figures[0].table.rows} == {"a · first", "a · second"}
 
 
+def test_models_stand_in_one_order_whatever_verdict_came_first():
+    verdicts, responses = made(models=("b", "a", "C"), n=30)
+    pages = [evaluation_page(given, responses=responses) for given in (verdicts, verdicts[::-1])]
+    for page in pages:
+        for group in page.sections[0].figures[0].chart.groups:
+            assert [(dot.name, dot.colour) for dot in group.dots] == [("a", "s0"), ("b", "s1"), ("C", "s2")]
+
+
 def test_values_stand_in_the_order_of_their_system():
     system = ValueSystem.load("schwartz")
     ids = [value.id for value in system.values]
@@ -135,7 +143,7 @@ def test_lead_tells_what_is_clear_and_of_how_many_values_nothing_is_claimed(tmp_
     page = evaluation_page(verdicts, responses=responses, audit=audited(tmp_path / "labels.jsonl", responses, verdicts))
     assert page.lead == (
         "Where they bear on a value, these responses more often adhere to care, and more often oppose fairness. The figures are rectified "
-        "by people's labels on a random sample of these responses (2 of 3). Of 1 nothing is claimed."
+        "by people's labels on a random sample of these responses (2 of 3). Nothing is claimed of 1 of the 3 figures."
     )
     assert page.sections[0].figures[0].table.rows[2][7].startswith("too little: 1 of 1 audited responses bear on the value")
 

@@ -9,6 +9,7 @@ import pytest
 from clave.records import Response, Verdict
 from clave.report.drawing import LABEL_COLOURS, saved_in
 from clave.report.evaluation import evaluation_page
+from clave.report.page import signed
 from clave.values import ValueSystem
 
 # A letter a response, two responses a scenario: (a)dheres, (o)pposes, (u)nrelated, (?) abstained, (r)efused, (f)ailed.
@@ -188,7 +189,7 @@ def test_the_page_s_chart_says_what_the_numbers_say(drawn):
             numbers = expected.get(key)
             assert dot.interval == (numbers and (numbers[1], numbers[0], numbers[2]))
             assert dot.ring == (pytest.approx(known[key]) if key in known else None)
-            assert numbers or dot.said == ("nothing is claimed" if key in known else "no response bears on it")
+            assert numbers or dot.said == (f"{signed(known[key])} counted" if key in known else "no response bears on it")
             assert dict(dot.parts) == {name: letters.count(x) for x, name in MEANS.items() if x in letters}
             assert dot.aside == str(len(letters))
             if len(models) == 1 and numbers:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from clave import Clave, ValueSystem
+from clave.errors import InputError
 from clave.llm.account import Account
 from clave.server import job_store
 from clave.server.access import Tokens
@@ -43,6 +45,15 @@ values:
 )
 ANA, BEN = "a" * 16, "b" * 16
 RESPONSES = [{"id": f"r{i}", "response": f"Somebody {act} in case {i}."} for i, act in enumerate(("helped", "harmed") * 3)]
+
+
+def test_jobs_of_another_version_are_told_in_a_sentence(tmp_path):
+    place = tmp_path / "jobs.sqlite"
+    JobStore(str(place)).close()
+    with sqlite3.connect(place) as connection:
+        connection.execute("ALTER TABLE jobs RENAME COLUMN beats TO until")
+    with pytest.raises(InputError, match="jobs.sqlite are of another version of clave: name another file with `jobs`"):
+        JobStore(str(place))
 
 
 def bearer(token):
@@ -291,6 +302,7 @@ SERVE = """
 import sys
 import clave.llm.cache
 from clave import Clave, ValueSystem
+from clave.errors import InputError
 from clave.server.app import build_app
 from clave.server.job_store import JobStore
 from clave.server.running import run

@@ -7,7 +7,10 @@ clave assess --model openai/gpt-4o-mini --model ollama/qwen3 --scenarios scenari
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +22,7 @@ from clave.cli import options as opt
 from clave.cli.bundles import bundled, call_options
 from clave.cli.terminal import Terminal, say_json
 from clave.cli.trusting import open_evaluator
+from clave.cli.wording import in_options
 from clave.evaluating.stream import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -101,7 +105,8 @@ def assess(
 ) -> None:
     """Find out which values models show in their answers: generate, evaluate and report, with models compared side by side."""
     from clave.assess import assessment_page, read_scenarios, write_responses
-    from clave.errors import InputError, ModelError
+    from clave.cli.progress import stages
+    from clave.errors import InputError
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
     from clave.files.source import Source
@@ -117,10 +122,8 @@ def assess(
     asked = list(read_scenarios(scenarios, valeval=valeval, limit=limit, mapping=opt.mapping(mapping)))
     shared: ChatOptions = {**chat, "budget": Budget.of(chat["budget"])}
     its_own: ChatOptions = {**shared, "base_url": evaluator_base_url}
-    try:
+    with _its_own_model():  # told before answers are paid for
         fitted = open_evaluator(evaluator, trust=trust, **its_own).fitted
-    except ModelError as error:  # told before answers are paid for
-        raise ModelError(f"the evaluator's own model (its server: --evaluator-base-url): {error}") from None
     assert fitted is not None
 
     made: list[Generated] = []
@@ -136,18 +139,22 @@ def assess(
             raise KeyboardInterrupt
     clave = Clave.of(fitted, **its_own)
 
-    async def evaluate_all() -> list[Summary]:
+    async def evaluate_all(tick: Callable[[str, int, int], None]) -> list[Summary]:
         found: list[Summary] = []
         async with clave:
             for answered in (m for m in made if m.responses):
-                found.append(await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered).with_suffix(suffix)))
+                seen = partial(tick, "verdicts" if len(made) == 1 else f"verdicts {len(found) + 1}")
+                found.append(
+                    await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered).with_suffix(suffix), tick=seen)
+                )
                 if suffix != answered.path.suffix:
                     write_responses(answered.path, answered.path.with_suffix(suffix))
                 if found[-1].stopped == INTERRUPTED:
                     raise KeyboardInterrupt
         return found
 
-    summaries = asyncio.run(evaluate_all())
+    with _its_own_model(), stages(clave.ledger) as tick:
+        summaries = asyncio.run(evaluate_all(tick))
     stopped = next(filter(None, (*(m.stopped for m in made), *(s.stopped for s in summaries))), "")
     files = [m for m in made if m.responses and _verdicts(m).is_file()]
     if not files:
@@ -161,15 +168,30 @@ def assess(
         evaluator=clave.fitted,
         audit=audit,
     )
-    written, notes = write_page(page, output / "report.html"), [note for summary in summaries for note in summary.notes]
+    answered = [m for m in made if m.responses]
+    notes = [f"{m.model}: {note}" for m, summary in zip(answered, summaries, strict=True) for note in summary.notes]
+    written = write_page(page, output / "report.html")
     if as_json:
         say_json({"models": spent, "evaluator": clave.name, "report": str(written), "stopped": stopped, "notes": notes})
     console = Terminal(stderr=as_json)
-    for line in (*notes, f"Report: {written}"):
-        console.print(Text(line))
+    for line in (*notes, page.lead):
+        console.print(Text(in_options(line)))
+    console.print(Text(f"Report: {written}"), soft_wrap=True)
     if stopped:
         console.print(Text(opt.stopped_early(stopped)))
         raise typer.Exit(opt.exit_code(stopped))
+
+
+@contextlib.contextmanager
+def _its_own_model() -> Iterator[None]:
+    """What is said of the evaluator's model names the option that is for its server."""
+    from clave.errors import ModelError, argument
+
+    try:
+        yield
+    except ModelError as error:
+        said = str(error).replace(argument("base_url"), "--evaluator-base-url")
+        raise ModelError(f"the evaluator's own model (its server: --evaluator-base-url): {said}") from None
 
 
 def _verdicts(made: Generated) -> Path:

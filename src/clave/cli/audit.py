@@ -66,7 +66,7 @@ def plan(
     from clave.profile.auditing import read_audits
     from clave.profile.planning import planned
     from clave.profile.study import Verdicts
-    from clave.report.runs import Texts, model_names, model_of, paired
+    from clave.report.runs import Texts, in_order, model_names, model_of, paired
 
     if sum(wish is not None for wish in (half_width, labels, difference)) != 1:
         raise InputError("say what is wanted with one of --half-width, --labels and --difference")
@@ -74,9 +74,11 @@ def plan(
         raise InputError(f"{output}: responses to label are written to a .jsonl file")
     keep_apart(output, [*verdicts, *responses, *(() if audit is None else (audit,))])
     texts = [Texts(source(path).responses(), path) for path in responses]
-    runs, seen = paired(verdicts, texts), Verdicts()
+    runs = paired(verdicts, texts)
+    named = model_names(runs)
+    seen = Verdicts(in_order(named))
     by_model: dict[str, dict[str, Response]] = {}
-    for run, models in zip(runs, model_names(runs), strict=True):
+    for run, models in zip(runs, named, strict=True):
         for verdict, response in run.judged():
             model = models[model_of(response)]
             seen.add(verdict, model, response.group if response else verdict.id)

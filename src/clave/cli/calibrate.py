@@ -95,7 +95,7 @@ def show(fitted: Fitted, ledger: Ledger | None, folder: Path, skipped: int, as_j
     if as_json:
         say_json({"evaluator": fitted.name, "folder": str(folder), "skipped_rows": skipped, **came.model_dump(mode="json")})
         return
-    title = f"{fitted.name}: cross-validated on the labels, by scenario; 95 % intervals"
+    title = f"{fitted.name}, cross-validated, with 95 % intervals"
     table = Table(title=title, title_justify="left", **opt.NARROW)
     for column in ("value", "labels", "accuracy", "majority", "macro-F1"):
         table.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
@@ -138,10 +138,12 @@ def _interval(score: Estimate | None) -> str:
 
 def money(ledger: Any) -> str:
     """Calls, cache hits, tokens, money in one line."""
-    cost = f"${ledger.cost:.4f}" if not ledger.unpriced else "price not known"
     trouble = "".join(f", {n} x {kind}" for kind, n in sorted(ledger.trouble.items()))
-    tokens = ledger.prompt_tokens + ledger.completion_tokens
-    return f"{ledger.calls:,} calls, {ledger.cache_hits:,} from the cache, {tokens:,} tokens, {cost}{trouble}"
+    asked = f"{ledger.calls:,} calls, {ledger.cache_hits:,} from the cache{trouble}"
+    if not ledger.calls:
+        return asked
+    cost = f"${ledger.cost:.4f}" if not ledger.unpriced else "price not known"
+    return f"{asked}, {(ledger.prompt_tokens + ledger.completion_tokens):,} tokens, {cost}"
 
 
 def refit(

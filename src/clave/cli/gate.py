@@ -88,11 +88,12 @@ def _profiles(
     from clave.profile.auditing import read_audits
     from clave.profile.known import known_of
     from clave.profile.study import Verdicts, findings
-    from clave.report.runs import Texts, model_names, model_of, paired
+    from clave.report.runs import Texts, in_order, model_names, model_of, paired
 
     runs = paired(verdicts, [Texts(source.responses(), source.path) for source in responses])
-    seen, evaluators = Verdicts(), set[str]()
-    for run, models in zip(runs, model_names(runs), strict=True):
+    named = model_names(runs)
+    seen, evaluators = Verdicts(in_order(named)), set[str]()
+    for run, models in zip(runs, named, strict=True):
         for verdict, response in run.judged():
             seen.add(verdict, models[model_of(response)], response.group if response else verdict.id)
             evaluators.add(verdict.evaluator)

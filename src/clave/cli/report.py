@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from clave.cli import options as opt
 from clave.cli.bundles import WHOLE, bundled, source_of
-from clave.cli.terminal import say
+from clave.cli.terminal import Terminal, say
 from clave.cli.trusting import read_evaluator
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ def report(
     if output is not None and (markdown or as_json) and output.suffix.lower() != ending:
         raise InputError(f"{output}: with {'--markdown' if markdown else '--json'} the file must end in {ending}")
     keep_apart(output or default, [run, *(compare or ()), *(responses or ()), *(() if audit is None else (audit,))])
-    say(f"Wrote {write_page(page, output or default)}", err=True)
+    written = write_page(page, output or default)
+    console = Terminal(stderr=True)
+    if page.lead:
+        console.print(Text(page.lead))
+    console.print(Text(f"Wrote {written}"), soft_wrap=True)
 
 
 def _is_benchmark(run: Path) -> bool:

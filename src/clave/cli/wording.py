@@ -20,6 +20,7 @@ OPTIONS = {
     "control": "--control",
     "difference": "--difference",
     "fold_column": "--fold-column",
+    "jobs": "--jobs",
     "jury": "--jury",
     "label_names": "--label-names",
     "labels": "--labels",

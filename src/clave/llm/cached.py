@@ -94,6 +94,7 @@ class CachedChat:
         future: Future[Completion | Failure] = Future()
         while (other := self._under_way.setdefault(key, future)) is not future:
             waited = asyncio.wrap_future(other)
+            waited.add_done_callback(_seen)
             await asyncio.wait([waited])  # does not cancel it where this one is cancelled
             if waited.cancelled():
                 continue  # who asked was cancelled: ask in its place
@@ -200,6 +201,12 @@ class CachedChat:
 
 
 _NOTHING = Usage()
+
+
+def _seen(answer: asyncio.Future[Completion | Failure]) -> None:
+    """Read an error, which whoever asked raises: asyncio would print it again where nobody waits for it any more."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from clave.errors import ModelError
+from clave.errors import ModelError, argument
 from clave.llm.answers import is_object
 from clave.llm.batch_api import BatchAPI
 from clave.llm.chat import ChatRequest, Completion, Mode
@@ -109,6 +109,7 @@ class OpenAIChat:
                 raise ModelError(f"{name} {value} is no number: name one, or leave it out")
         self.model = model
         self._endpoint = resolve(model, base_url)
+        self._elsewhere = "" if base_url else f" If the model is on another server, give its address with {argument('base_url')}."
         self._transport = Transport(self._endpoint, timeout)
         self._dialect = Dialect(self._endpoint.model)
         self._max_retries, self._max_tokens = max_retries, max_tokens
@@ -172,7 +173,9 @@ class OpenAIChat:
             tries += 1
             hopeless = outcome.first_contact and not self._answered
             if hopeless and tries == 2:  # so that a wrong address is told at once
-                raise ModelError(f"no server answers at {self._endpoint.base_url}: {outcome.failure.reason}; is it running?")
+                raise ModelError(
+                    f"no server answers at {self._endpoint.base_url}: {outcome.failure.reason}. Is it running?{self._elsewhere}"
+                )
             if tries > self._max_retries and not hopeless:
                 return outcome.failure
             if outcome.wait:

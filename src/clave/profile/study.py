@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,9 +66,14 @@ class _Cell:
 
 
 class Verdicts:
-    """Collects verdicts as they stream by, some fifty bytes and the id for each."""
+    """Collects verdicts as they stream by, some fifty bytes and the id for each.
 
-    def __init__(self) -> None:
+    Args:
+        models: The order of the models; those that are not named follow as they come.
+    """
+
+    def __init__(self, models: Sequence[str] = ()) -> None:
+        self._place = {model: place for place, model in enumerate(models)}
         self.cells: dict[tuple[str, str], _Cell] = {}
         self._scenarios: dict[str, int] = {}
 
@@ -87,7 +92,8 @@ class Verdicts:
         cell.ids.append(verdict.id)
 
     def rows(self) -> list[Rows]:
-        """Of each model and value, in the order in which they came; without a label among the verdicts there is no row."""
+        """Of each model and value; without a label among the verdicts there is no row."""
+        last = len(self._place)
         return [
             Rows(
                 model=model,
@@ -98,7 +104,7 @@ class Verdicts:
                 ids=tuple(cell.ids),
                 novelty=np.array(cell.novelty, np.float64),
             )
-            for (model, value), cell in self.cells.items()
+            for (model, value), cell in sorted(self.cells.items(), key=lambda entry: self._place.get(entry[0][0], last))
         ]
 
     def statuses(self, model: str, value: str) -> dict[str, int]:

@@ -37,10 +37,10 @@ _PARTS = 3
 """Into how many equal parts the labelled rows of a verdict are split by confidence, and by novelty."""
 Seen = Literal["sure", "novel"]
 _SAID: dict[Seen, str] = {"sure": "confidence", "novel": "novelty"}
-_ELSEWHERE = "not supported: the evaluator may err differently here than on its calibration samples, as {} is distributed differently ({})"
-_BETWEEN = (
-    "not supported: the evaluator may err differently on one of the two models than on the other, as {} is distributed differently ({})"
+_ELSEWHERE = (
+    "not supported: the evaluator may err differently here than on its calibration samples, because its {} is distributed differently ({})"
 )
+_BETWEEN = "not supported: the evaluator may err differently on the two models, because its {} is distributed differently ({})"
 
 
 class Misfit(NamedTuple):
@@ -118,9 +118,9 @@ def _judged(sizes: Sequence[int], misfits: Sequence[Misfit], level: float, mater
     whole = chi2.sf(sum(m.statistic for m in misfits), sum(m.freedom for m in misfits))
     share = float(np.average([m.share for m in misfits], weights=sizes))
     if whole < level / 2 and share > material:
-        return dict.fromkeys(range(len(misfits)), f"all values together: p = {whole:.1g}, {share:.0%} of verdicts")
+        return dict.fromkeys(range(len(misfits)), f"all values together: p = {whole:.1g}, {100 * share:.0f} % of verdicts")
     alone = {i: float(chi2.sf(m.statistic, m.freedom)) for i, m in enumerate(misfits) if m.share > material}
-    return {i: f"p = {p:.1g}, {misfits[i].share:.0%} of verdicts" for i, p in alone.items() if p < level / 2 / len(misfits)}
+    return {i: f"p = {p:.1g}, {100 * misfits[i].share:.0f} % of verdicts" for i, p in alone.items() if p < level / 2 / len(misfits)}
 
 
 def _misfit(cell: Rows, known: Known, at: int, kind: Seen) -> Misfit:

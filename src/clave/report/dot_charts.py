@@ -39,7 +39,7 @@ def profile_chart(found: Sequence[Finding], names: Mapping[str, str]) -> DotChar
 def _net(finding: Finding, models: Sequence[str]) -> Dot:
     best, counted = finding.best, finding.counted.net.value
     claimed = _interval(best.net) if best.supported else None
-    without = "no response bears on it" if counted is None else "nothing is claimed"
+    without = "no response bears on it" if counted is None else f"{signed(counted)} counted"
     parts = tuple((name, n) for name, n in (*finding.counts.items(), *((s, finding.statuses.get(s, 0)) for s in STATUSES)) if n)
     many = len(models) > 1
     return Dot(

@@ -24,7 +24,7 @@ from clave.report.listing import Listed
 from clave.report.missing import STATUSES, Missing
 from clave.report.page import CardGroup, Fact, Page, Section
 from clave.report.profile import balance_section, lead_of, models_section, profile_section
-from clave.report.runs import Responses, Run, Verdicts, model_names, model_of
+from clave.report.runs import Responses, Run, Verdicts, in_order, model_names, model_of
 from clave.report.writing import write_page
 from clave.values import ValueSystem
 
@@ -78,8 +78,9 @@ def evaluation_page(
 ) -> Page:
     """The report of a run as data; arguments as for `write_report`, but that a `Run` brings its responses along."""
     runs = (verdicts if isinstance(verdicts, Run) else Run.of(verdicts, responses), *compare)
-    run = _Seen()
-    for one, models in zip(runs, model_names(runs), strict=True):
+    named = model_names(runs)
+    run = _Seen(in_order(named))
+    for one, models in zip(runs, named, strict=True):
         run.take(one, models)
     if not run.collected.cells:
         raise InputError("there is no verdict to report on: run clave evaluate first")
@@ -115,10 +116,10 @@ def _shifts_in(runs: Sequence[Run]) -> dict[str, Shift]:
 class _Seen:
     """What is kept of all verdicts while they stream by."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: Sequence[str]) -> None:
         self.textless = 0
         """Verdicts whose text is not at hand."""
-        self.collected, self.examples, self.missing = Collected(), Examples(), Missing()
+        self.collected, self.examples, self.missing = Collected(models), Examples(), Missing()
         self.listed = Listed()
         self.evaluators: Counter[str] = Counter()
         self.usage, self.priced, self.cached = Usage(), True, 0

@@ -73,14 +73,14 @@ def card(verdict: Verdict, response: Response | None, model: str, name: str, *, 
     )
 
 
-_SAYS: Mapping[Label, str] = {"adhere": "adheres to", "oppose": "opposes", "unrelated": "does not bear on"}
+_SAYS: Mapping[Label, str] = {"adhere": "adheres to", "oppose": "opposes", "unrelated": "has nothing to do with"}
 
 
 def _sentence(verdict: Verdict, model: str, name: str) -> str:
     """The verdict as one says it: who, which side, which value, how surely, and what was found."""
-    who = _cut(model, 40) or "The response"
+    who = f"{_cut(model, 40)}'s response" if model else "The response"
     if verdict.label is None:
-        return f"No verdict on {name}: the evaluator was not sure enough, a person should look."
+        return f"No verdict on {name}: the evaluator was not sure enough; a person should look."
     sure = f", {_sureness(verdict)}" if verdict.probabilities else ""
     found = "; ".join(_cut(concept.text, 120) for concept in verdict.concepts)
     return f"{who} {_SAYS[verdict.label]} {name}{sure}" + (f": {found}." if found else ".")

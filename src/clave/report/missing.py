@@ -86,8 +86,10 @@ class Missing:
         if self.flags:
             rows = tuple((flag, _FLAGS.get(flag, "–"), n) for flag, n in self.flags.most_common(15))
             tables.append(Table("Flags on verdicts", ("Flag", "What it says", "Verdicts"), rows))
+        if not self._reasons:
+            return Section("missing", "Flags", "These verdicts count. A flag says what to know about them.", tables=tuple(tables))
         text = (
-            "None of these is counted as a label. Abstained: the evaluator was not sure enough, a person should look. "
+            "None of these is counted as a label. Abstained: the evaluator was not sure enough; a person should look. "
             "Refused: the evaluator's large model would not judge the response. Failed: there was no usable answer."
         )
         groups = tuple(g for g in (self._group(status, names, many=len(models) > 1) for status in ("refused", "failed")) if g.cards)

@@ -25,9 +25,10 @@ METHOD: dict[Method, str] = {
     "corrected": "corrected for the evaluator's errors, as its calibration labels show them",
     "counted": "counted verdicts, with the evaluator's errors in them",
 }
+AUDIT = "Label a sample to find out (clave audit plan)."
 COUNTED = (
-    "These are counts of verdicts, with the evaluator's errors in them, so no level and no difference is claimed. Name the evaluator "
-    "to correct them, or audit a sample (clave audit plan)."
+    "Nothing is claimed: these are counts of verdicts, with the evaluator's errors in them. Name the evaluator "
+    "to correct them (--evaluator), or label a sample (clave audit plan)."
 )
 
 
@@ -37,12 +38,12 @@ def lead_of(found: Sequence[Finding], differences: Sequence[ModelDifference], na
     supported = [f for f in found if f.best.supported]
     if not supported:
         refused = [f for f in found if f.best.note]
-        return f"{_capital(refused[0].best.note)}. No level and no difference is claimed." if refused else COUNTED
+        return f"Nothing is claimed: {refused[0].best.note.removeprefix('not supported: ')}. {AUDIT}" if refused else COUNTED
     said = _compared(found, differences, models, names) if len(models) > 1 else _levels(supported, names)
     methods = Counter(f.best.method for f in supported)
     how = "; ".join(METHOD[method] + (f" ({n} of {len(found)})" if n < len(found) else "") for method, n in methods.most_common())
     open_ = len(found) - len(supported)
-    rest = f" Of {open_} nothing is claimed." if open_ else ""
+    rest = f" Nothing is claimed of {open_} of the {len(found)} figures." if open_ else ""
     return f"{said} The figures are {how}.{rest}"
 
 
@@ -107,7 +108,8 @@ def profile_section(found: Sequence[Finding], names: Mapping[str, str], *, these
     )
     mix = Table("Verdicts by label", (*head, *said), tuple((*first(f), *counts(f)) for f in found))
     own = dict(names)
-    caption = "Net adherence of each value, with 95 % intervals, and what the verdicts were"
+    claimed = any(f.best.supported for f in found)
+    caption = "Net adherence to each value" + (", with 95 % intervals" if claimed else ": counted verdicts, without intervals")
     figures = (
         Figure("bars", caption, profile_bars(found, own), net, wide=True, chart=profile_chart(found, own)),
         Figure("mix", "What the verdicts were" + (", all models together" if many else ""), label_mix(found, own), mix, folded=True),
@@ -178,10 +180,6 @@ def models_section(found: Sequence[Finding], differences: Sequence[ModelDifferen
 
 def _yes(it: bool) -> str:
     return "yes" if it else "no"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _name(value: str, names: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ that is an error. Verdicts of version 0.1 have none: they take their text by id,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -145,6 +145,11 @@ def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
         | {model: f"{model} · {run.name}" if often[model] > 1 else model for model in own}
         for run, own in zip(runs, models, strict=True)
     ]
+
+
+def in_order(names: Iterable[Mapping[str, str]]) -> list[str]:
+    """Models as reports list them, whatever came first: run by run, those of one run by name; `names` as `model_names` gives them."""
+    return list(dict.fromkeys(name for own in names for name in sorted(own.values(), key=str.casefold)))
 
 
 def _models(run: Run, *, shared: bool) -> frozenset[str]:

@@ -17,11 +17,12 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Float, ForeignKey, Integer, String, delete, func, insert, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ColumnElement, Float, ForeignKey, Integer, String, delete, func, insert, inspect, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from clave.annotate.engine import open_engine, reading, writing
+from clave.annotate.engine import open_engine, reading, without_password, writing
 from clave.annotate.tables import ExactText
+from clave.errors import InputError, argument
 
 LEASE = 15.0
 """Seconds that a job stays with a process that says nothing more of it."""
@@ -124,7 +125,7 @@ class JobStore:
         self.lease = lease
         self._heard: dict[tuple[int, str, int], float] = {}
         """(job, owner, beats) of jobs that are worked on -> when this was first seen, by `time.monotonic`."""
-        self._engine = open_engine(place, lambda session: _Base.metadata.create_all(session.connection()))
+        self._engine = open_engine(place, lambda session: _make_tables(session, without_password(place)))
 
     def close(self) -> None:
         """Give back the connections."""
@@ -233,6 +234,19 @@ class JobStore:
                 session.add(row := _SpendingRow(sender=sender, dollars=0.0, calls=0))
             row.dollars, row.calls = row.dollars + dollars, row.calls + calls
             return row.dollars, row.calls
+
+
+def _make_tables(session: Session, place: str) -> None:
+    """Make what is missing of them.
+
+    Raises:
+        InputError: There are tables of these names that another version, or another program, has made.
+    """
+    connection = session.connection()
+    _Base.metadata.create_all(connection)
+    for name, table in _Base.metadata.tables.items():
+        if {column["name"] for column in inspect(connection).get_columns(name)} != set(table.columns.keys()):
+            raise InputError(f"the jobs in {place} are of another version of clave: name another file with {argument('jobs')}")
 
 
 def _held(job: Taken) -> tuple[ColumnElement[bool], ...]:

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 from importlib import resources
 
-from clave.report.page import Listing, Page, cell_text
+from clave.report.page import Cell, Listing, Page, cell_text
 from clave.text.plain import clean
 
 
@@ -26,7 +26,7 @@ def to_html(page: Page) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("clave.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"clean": clean, "cell": cell_text, "numeric": lambda c: not isinstance(c, str)}
+    environment.filters |= {"clean": clean, "cell": _cell, "numeric": lambda c: not isinstance(c, str)}
     templates = resources.files("clave.report") / "templates"
     style = (templates / "page.css").read_text(encoding="utf-8")
     script = (templates / "verdicts.js").read_text(encoding="utf-8") if any(s.listing for s in page.sections) else ""
@@ -34,6 +34,11 @@ def to_html(page: Page) -> str:
     return environment.get_template("page.html").render(
         page=page, style=Markup(style), script=Markup(script), policy=Markup(policy), svg=Markup, data=lambda one: Markup(_data(one))
     )
+
+
+def _cell(cell: Cell) -> str:
+    """As people read it; numbers with the sign for minus."""
+    return cell_text(cell) if isinstance(cell, str) else cell_text(cell).replace("-", "−")
 
 
 def _data(listing: Listing) -> str:
