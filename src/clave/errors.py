@@ -40,7 +40,7 @@ class InputError(ClaveError):
 
 
 class InputWarning(UserWarning):
-    """Something in a file was taken in the one way that makes sense, and its owner may want to know."""
+    """Something in a file, or in a request to a model, was taken in the one way that makes sense, and who gave it may want to know."""
 
 
 class MissingExtraError(ClaveError):

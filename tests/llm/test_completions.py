@@ -26,6 +26,17 @@ def completion(message, finish="stop", **more):
         ({"content": None, "reasoning_content": "fine"}, "fine", "reasoning"),
         ({"content": "", "reasoning": "fine"}, "fine", "reasoning"),
         ({"content": None, "tool_calls": [{"function": {"name": "answer", "arguments": "fine"}}]}, "fine", "tool call"),
+        ({"content": None, "tool_calls": [{"function": {"name": "answer", "arguments": {"a": 1}}}]}, '{"a": 1}', "tool call"),
+        ({"content": None, "tool_calls": {"function": {"arguments": {"a": 1}}}}, '{"a": 1}', "tool call"),
+        ({"content": "", "tool_calls": [{"name": "answer", "arguments": '{"a": 1}'}]}, '{"a": 1}', "tool call"),
+        ({"content": None, "function_call": {"name": "answer", "arguments": '{"a": 1}'}}, '{"a": 1}', "tool call"),
+        ({"content": None, "function_call": {"name": "answer", "arguments": {"a": 1}}, "tool_calls": []}, '{"a": 1}', "tool call"),
+        ({"content": None, "tool_calls": [{"function": {"arguments": "one"}}, {"function": {"arguments": "two"}}]}, "", "content"),
+        ({"content": None, "tool_calls": [{"function": {"arguments": "one"}}], "function_call": {"arguments": "two"}}, "", "content"),
+        ({"content": None, "tool_calls": [{"function": None}, 3]}, "", "content"),
+        ({"content": {"a": 1}}, '{"a": 1}', "content"),
+        ({"content": {"type": "text", "text": "fine"}}, "fine", "content"),
+        ({"content": {}}, "", "content"),
         ({"content": None}, "", "content"),
         ({}, "", "content"),
     ],
@@ -50,7 +61,30 @@ def test_a_refusal_is_one_in_any_shape(message, finish):
     assert read_completion(completion(message, finish)).refusal
 
 
-@pytest.mark.parametrize("finish", ["length", "LENGTH", "max_tokens", "MAX_TOKENS"])
+@pytest.mark.parametrize(
+    "finish",
+    [
+        "error",
+        "insufficient_system_resource",
+        "abort",
+        "network_error",
+        "MALFORMED_FUNCTION_CALL",
+        "engine_overloaded",
+        "cancelled",
+        "timeout",
+    ],
+)
+def test_an_answer_that_broke_off_is_none(finish):
+    assert finish.lower() in read_completion(completion({"content": '{"a": 1}'}, finish)).problem
+
+
+@pytest.mark.parametrize("finish", ["stop", "eos", "end_turn", "stop_sequence", "tool_calls", "function_call", "unknown", None, ""])
+def test_an_answer_that_ended_is_one(finish):
+    answer = read_completion(completion({"content": "fine"}, finish))
+    assert (answer.problem, answer.refusal, answer.cut_off) == ("", "", False)
+
+
+@pytest.mark.parametrize("finish", ["length", "LENGTH", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded", "max_length"])
 def test_a_cut_off_answer_is_one(finish):
     assert read_completion(completion({"content": "fi"}, finish)).cut_off
 

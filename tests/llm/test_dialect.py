@@ -1,10 +1,11 @@
 """What a server does not understand is found out once, whatever it says of it and with whatever status."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from clave.errors import ModelError
+from clave.errors import InputWarning, ModelError
 from clave.llm import ChatRequest, Completion, OpenAIChat, openai_chat, read_object
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
@@ -185,15 +186,69 @@ def test_a_context_too_long_for_the_answer_is_tried_with_less_for_that_row(chat_
     row = ChatRequest(system="You answer.", user="something long", schema=SCHEMA, check=read_object)
     (answer,), sent, chat = ask(chat_server, script, times=1, request=row)
     assert isinstance(answer, Completion)
-    assert [body["max_tokens"] for body in sent] == [1024, 512, 256]
+    assert [body["max_tokens"] for body in sent] == [1024, 256 if "requested 3072" in words else 248]
     asyncio.run(chat.complete(REQUEST))
     assert sent[-1]["max_tokens"] == 1024
 
 
 def test_a_prompt_that_is_too_long_by_itself_fails_and_only_that_row(chat_server):
     (answer,), sent, _ = ask(chat_server, [chat_server.error(400, CONTEXT[0][1])], times=1)
-    assert (answer.kind, len(sent)) == ("rejected", 4)
+    assert (answer.kind, len(sent)) == ("rejected", 2)
     assert "maximum context length" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "requests"),
+    [
+        ("prompt is too long: 210000 tokens > 200000 maximum", 1),
+        ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1),
+        ("maximum context length is 128,000 tokens. However, your messages resulted in 130,000 tokens. Please reduce the length", 1),
+        ("Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length", 1),
+        ("maximum context length is 32768 tokens. However, you requested 41024 tokens (40000 of text input, 1024 in the output).", 1),
+        ("Input is too long for requested model.", 2),
+        ("the request exceeds the available context size, try increasing it", 2),
+        ("Please reduce the length of the messages or completion.", 2),
+    ],
+)
+def test_a_prompt_that_no_shorter_answer_helps_is_asked_once_or_twice(chat_server, words, requests):
+    answers, sent, _ = ask(chat_server, [chat_server.error(400, words)], times=3)
+    assert {answer.kind for answer in answers} == {"rejected"}
+    assert len(sent) == 3 * requests
+    assert {form(body) for body in sent} == {"json_schema"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "`temperature` has to be strictly positive",
+        "Invalid params: temperature must be in range (0, +inf)",
+        "body.temperature: Input should be greater than 0",
+    ],
+)
+def test_a_temperature_out_of_range_is_replaced_for_those_that_ask_for_it(chat_server, words):
+    def script(body):
+        return chat_server.says(GOOD) if body.get("temperature", 1) > 0 else chat_server.error(400, words)
+
+    with pytest.warns(InputWarning, match=r"does not take the temperature 0; what was to have it is asked for with 0.01 .*temperature"):
+        answers, sent, chat = ask(chat_server, script)
+    assert [a.mode for a in answers] == ["json_schema"] * 3
+    assert [body["temperature"] for body in sent] == [0.0, 0.01, 0.01, 0.01]
+    asyncio.run(chat.complete(replace(REQUEST, temperature=0.7)))
+    assert chat_server.requests[-1]["temperature"] == 0.7
+
+
+def test_a_temperature_that_nothing_replaces_is_left_to_the_server_and_others_are_not(chat_server):
+    def script(body):
+        fine = body.get("temperature", 0.5) in (0.0, 0.5)
+        return chat_server.says(GOOD) if fine else chat_server.error(422, "temperature: value must be less than or equal to 0.5")
+
+    with pytest.warns(InputWarning) as said:
+        answers, sent, chat = ask(chat_server, script, request=replace(REQUEST, temperature=2.0))
+    assert [type(a) for a in answers] == [Completion] * 3
+    assert [body.get("temperature") for body in sent] == [2.0, 1.0, None, None, None]
+    assert ["with 1 " in str(one.message) or "with the server's own" in str(one.message) for one in said] == [True, True]
+    asyncio.run(chat.complete(REQUEST))
+    assert chat_server.requests[-1]["temperature"] == 0.0
 
 
 def test_json_is_spoken_of_where_a_server_wants_that(chat_server):

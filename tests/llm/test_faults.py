@@ -373,6 +373,353 @@ ANSWERS = [
     ("a redirect", 308, b"", "address"),
     ("half an answer", 200, b'{"id": "c", "choi', "again"),
     ("a list", 200, [1, 2], "again"),
+    (
+        "cohere trial",
+        429,
+        {
+            "message": "You are using a Trial key, which is limited to 1000 API calls / month. You can continue "
+            "to use the Trial key for free or upgrade to a Production key with higher rate limits at "
+            "'https://dashboard.cohere.com/api-keys'. Contact us on 'https://discord.gg/XW44jPfYJu' or "
+            "email us at support@cohere.com with any questions"
+        },
+        "quota",
+    ),
+    (
+        "cohere trial/min",
+        429,
+        {
+            "message": "You are using a Trial key, which is limited to 10 API calls / minute. You can continue to "
+            "use the Trial key for free or upgrade to a Production key"
+        },
+        "busy",
+    ),
+    ("free tier exceeded", 429, {"error": {"message": "Free tier quota for this month has been used"}}, "credit"),
+    (
+        "hf credits",
+        402,
+        {
+            "error": "You have exceeded your monthly included credits for Inference Providers. "
+            "Subscribe to PRO to get 20x more monthly included credits."
+        },
+        "credit",
+    ),
+    (
+        "github models",
+        429,
+        {
+            "error": {
+                "message": "Rate limit of 150 per 86400s exceeded for UserByModelByDay. Please wait 49321 seconds before retrying.",
+                "code": "RateLimitReached",
+            }
+        },
+        "quota",
+    ),
+    (
+        "github models min",
+        429,
+        {
+            "error": {
+                "message": "Rate limit of 15 per 60s exceeded for UserByModelByMinute. Please wait 31 seconds before retrying.",
+                "code": "RateLimitReached",
+            }
+        },
+        "busy",
+    ),
+    ("ollama cloud weekly", 429, {"error": "you've reached your weekly usage limit, please upgrade"}, "quota"),
+    (
+        "openrouter key total",
+        403,
+        {"error": {"message": "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys", "code": 403}},
+        "quota",
+    ),
+    (
+        "openrouter temp",
+        429,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 429,
+                "metadata": {
+                    "raw": "z-ai/glm is temporarily rate-limited upstream. Please retry shortly, or add your "
+                    "own key to accumulate your rate limits",
+                    "provider_name": "X",
+                },
+            }
+        },
+        "again",
+    ),
+    ("bedrock", 400, {"message": "The provided model identifier is invalid."}, "model"),
+    (
+        "bedrock err",
+        400,
+        {"error": {"message": "The provided model identifier is invalid.", "type": "invalid_request_error", "code": "validation_error"}},
+        "model",
+    ),
+    (
+        "bedrock throughput",
+        400,
+        {
+            "message": "Invocation of model ID anthropic.claude-sonnet-4 with on-demand throughput isn’t "
+            "supported. Retry your request with the ID or ARN of an inference profile that contains this model."
+        },
+        "model",
+    ),
+    (
+        "bedrock eol",
+        404,
+        {"message": "This model version has reached the end of its life. Please refer to the AWS documentation for more details."},
+        "model",
+    ),
+    ("bedrock throttling 400", 400, {"error": {"message": "ThrottlingException: Rate exceeded", "code": "ThrottlingException"}}, "busy"),
+    ("bedrock region", 400, {"message": "The model is not supported in this region"}, "model"),
+    ("bedrock toolong", 400, {"message": "Input is too long for requested model."}, "rejected"),
+    (
+        "azure dep",
+        404,
+        {
+            "error": {
+                "message": "The API deployment for this resource does not exist. If you created the deployment within "
+                "the last 5 minutes, please wait a moment and try again.",
+                "code": "DeploymentNotFound",
+            }
+        },
+        "model",
+    ),
+    (
+        "azure F0",
+        429,
+        {
+            "error": {
+                "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version have "
+                "exceeded call rate limit of your current AIServices F0 pricing tier. Please retry after "
+                "86400 seconds.",
+                "code": "429",
+            }
+        },
+        "quota",
+    ),
+    ("azure apiver400", 400, {"error": {"message": "API version not supported", "code": "BadRequest"}}, "address"),
+    (
+        "azure op",
+        400,
+        {
+            "error": {
+                "message": "The chatCompletion operation does not work with the specified model, "
+                "gpt-35-turbo-instruct. Please choose different model and try again.",
+                "code": "OperationNotSupported",
+            }
+        },
+        "model",
+    ),
+    ("azure unavailable model", 400, {"error": {"message": "Unavailable model: gpt-x", "code": "unavailable_model"}}, "model"),
+    (
+        "openai access_term",
+        400,
+        {
+            "error": {
+                "message": "Your access was terminated due to violation of our policies, please check your email for more information.",
+                "type": "access_terminated",
+                "code": "access_terminated",
+            }
+        },
+        "key",
+    ),
+    (
+        "anthropic usage",
+        400,
+        {
+            "type": "error",
+            "error": {
+                "type": "invalid_request_error",
+                "message": "You have reached your specified API usage limits. You will regain access on 2025-09-01 at 00:00 UTC.",
+            },
+        },
+        "quota",
+    ),
+    (
+        "gemini retired",
+        404,
+        [{"error": {"message": "Gemini 1.0 Pro is no longer available.", "code": 404, "status": "NOT_FOUND"}}],
+        "model",
+    ),
+    (
+        "gemini prepay",
+        429,
+        [
+            {
+                "error": {
+                    "message": "Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.",
+                    "code": 429,
+                    "status": "RESOURCE_EXHAUSTED",
+                }
+            }
+        ],
+        "credit",
+    ),
+    (
+        "mistral monthly",
+        429,
+        {"object": "error", "message": "Monthly token limit exceeded", "type": "rate_limited", "code": "1300"},
+        "quota",
+    ),
+    (
+        "groq model terms",
+        400,
+        {
+            "error": {
+                "message": "The model `x` requires terms acceptance. Please have the org admin accept the terms at "
+                "https://console.groq.com",
+                "type": "invalid_request_error",
+                "code": "model_terms_required",
+            }
+        },
+        "model",
+    ),
+    (
+        "dashscope free",
+        403,
+        {
+            "error": {
+                "message": "The free tier of the model has been exhausted. If you wish to continue access the model "
+                'on a paid basis, please disable the "use free tier only" mode in the management console.',
+                "code": "AllocationQuota.FreeTierOnly",
+            }
+        },
+        "credit",
+    ),
+    ("zhipu conc", 429, {"error": {"message": "您的账户已达到速率限制，请您控制请求频率", "code": "1302"}}, "busy"),
+    ("zhipu 1308", 429, {"error": {"message": "已达到 5 小时的使用上限。您的限额将在 2026-01-01 重置", "code": "1308"}}, "quota"),
+    ("zhipu 1211", 400, {"error": {"message": "模型不存在，请检查模型代码。", "code": "1211"}}, "model"),
+    ("siliconflow disabled", 403, {"code": 30003, "message": "Model disabled.", "data": None}, "model"),
+    (
+        "volc limit",
+        429,
+        {
+            "error": {
+                "message": "Your account has reached the set inference limit for the model, and the model service has been paused.",
+                "code": "SetLimitExceeded",
+            }
+        },
+        "quota",
+    ),
+    (
+        "xai newteam",
+        403,
+        {"code": "The caller does not have permission", "error": "Your newly created team doesn't have any credits or licenses yet."},
+        "credit",
+    ),
+    (
+        "cerebras day",
+        429,
+        {
+            "message": "Tokens per day limit exceeded - too many tokens processed.",
+            "type": "too_many_tokens_error",
+            "param": "quota",
+            "code": "token_quota_exceeded",
+        },
+        "quota",
+    ),
+    (
+        "cerebras min",
+        429,
+        {
+            "message": "Tokens per minute limit exceeded - too many tokens processed.",
+            "type": "too_many_tokens_error",
+            "param": "quota",
+            "code": "token_quota_exceeded",
+        },
+        "busy",
+    ),
+    (
+        "nvidia 410",
+        410,
+        {"title": "Gone", "status": 410, "detail": "The model 'x' has reached its end of life on 2025-01-01 and is no longer available."},
+        "model",
+    ),
+    (
+        "cloudflare 7000",
+        400,
+        {"errors": [{"code": 7000, "message": "No route for that URI"}], "success": False, "result": None, "messages": []},
+        "address",
+    ),
+    (
+        "cloudflare neurons",
+        429,
+        {
+            "errors": [{"code": 4006, "message": "you have used up your daily free allocation of 10,000 neurons, please upgrade"}],
+            "success": False,
+        },
+        "quota",
+    ),
+    (
+        "ollama mem",
+        500,
+        {"error": {"message": "model requires more system memory (5.6 GiB) than is available (2.4 GiB)", "type": "api_error"}},
+        "model",
+    ),
+    ("ollama chat", 400, {"error": {"message": '"nomic-embed-text" does not support chat', "type": "invalid_request_error"}}, "model"),
+    (
+        "lmstudio nomodels",
+        400,
+        {"error": "Multiple models are loaded. Please specify a model by providing a 'model' field in the request body"},
+        "model",
+    ),
+    ("lmstudio fail", 400, {"error": 'Failed to load model "foo". Error: Error loading model.'}, "model"),
+    (
+        "one-api en",
+        503,
+        {
+            "error": {
+                "message": "No available channel for model foo under group default (distributor)",
+                "type": "new_api_error",
+                "code": "model_not_found",
+            }
+        },
+        "model",
+    ),
+    ("one-api quota", 403, {"error": {"message": "用户额度不足", "type": "one_api_error"}}, "credit"),
+    ("apim quota", 403, {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 5.04:13:54."}, "quota"),
+    ("apim rate", 429, {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 17 seconds."}, "again"),
+    ("ai21", 422, {"detail": "Unsupported model"}, "model"),
+    (
+        "upstage",
+        404,
+        {"error": {"message": "The requested model is invalid or no longer available", "code": "invalid_request_body"}},
+        "model",
+    ),
+    (
+        "databricks ratelimit0",
+        403,
+        {
+            "error_code": "PERMISSION_DENIED",
+            "message": "PERMISSION_DENIED: The endpoint is temporarily disabled due to a Databricks-set rate limit of 0.",
+        },
+        "quota",
+    ),
+    (
+        "watsonx",
+        403,
+        {
+            "errors": [{"code": "token_quota_reached", "message": "This plan (lite) has reached the monthly token quota"}],
+            "trace": "1",
+            "status_code": 403,
+        },
+        "quota",
+    ),
+    ("200 439 iflow", 200, {"status": "439", "msg": "Your API Token has expired.", "body": None}, "key"),
+    ("200 ok null", 200, {"status": "449", "msg": "You exceeded your current rate limit", "body": None}, "busy"),
+    ("a model", 500, error("The model produced invalid content. Consider modifying your prompt."), "again"),
+    ("openai", 400, error("Invalid 'messages[1].content': string too long.", code="string_above_max_length"), "rejected"),
+    ("openrouter", 200, {"choices": [{"error": {"code": 502, "message": "Provider disconnected"}, "finish_reason": "error"}]}, "again"),
+    (
+        "openrouter",
+        200,
+        {"choices": [{"error": {"code": 403, "message": "Your input was flagged"}, "message": {"content": ""}}]},
+        "refused",
+    ),
+    ("a gateway", 200, {"error": {"message": "the upstream broke off"}, "choices": [{"message": {"content": "{}"}}]}, "again"),
+    ("a proxy", 204, b"", "again"),
+    ("a proxy", 200, b" \n", "again"),
 ]
 
 
@@ -481,3 +828,62 @@ def test_no_body_is_too_odd(status, body, wait):
     if status >= 300:
         assert fault.reason
         fault.reason.encode()
+
+
+@pytest.mark.parametrize("beside", [None, {}, "", {"code": 0, "message": "success"}, {"message": ""}])
+def test_an_empty_error_beside_an_answer_is_none(beside):
+    assert fault_of(reply(200, {"choices": [{"message": {"content": "fine"}}], "error": beside})) is None
+
+
+def test_the_words_of_an_error_in_place_of_a_choice_are_kept():
+    body = {"choices": [{"error": {"code": 502, "message": "Provider returned error", "metadata": {"raw": "the GPU is gone"}}}]}
+    fault = fault_of(reply(200, body))
+    assert (fault.reason, fault.status) == ("Provider returned error; raw: the GPU is gone", 502)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [], "choices": [{"message": {"content": "fine"}}]}',
+        b'{"choices": [{"message": {"content": "yes", "content": "no"}}]}',
+        b'{"choices": [{"finish_reason": "stop", "finish_reason": "length", "message": {"content": "yes"}}]}',
+    ],
+)
+def test_an_answer_that_says_two_things_is_none(body):
+    fault = fault_of(reply(200, body))
+    assert fault.kind == "again"
+    assert "stands twice, with two values" in fault.reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [{"message": {"content": "yes", "content": "yes"}}]}',
+        b'{"id": 1, "id": 2, "choices": [{"message": {"content": "yes"}}]}',
+    ],
+)
+def test_what_stands_twice_and_says_one_thing_is_read(body):
+    assert fault_of(reply(200, body)) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "wait"),
+    [
+        ("Please try again in 20ms.", "again", 0.02),
+        ("Please try again in 1m12.5s. Need more tokens?", "again", 72.5),
+        ("Please try again in 7m12.5s. Need more tokens?", "quota", 432.5),
+        ("again in 17h32m", "quota", 63_120),
+        ("Please wait 49321 seconds before retrying.", "quota", 49_321),
+        ("The quota will be replenished in 5.04:13:54.", "quota", 447_234),
+        ("Please retry after 1 minute and 30 seconds", "busy", 90),
+        ("please wait a moment", "busy", None),
+    ],
+)
+def test_a_wait_is_read_from_the_servers_words(words, kind, wait):
+    fault = fault_of(reply(429, error(words)))
+    assert (fault.kind, fault.wait) == (kind, wait)
+
+
+def test_a_wait_that_stands_in_the_text_that_was_sent_is_none():
+    words = "cannot read: Please wait 3 hours"
+    assert fault_of(reply(500, error(words)), asked="Please wait 3 hours, she said.").kind == "again"

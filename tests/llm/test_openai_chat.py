@@ -339,3 +339,35 @@ def test_plain_text_does_not_change_how_objects_are_asked_for(chat_server):
     chat_server.script = lambda body: chat_server.says(GOOD if "response_format" in body else "Plain.")
     answers, _ = ask(chat_server, ChatRequest("", "Plain?", None, str), REQUEST)
     assert [a.mode for a in answers] == ["text", "json_schema"]
+
+
+def test_an_error_in_place_of_a_choice_is_asked_again_paid_for_and_told(chat_server):
+    broken = {"index": 0, "finish_reason": "error", "message": {"content": GOOD}, "error": {"code": 502, "message": "the GPU is gone"}}
+    chat_server.script = [chat_server.says(GOOD, choices=[broken])]
+    answer, chat = one(chat_server)
+    assert (answer.kind, answer.reason) == ("server", "the server answered 502: the GPU is gone")
+    assert len(chat_server.requests) == 4
+    assert chat.ledger.prompt_tokens == 40
+
+
+def test_an_answer_with_two_values_of_one_key_is_no_answer(chat_server):
+    twice = b'{"choices": [{"finish_reason": "stop", "message": {"content": "{\\"a\\": 1}", "content": "{\\"a\\": 2}"}}]}'
+    chat_server.script = [(200, {}, twice)]
+    answer, _ = one(chat_server)
+    assert (answer.status, answer.kind) == ("failed", "server")
+    assert "'content' stands twice, with two values" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (400, "The provided model identifier is invalid.", "does not know the model"),
+        (429, "You are using a Trial key, which is limited to 1000 API calls / month.", "lets no more calls"),
+        (400, "You have reached your specified API usage limits. You will regain access on 2026-12-01.", "lets no more calls"),
+    ],
+)
+def test_what_lasts_stops_the_run_at_the_first_answer(chat_server, status, words, kind):
+    chat_server.script = [chat_server.error(status, words)]
+    with pytest.raises(ModelError, match=f"{kind}.*{words[:20]}"):
+        one(chat_server)
+    assert len(chat_server.requests) == 1

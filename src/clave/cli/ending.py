@@ -31,7 +31,7 @@ _LONGEST = 2000
 def told(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    """What is said of a file stands in a sentence, without the place in the code that says it; for `warnings.showwarning`."""
+    """What is said of a file or a model stands in a sentence, without the place in the code that says it; for `warnings.showwarning`."""
     ours = issubclass(category, InputWarning)
     said = f"note: {in_options(str(message))}" if ours else warnings.formatwarning(message, category, filename, lineno, line)
     Terminal(stderr=True).print(Text(cut_middle(said, _LONGEST)), soft_wrap=True)

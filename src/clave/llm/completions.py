@@ -6,6 +6,7 @@ answer.text, answer.prompt_tokens, answer.cut_off      # "Hi.", 9, False
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -16,7 +17,10 @@ MessageField = Literal["content", "tool call", "reasoning"]
 """The field of the message that the text was read from."""
 _FILTERED = re.compile(r"filter|safety|prohibit|sensitive|refus|blocklist|recitation|spii|guardrail", re.I)
 _LONGEST_NAME = 200
-_CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
+_CUT_OFF = re.compile(r"length|max_?(output_|new_)?tokens|token_limit|context_?window|truncat", re.I)
+_BROKEN = re.compile(r"error|insufficient|abort|cancel|time_?out|interrupt|overload|malformed|unexpected|fail", re.I)
+"""What ends an answer that is no whole one, and was not cut off at its limit either: DeepSeek's `insufficient_system_resource`, vLLM's
+`abort`, Zhipu's `network_error`, Gemini's `malformed_function_call`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,12 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     if not refusal and _FILTERED.search(finish):
         refusal = f"content filter ({finish[:60]})" if finish != "content_filter" else "content filter"
     problem = "" if message is not None else "no choice" if not choice else "no text"
-    if message is not None and not isinstance(message.get("content"), str | list | None):
+    if message is not None and not isinstance(message.get("content"), str | list | dict | None):
         problem = "no text"
     if isinstance(choices, list) and any(_text(_message(c) or {}) != (text, source) for c in choices[1:]):
         problem = "several texts that differ"
-    if finish == "error" or isinstance(choice.get("error"), dict):
-        problem = "an error in place of a text"
+    if _BROKEN.search(finish) and not refusal:
+        problem = f"an error in place of a text, or after a part of it ({finish[:60]})"
     prompt, completion, cached = _tokens(data.get("usage"))
     name = data.get("model")
     return Answer(
@@ -67,7 +71,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,
-        cut_off=finish in _CUT_OFF,
+        cut_off=bool(_CUT_OFF.search(finish)),
         logprobs=choice.get("logprobs"),
         refusal=refusal,
         problem=problem,
@@ -89,11 +93,9 @@ def _text(message: Mapping[str, Any]) -> tuple[str, MessageField]:
     content = _joined(message.get("content"))
     if content.strip():
         return content, "content"
-    calls = message.get("tool_calls")
-    if isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], dict) and isinstance(calls[0].get("function"), dict):
-        arguments = calls[0]["function"].get("arguments")
-        if isinstance(arguments, str) and arguments.strip():
-            return arguments, "tool call"
+    called = _arguments(message)
+    if called:
+        return called, "tool call"
     for name in ("reasoning_content", "reasoning"):
         thought = message.get(name)
         if isinstance(thought, str) and thought.strip():
@@ -101,10 +103,21 @@ def _text(message: Mapping[str, Any]) -> tuple[str, MessageField]:
     return content, "content"
 
 
+def _arguments(message: Mapping[str, Any]) -> str:
+    """What the one tool is called with, as JSON text; empty where none is called, or several with different arguments."""
+    calls = message.get("tool_calls") or []
+    calls = [call.get("function", call) for call in (calls if isinstance(calls, list) else [calls]) if isinstance(call, dict)]
+    told = (call.get("arguments") for call in (*calls, message.get("function_call")) if isinstance(call, dict))
+    texts = {text if isinstance(text, str) else _as_json(text) for text in told if isinstance(text, str | dict)}
+    return texts.pop().strip() if len(texts) == 1 else ""
+
+
 def _joined(content: Any) -> str:
-    """A text, or the text parts of a list; thinking parts are left out."""
+    """A text, or the text parts of a list; thinking parts are left out. An object that is no part is an answer that the server parsed."""
     if isinstance(content, str):
         return content
+    if isinstance(content, dict):
+        return _joined([content]) if "type" in content or "text" in content else _as_json(content)
     if not isinstance(content, list):
         return ""
     parts = (
@@ -112,6 +125,13 @@ def _joined(content: Any) -> str:
         for part in content
     )
     return "".join(part for part in parts if isinstance(part, str))
+
+
+def _as_json(data: dict[str, Any]) -> str:
+    try:
+        return json.dumps(data, ensure_ascii=False) if data else ""
+    except RecursionError:
+        return ""
 
 
 _TEXT_PARTS = ("text", "output_text", None)

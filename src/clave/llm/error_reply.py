@@ -55,8 +55,10 @@ def _error_in(data: Any) -> Any:
     """The part of a body that tells of an error: `error`, `errors`, `detail`, `message` and others, also in a list of one."""
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = data[0]
-    if not isinstance(data, dict) or data.get("choices"):
+    if not isinstance(data, dict):
         return None
+    if data.get("choices"):
+        return _error_beside(data)
     for name in ("error", "errors", "detail", "fault", "base_resp"):
         if data.get(name):
             found = data[name]
@@ -65,6 +67,17 @@ def _error_in(data: Any) -> Any:
             return found if isinstance(found, dict | list) else data | {"message": found}
     told = data.get("object") == "error" or any(isinstance(data.get(name), str) for name in _TOLD_IN)
     return data if told else None
+
+
+def _error_beside(data: dict[str, Any]) -> Any:
+    """An error in place of a choice, or beside choices, as gateways tell of a provider that broke down; an empty one is none."""
+    first = data["choices"][0] if isinstance(data["choices"], list) else None
+    for error in (first.get("error") if isinstance(first, dict) else None, data.get("error")):
+        if isinstance(error, str) and error.strip():
+            return {"message": error}
+        if isinstance(error, dict) and str(error.get("code")) not in ("0", "200") and (_status_in(error) or any(_texts(error))):
+            return error
+    return None
 
 
 def _status_in(error: Any) -> int | None:
@@ -143,6 +156,34 @@ def _wait(headers: Mapping[str, str], body: bytes) -> float | None:
         return _until(told, headers.get("Date", ""))
     found = re.search(rb'"(?:retryDelay|estimated_time)"\s{0,4}:\s{0,4}"?(\d{1,7}(?:\.\d{1,20})?)', body[:20_000])
     return float(found[1]) if found else None
+
+
+_SPAN = r"(\d{1,9}(?:\.\d{1,12})?)\s?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
+_ASKS_TO_WAIT = re.compile(
+    rf"\b(?:wait|retry after|(?:retry|again|resets?|replenished|available) (?:in|after))\s{{1,3}}"
+    rf"(?:(?P<spans>(?:{_SPAN}[\s,]{{0,2}}(?:and )?){{1,4}})|(?:(?P<days>\d{{1,4}})\.)?(?P<clock>\d{{1,3}}:\d\d:\d\d)\b)",
+    re.I,
+)
+
+
+def told_wait(message: str, asked: str = "") -> float | None:
+    """Seconds that a server's words ask to wait: "Please try again in 7m12.5s", "replenished in 02:13:54".
+
+    Args:
+        message: The words.
+        asked: What was sent. Words that stand there, too, ask for nothing.
+    """
+    found = _ASKS_TO_WAIT.search(message)
+    if found is None or found.group().lower() in asked.lower():
+        return None
+    if found["clock"]:
+        hours, minutes, seconds = map(int, found["clock"].split(":"))
+        return 86_400.0 * int(found["days"] or 0) + 3_600.0 * hours + 60.0 * minutes + seconds
+    spans = ((float(number), unit.lower()) for number, unit in re.findall(_SPAN, found["spans"], re.I))
+    return sum(number * (0.001 if unit.startswith(("ms", "milli")) else _SECONDS[unit[0]]) for number, unit in spans)
+
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
 def _until(told: str, sent: str) -> float | None:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from clave.llm.error_reply import one_line, read_error, text_of_page
+from clave.llm.error_reply import one_line, read_error, text_of_page, told_wait
 from clave.llm.transport import Reply
 
 Kind = Literal["refused", "rejected", "again", "busy", "key", "credit", "quota", "model", "address"]
@@ -56,25 +56,30 @@ _ANY, _CLIENT = range(1000), range(400, 500)
 _RULES = tuple(
     (rule, re.compile(rule.code, re.I) if rule.code else None, re.compile(rule.words, re.I) if rule.words else None)
     for rule in (
-        _Rule("address", _ANY, "", r"unexpected endpoint|(unknown|invalid) (url|path|endpoint)"),
+        _Rule(
+            "address", _ANY, "", r"unexpected endpoint|(unknown|invalid) (url|path|endpoint)|no route for|api version (is )?not supported"
+        ),
         _Rule("model", (404,), "", r"no endpoints .{0,60}(polic|guardrail|restriction)"),
         # The account, before the filters: both are told with 400 and 403, and a suspended account is "flagged", too.
         _Rule(
             "key",
             _CLIENT,
-            r"account_(deactivated|suspended|disabled)|organi[sz]ation_(disabled|restricted)|unsupported_country|unsupported_user_location",
-            r"(account|organi[sz]ation|project|workspace|user)\b.{0,60}\b(suspended|disabled|deactivated|terminated|banned)"
+            r"account_(deactivated|suspended|disabled)|organi[sz]ation_(disabled|restricted)|unsupported_country|unsupported_user_location"
+            r"|access_terminated",
+            r"(account|organi[sz]ation|project|workspace|user|your access)\b.{0,60}\b(suspended|disabled|deactivated|terminated|banned)"
             r"|(country|region|location).{0,40}not supported|not (available|supported) in your (country|region)",
         ),
         _Rule("credit", (402,)),
         _Rule(
             "credit",
-            (400, 403, 429, 500),
+            (400, 403, 412, 429, 500),
             r"insufficient_(quota|balance|credit|funds|user_quota)|billing|payment|credit|arrear|budget_exceeded|\b1113\b",
             r"account is not active|(insufficient|not enough|no more|out of|low on) (account |token )?(balance|credits?|funds|quota)"
             r"|credit balance"
             r"|add (more )?(credits|funds)|balance (is )?(too low|insufficient|not enough)|payment required|overdue|in arrears"
-            r"|good standing|余额不足|欠费"
+            r"|good standing|余额不足|欠费|额度(不足|已用尽)|\bcredits?\b.{0,40}\b(depleted|exhausted|expired|used up)"
+            r"|(any|used all( available)?) credits|free (tier|trial|plan|quota|credits?)\b.{0,60}\b(used|exhausted|ended|expired)\b"
+            r"|trial\b.{0,20}\b(ended|expired)\b"
             r"|(spend(ing)?|budget|usage|monthly) (limit|cap)\b.{0,40}(exceeded|reached)"
             r"|budget has been exceeded|Exceeded ?Budget|over budget",
         ),
@@ -83,8 +88,10 @@ _RULES = tuple(
             "quota",
             (403, 429),
             r"daily|per_day|quota_exceeded_day",
-            r"limit: 0\b|per[- ]?(day|week|month)|\b(daily|weekly|monthly)\b|\b(rpd|tpd)\b|PerDay",
+            r"limit(:| of) 0\b|(per[- ]?|/ ?|\b(this|a|each|every) )(hour|day|week|month)\b|\b(hourly|daily|weekly|monthly)\b"
+            r"|\b(rpd|tpd)\b|PerDay|ByDay|out of call volume|key limit exceeded|service has been paused|使用上限",
         ),
+        _Rule("quota", (400, 403), "", r"usage limits?\b.{0,40}\b(reached|exceeded)|reached\b.{0,40}\busage limits?|will regain access"),
         _Rule(
             "rejected",
             (400, 413, 429),
@@ -92,6 +99,7 @@ _RULES = tuple(
             r"request (entity )?(is )?too large|payload too large",
         ),
         _Rule("busy", (429,), r"resource_?exhausted|rate_limit", r"per[- ]minute|PerMinute|retry in"),
+        _Rule("busy", (400, 403, 449, 500), r"throttl|too_?many_?requests", r"throttl\w{0,9}exception|too many requests|rate limit"),
         _Rule("credit", (403, 429), "", r"exceeded your current quota|quota .{0,40}(used up|exhausted|exceeded)|billing"),
         _Rule(
             "refused",
@@ -107,13 +115,19 @@ _RULES = tuple(
         _Rule("key", (401,)),
         _Rule(
             "key",
-            (400, 403, 404, 422, 500),
+            (*range(400, 408), *range(409, 413), *range(414, 429), *range(430, 500), 500),
             r"invalid_api_key|authentication|unauthorized|unauthenticated|permission|access_denied|key_invalid|forbidden",
-            r"(api[ _-]?key|credentials?|bearer|access token|auth(entication|orization)?( header)?)\b.{0,40}"
+            r"(api[ _-]?key|credentials?|bearer|(access|api) token|auth(entication|orization)?( header)?)\b.{0,40}"
             r"(invalid|incorrect|not valid|expired|missing|wrong|revoked|not found|required|denied|failed|leaked)"
             r"|(invalid|incorrect|missing|wrong|expired|no|unknown) (api[ _-]?key|credentials?|auth|bearer|access token)",
         ),
         _Rule("key", (407,)),
+        _Rule(
+            "model",
+            (400, 403, 404, 410, 422, 503),
+            r"model_?not_?(found|exist|available|supported|open)|(invalid|unknown|unavailable)_?(endpoint_?or_?)?model|no_?such_?model"
+            r"|deployment_?not_?found|decommissioned|model_terms|operation_?not_?supported",
+        ),
         _Rule(
             "again",
             _ANY,
@@ -123,14 +137,22 @@ _RULES = tuple(
         ),
         _Rule(
             "model",
-            (400, 403, 404, 422),
-            r"model_?not_?(found|exist|available|supported)|invalid_model|unknown_model|no_?such_?model|deployment_?not_?found|decommissioned",
+            (400, 403, 404, 410, 422, 500, 503),
+            "",
             r"\bmodels?\b.{0,100}\b(not found|not exist|not available|not served|is not loaded|decommissioned|no longer|unknown)"
-            r"|(invalid|unknown|no such|unrecognized|cannot find|unable to access|does not know)( the)? model"
-            r"|not a valid model|no models? (is |are )?loaded|doesn.t exist|deployment .{0,60}does not exist|model not exist"
+            r"|\bmodels?\b.{0,100}\b(end of (its )?life|retired|marked .{0,20}legacy|more system memory)"
+            r"|\bmodels?\b[^.]{0,60} is not supported (in|for|by any)|\bmodel( \S{1,100})? (is |has been )?disabled"
+            r"|(requested|provided|specified|named) model( \S{1,100})? is (invalid|not valid)"
+            r"|model (id|identifier|name|code) .{0,60}\binvalid"
+            r"|(invalid|unknown|unsupported|unavailable|no such|unrecognized|cannot find|unable to access|does not know)( the)? model"
+            r"|not a valid model|no models? (is |are )?loaded|multiple models are loaded|doesn.t exist|deployment .{0,60}does not exist"
+            r"|((failed|unable) to|could not|cannot) load( the)? model|model not exist"
+            r"|not work with the specified model"
+            r"|does not support chat|not a chat model|on-demand throughput isn.t supported|requires terms acceptance"
             r"|\b(pinned to|only serves?)\b|model mismatch|\bonly\b.{0,200}\ballowed now\b|\breal ?model ?id\b|suitable inference handler"
-            r"|no deployment found|^body\.model: ",
+            r"|no deployment found|no available channel|^body\.model: |模型.{0,40}(不存在|不可用|无可用渠道)",
         ),
+        _Rule("model", (404, 410), "", r"no longer (available|supported)"),
         _Rule("busy", (408, 429, 503, 529)),
         _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 529), *range(530, 600))),
         _Rule("model", (404,), "", r"model|deployment|endpoint"),
@@ -154,6 +176,8 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
         return None if isinstance(reply.data, dict) else _no_object(reply)
     kind, explained = _decided(error.status, error.code, error.message, asked)
     message, wait = one_line(error.message), error.wait
+    if kind in ("again", "busy", "quota") and wait is None:
+        wait = told_wait(error.message, asked)
     if kind == "busy" and wait is None and re.search(r"\bloading\b", message, re.I):
         wait = LOADING
     if kind in ("again", "busy", "quota") and wait is not None and (kind == "quota" or wait > MOST_WAIT):
@@ -196,12 +220,18 @@ def _decided(status: int, code: str, message: str, asked: str) -> tuple[Kind, bo
 def _no_object(reply: Reply) -> Fault:
     """A success that is no JSON object: a page to sign in, a stream, half an answer."""
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if reply.ambiguous:
+        return Fault(
+            "again", f"in the JSON that came back {reply.ambiguous!r} stands twice, with two values", reply.status, explained=False
+        )
+    if not reply.body.strip():
+        return Fault("again", f"nothing came back but the status {reply.status}", reply.status, explained=False)
     if kind == "text/event-stream":
         return Fault("rejected", "a stream came back (text/event-stream), which was not asked for", 200)
     if reply.body[:200].lstrip()[:1] == b"<":
         return Fault("address", f"a web page came back, not JSON: {text_of_page(reply.body)}", 200)
     reason = f"what came back is no JSON object: {one_line(reply.body[:80].decode('utf-8', 'replace'))!r}"
-    return Fault("again", reason, 200, explained=False)
+    return Fault("again", reason, reply.status, explained=False)
 
 
 def _duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ from clave.errors import ModelError, argument
 from clave.llm.answers import is_object
 from clave.llm.batch_api import BatchAPI
 from clave.llm.chat import ChatRequest, Completion, Mode
-from clave.llm.completions import read_completion
+from clave.llm.completions import Answer, read_completion
 from clave.llm.dialect import Dialect, Sent
 from clave.llm.error_reply import one_line
 from clave.llm.faults import STOPS, Fault, fault_of, stop_sentence
@@ -203,7 +203,8 @@ class OpenAIChat:
                 fault = fault_of(reply, f"{request.system}\n{request.user}")
                 if fault is None:
                     return self._read(reply, sent, call)
-                limit = self._dialect.adapt(fault, sent, repeated=call.said == (fault.status, fault.reason))
+                self._paid(reply, call)
+                limit = self._dialect.adapt(fault, sent, repeated=call.said == (fault.status, fault.reason), shrunk=call.shrunk)
                 if limit is None or forms == _FORMS:
                     return self._concluded(fault, call, slot)
                 call.shrunk = call.shrunk or limit < sent.limit
@@ -257,8 +258,7 @@ class OpenAIChat:
     def _read(self, reply: Reply, sent: Sent, call: _Call) -> Completion | Failure | _Again:
         """A completion, if it is one, and of the form that was asked for."""
         answer = read_completion(reply.data)
-        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens, share=call.share)
-        call.spent = call.spent + usage
+        self._enter(answer, call)
         if answer.refusal:
             self.ledger.trouble["refused"] += 1
             return Failure(status="refused", kind="refused", reason=f"the model refuses: {one_line(answer.refusal)}")
@@ -286,6 +286,16 @@ class OpenAIChat:
             cut_off=answer.cut_off,
             likelihoods=None if weighed is None else likelihoods(answer.logprobs, weighed),
         )
+
+    def _enter(self, answer: Answer, call: _Call) -> None:
+        usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens, share=call.share)
+        call.spent = call.spent + usage
+
+    def _paid(self, reply: Reply, call: _Call) -> None:
+        """Enter what an error took, where it tells: an answer that broke off in its middle is paid for."""
+        answer = read_completion(reply.data) if isinstance(reply.data, dict) else None
+        if answer is not None and answer.prompt_tokens + answer.completion_tokens:
+            self._enter(answer, call)
 
     def _cut_off(self, call: _Call, sent: Sent, *, thinking: bool) -> Failure | _Again:
         """Once more with all the room there may be; a second time it is a failure."""

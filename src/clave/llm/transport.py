@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 32 * 2**20
 """Of an answer; what is longer is no answer of a chat model."""
+_OF_THE_ANSWER = frozenset(
+    ("choices", "error", "message", "content", "text", "refusal", "finish_reason", "tool_calls", "function_call", "function", "arguments")
+)
+"""Fields of a reply that say what was answered: two values of one are two answers."""
 _TRANSFER = 3600.0
 """Seconds for a file on its way."""
 _OTHER_FILES = 44
@@ -49,13 +53,31 @@ class Reply:
     """Names are found in any case."""
     body: bytes
 
-    @functools.cached_property
+    @property
     def data(self) -> Any:
-        """The body as JSON; None where it is none, or made of more parts than an answer has."""
+        """The body as JSON; None where it is none, made of more parts than an answer has, or `ambiguous`."""
+        return self._read[0]
+
+    @property
+    def ambiguous(self) -> str:
+        """A part of the answer that stands twice in one object, with two values; empty where there is none."""
+        return self._read[1]
+
+    @functools.cached_property
+    def _read(self) -> tuple[Any, str]:
+        twice: list[str] = []
+
+        def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            data = dict(pairs)
+            if len(data) < len(pairs):
+                twice.extend(key for key, value in pairs if key in _OF_THE_ANSWER and data[key] != value)
+            return data
+
         try:
-            return None if too_many_parts(self.body.decode("latin-1")) else json.loads(self.body)
+            data = None if too_many_parts(self.body.decode("latin-1")) else json.loads(self.body, object_pairs_hook=noted)
         except (ValueError, RecursionError):
-            return None
+            return None, ""
+        return (None, twice[0]) if twice else (data, "")
 
 
 class NoReplyError(Exception):
