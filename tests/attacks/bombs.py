@@ -5,8 +5,12 @@ import gzip
 import io
 import json
 import struct
+import zipfile
+
+import pytest
 
 DEEP = 100_000
+MB = 2**20
 
 
 def _text(name, text):
@@ -59,13 +63,25 @@ def _gz(name, data, times=1):
 
 def _zst(name, data, times):
     def make(folder):
-        import pytest
-
         zstd = pytest.importorskip("backports.zstd")
         with zstd.open(folder / name, "wb") as file:
             for _ in range(times):
                 file.write(data)
         return folder / name
+
+    return make
+
+
+def _log(**members):
+    """A log of Inspect of these members, each a text or as many megabytes of spaces."""
+
+    def make(folder):
+        with zipfile.ZipFile(folder / "r.eval", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                with archive.open(name.replace("_", "/") + ".json", "w", force_zip64=True) as file:
+                    for part in [content.encode()] if isinstance(content, str) else [b" " * MB] * content:
+                        file.write(part)
+        return folder / "r.eval"
 
     return make
 
@@ -82,8 +98,6 @@ def _csv(name, rows):
 
 def _parquet(name, columns, **options):
     def make(folder):
-        import pytest
-
         pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
         parquet.write_table(pyarrow.table(columns(pyarrow)), folder / name, compression="zstd", **options)
         return folder / name
@@ -104,7 +118,35 @@ def _cut_parquet(folder):
     return path
 
 
-MB = 2**20
+def _understated(make):
+    """A file whose footer says of each column that it unpacks to a byte; its pages say what is true."""
+
+    def forged(folder):
+        parquet = pytest.importorskip("pyarrow.parquet")
+        path = make(folder)
+        metadata, data = parquet.ParquetFile(path).metadata, path.read_bytes()
+        (length,) = struct.unpack("<I", data[-8:-4])
+        pages, footer, end = data[: -8 - length], data[-8 - length : -8], data[-8:]
+        for place in range(metadata.num_columns):
+            told = _varint(2 * metadata.row_group(0).column(place).total_uncompressed_size)
+            footer = footer.replace(told, bytes([0x82, *[0x80] * (len(told) - 2), 0]))
+        path.write_bytes(pages + footer + end)
+        group = parquet.ParquetFile(path).metadata.row_group(0)
+        assert {group.column(place).total_uncompressed_size for place in range(group.num_columns)} == {1}
+        return path
+
+    return forged
+
+
+def _varint(number):
+    return bytes([number & 0x7F | 0x80]) + _varint(number >> 7) if number > 0x7F else bytes([number])
+
+
+def _wide(pyarrow, columns, characters):
+    text = pyarrow.array(["x" * characters])
+    return {f"c{k}": text for k in range(columns)}
+
+
 ROWS = {
     "json: deep": _text("r.jsonl", '{"a":' * DEEP),
     "json: deep and closed": _text("r.jsonl", '{"id": "a", "response": ' + "[" * DEEP + "]" * DEEP + "}"),
@@ -118,6 +160,12 @@ ROWS = {
     "json.gz: a line of gigabytes": _gz("r.jsonl.gz", b"x" * MB, 200),
     "json.gz: cut": lambda folder: _cut(_gz("r.jsonl.gz", b'{"id": "a"}\n' * 10_000)(folder)),
     "json.zst: a line of gigabytes": _zst("r.jsonl.zst", b"x" * MB, 200),
+    "csv.zst: a line of gigabytes": _zst("r.csv.zst", b"x" * MB, 200),
+    "json.gz: a log of gigabytes": _gz("r.json.gz", b'{"version": 2, "status": ' + b" " * MB, 600),
+    "eval: a header of gigabytes": _log(header=600),
+    "eval: a sample of gigabytes": _log(header="{}", samples_a=600),
+    "eval: millions of lists in a sample": _log(header="{}", samples_a='{"id": "a", "output": [' + "[]," * 2_000_000 + "[]]}"),
+    "eval: a deep sample": _log(header="{}", samples_a='{"id": ' + "[" * DEEP + "]" * DEEP + "}"),
     "csv.gz: a line of gigabytes": _gz("r.csv.gz", b"x" * MB, 200),
     "csv.gz: a cell of gigabytes": _gz("r.csv.gz", b'"' + b"x\n" * (MB // 2), 200),
     "csv.gz: a row over many lines": lambda folder: _gz("r.csv.gz", b'"x\n","\n",' * (MB // 8), 100)(folder),
@@ -126,6 +174,19 @@ ROWS = {
     "csv: a quote that does not end": _text("r.csv", 'id,response\na,"' + "x" * 70_000_000),
     "csv: a deep cell": _csv("r.csv", lambda: [["id", "messages"], ["a", "[" * DEEP + "]" * DEEP]]),
     "parquet: a text of gigabytes": _parquet("r.parquet", lambda pa: {"response": pa.array(["x" * 300_000_000])}, use_dictionary=False),
+    "parquet: a text of gigabytes, and a footer that says otherwise": _understated(
+        _parquet("r.parquet", lambda pa: _wide(pa, 4, 300_000_000), use_dictionary=False, write_statistics=False)
+    ),
+    "parquet: many large texts in a row": _parquet("r.parquet", lambda pa: _wide(pa, 30, 60_000_000), use_dictionary=False),
+    "parquet: a list of one text a thousand times": _parquet(
+        "r.parquet",
+        lambda pa: {
+            "response": pa.ListArray.from_arrays(
+                pa.array([0, 1000], pa.int32()),
+                pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * 10_000_000])),
+            )
+        },
+    ),
     "parquet: a list of a hundred million": _parquet(
         "r.parquet", lambda pa: {"response": pa.ListArray.from_arrays(pa.array([0, 10**8], pa.int32()), pa.nulls(10**8, pa.int8()))}
     ),

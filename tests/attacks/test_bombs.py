@@ -65,11 +65,19 @@ def test_rows_that_are_a_bomb_are_a_sentence_in_bounded_memory(make, tmp_path):
     assert int(megabytes) < 500, ran.stdout
 
 
-def test_a_text_that_stands_in_every_row_is_in_memory_once(tmp_path):
+@pytest.mark.parametrize("within", ["nothing", "a list", "a mapping", "a list of mappings", "bytes"])
+def test_a_text_that_stands_in_every_row_is_in_memory_once(within, tmp_path):
     """Read as it stands there, a batch of these rows is ten gigabytes."""
-    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    texts = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 2000, pyarrow.int32()), pyarrow.array(["x" * 10_000_000]))
-    parquet.write_table(pyarrow.table({"id": [str(k) for k in range(2000)], "response": texts}), tmp_path / "r.parquet")
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    text = pa.array([("x" * 10_000_000).encode() if within == "bytes" else "x" * 10_000_000])
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), text)
+    if "mapping" in within:
+        texts = pa.StructArray.from_arrays([texts], ["text"])
+    if "list" in within:
+        texts = pa.ListArray.from_arrays(pa.array(range(2001), pa.int32()), texts)
+    column = "response" if within == "nothing" else "other"
+    table = {"id": [str(k) for k in range(2000)], "response": ["x"] * 2000} | {column: texts}
+    parquet.write_table(pa.table(table), tmp_path / "r.parquet")
     ran = subprocess.run([sys.executable, "-c", READ, str(tmp_path / "r.parquet")], capture_output=True, text=True, check=False)
     megabytes, *outcome = ran.stdout.split()
     assert outcome == ["10", "rows"], ran.stderr

@@ -201,13 +201,19 @@ def card(folder, text, evaluator):
     return _card(replace(fitted, system=system, provenance=came, settings=fitted.settings.model_copy(update={"model": text})))
 
 
+@functools.cache
+def loaded(evaluator):
+    """Once: FastAPI keeps the functions of every app that a process has made, and they their evaluators."""
+    return Clave.load(evaluator)
+
+
 def served(folder, text, evaluator, path="/v1/verdicts"):
     from fastapi.testclient import TestClient
 
     from clave.server.app import build_app
 
     sent = {"responses": [{"id": text[:200] or "a", "scenario": text, "response": f"{text} helped"}], "values": ["care"]}
-    with TestClient(build_app({f"{text} e": Clave.load(evaluator)}), base_url="http://127.0.0.1:8100") as client:
+    with TestClient(build_app({f"{text} e": loaded(evaluator)}), base_url="http://127.0.0.1:8100") as client:
         found = client.post("/v1/verdicts", json=sent)
         assert found.status_code == 200, found.text
         refused = client.post("/v1/verdicts", json={**sent, "values": [text[:200] or "a"], text: text})

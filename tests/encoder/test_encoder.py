@@ -181,3 +181,19 @@ def test_a_cut_weights_file_is_refused(tmp_path):
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(EvaluatorError, match="is damaged"):
         load_encoder(str(folder))
+
+
+def test_encoders_of_one_model_have_its_weights_once():
+    """A process that loaded many evaluators, as a service or these tests do, grew by 120 MB with each."""
+    import gc
+
+    def sessions():
+        return [thing for thing in gc.get_objects() if type(thing).__name__ == "InferenceSession"]
+
+    before = len(sessions())
+    kept = [load_encoder() for _ in range(3)]
+    assert np.array_equal(kept[0].encode(["a text"]), kept[2].encode(["a text"]))
+    assert len(sessions()) <= before + 1
+    del kept
+    gc.collect()
+    assert len(sessions()) == before

@@ -6,13 +6,15 @@ encoder.encode(["a text"]).shape              # (1, 384)
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,14 +97,24 @@ class OnnxEncoder:
         return self._quantise() if self._quantise is not None else None
 
 
-def session(graph: bytes | Path) -> Any:
-    """An onnxruntime session that runs a batch on one thread."""
+_SESSIONS: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
+"""Hash of a graph -> its session, as long as an encoder has it."""
+_LOADING = Lock()
+
+
+def session(graph: bytes) -> Any:
+    """An onnxruntime session that runs a batch on one thread. Encoders of one graph share it: a service of ten evaluators has it once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    key = hashlib.sha256(graph).digest()
+    with _LOADING:
+        made = _SESSIONS.get(key)
+        if made is None:
+            made = _SESSIONS[key] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return made
 
 
 def _processors() -> int:
