@@ -230,6 +230,36 @@ def test_a_clock_that_is_set_takes_no_job_from_who_works_on_it_and_holds_none(tm
     two.close()
 
 
+@pytest.mark.parametrize("day", [-3650, -1, 0, 1, 3650])
+def test_a_job_is_kept_for_thirty_days_of_service_whatever_the_clock_is_set_to(day, tmp_path, monkeypatch):
+    of_day, counter = [1e9], [100.0]
+    monkeypatch.setattr(job_store, "time", SimpleNamespace(time=lambda: of_day[0], monotonic=lambda: counter[0]))
+    place = str(tmp_path / "jobs.sqlite")
+
+    def ended(store, status):
+        job = store.add("ana", "tiny", "tiny-1", "{}", responses=1, total=2, most=10)
+        store.cancel("ana", job.id) if status == "cancelled" else store.end(store.take(), status)
+        return job.id
+
+    one, two = JobStore(place), JobStore(place)
+    jobs = [ended(one, "done"), ended(two, "cancelled"), ended(two, "failed")]
+    of_day[0] += day * 86_400
+    for _ in range(29):  # two processes side by side count a day once
+        counter[0] += 86_400
+        assert one.take() is two.take() is None
+    one.close()
+    two.close()
+    counter[0], of_day[0] = 5.0, of_day[0] - 7 * day * 86_400  # the machine starts anew
+    again = JobStore(place)
+    ended(again, "done")
+    assert all(again.get("ana", job) for job in jobs)
+    counter[0] += 86_400 + 700
+    kept = ended(again, "done")
+    assert not any(again.get("ana", job) for job in jobs)
+    assert again.get("ana", kept)
+    again.close()
+
+
 def test_another_evaluator_under_the_name_does_not_go_on(tmp_path):
     place, chat = str(tmp_path / "jobs.sqlite"), FakeChat()
     store = JobStore(place)

@@ -6,8 +6,9 @@
     store.keep(taken, [(0, verdict.model_dump_json())])      # True: or False, where it was cancelled or another has it now
 
 A job is there once `add` returns, a verdict once `keep` does, whatever happens to the process then. Who works on a job says so again and
-again; after `LEASE` seconds of silence another may take it. Each process measures the silence itself, by a clock that nobody can set: what
-the time of day is, here or on another machine, decides nothing.
+again; after `LEASE` seconds of silence another may take it. Each process measures the silence itself, by a clock that nobody can set. How
+long a job is kept goes by the service's own clock, which is in the database: it goes on while a process runs, and no faster for several.
+What the time of day is, here or on another machine, decides nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from clave.errors import InputError, argument
 LEASE = 15.0
 """Seconds that a job stays with a process that says nothing more of it."""
 KEPT = 30 * 86_400.0
-"""Seconds that a job is kept after its end."""
+"""Seconds of the service's clock that a job is kept after its end."""
+_NOTED_EVERY = 600.0
+"""Seconds by which the clock in the database may be behind."""
 OPEN = ("queued", "running")
 _LISTED = 100
 
@@ -51,6 +54,8 @@ class _JobRow(_Base):
     done: Mapped[int] = mapped_column(Integer, default=0)
     created: Mapped[float] = mapped_column(Float)
     ended: Mapped[float | None] = mapped_column(Float, default=None)
+    ended_at: Mapped[float | None] = mapped_column(Float, default=None)
+    """By the service's clock; all other times are for people."""
     owner: Mapped[str] = mapped_column(String(32), default="")
     beats: Mapped[int] = mapped_column(Integer, default=0)
 
@@ -60,6 +65,12 @@ class _VerdictRow(_Base):
     job: Mapped[int] = mapped_column(ForeignKey("jobs.pk"), primary_key=True)
     place: Mapped[int] = mapped_column(primary_key=True)
     verdict: Mapped[str] = mapped_column(ExactText)
+
+
+class _ClockRow(_Base):
+    __tablename__ = "clock"
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    seconds: Mapped[float] = mapped_column(Float)
 
 
 class _SpendingRow(_Base):
@@ -125,6 +136,8 @@ class JobStore:
         self.lease = lease
         self._heard: dict[tuple[int, str, int], float] = {}
         """(job, owner, beats) of jobs that are worked on -> when this was first seen, by `time.monotonic`."""
+        self._begun: float | None = None
+        """When the service's clock stood at 0, by `time.monotonic`."""
         self._engine = open_engine(place, lambda session: _make_tables(session, without_password(place)))
 
     def close(self) -> None:
@@ -138,7 +151,7 @@ class JobStore:
             waiting = session.scalar(select(func.coalesce(func.sum(_JobRow.responses), 0)).where(_JobRow.status.in_(OPEN))) or 0
             if waiting + responses > most:
                 return None
-            old = _JobRow.ended < time.time() - KEPT
+            old = _JobRow.ended_at < self._now(session) - KEPT
             session.execute(delete(_VerdictRow).where(_VerdictRow.job.in_(select(_JobRow.pk).where(old))))
             session.execute(delete(_JobRow).where(old))
             session.add(
@@ -172,7 +185,8 @@ class JobStore:
         """Start nothing more of a job; one that has ended stays as it is."""
         mine = (_JobRow.id == identity, _JobRow.sender == sender, _JobRow.status.in_(OPEN))
         with writing(self._engine) as session:
-            session.execute(update(_JobRow).where(*mine).values(status="cancelled", ended=time.time(), owner=""))
+            over = {"status": "cancelled", "ended": time.time(), "ended_at": self._now(session)}
+            session.execute(update(_JobRow).where(*mine).values(over | {"owner": ""}))
         return self.get(sender, identity)
 
     def verdicts(self, identity: str, after: int, most: int) -> list[tuple[int, str]]:
@@ -192,6 +206,7 @@ class JobStore:
     def take(self) -> Taken | None:
         """The oldest job that nobody works on."""
         with writing(self._engine) as session:
+            self._now(session, behind=_NOTED_EVERY)
             running = select(_JobRow.pk, _JobRow.owner, _JobRow.beats).where(_JobRow.status == "running").order_by(_JobRow.pk)
             silent = self._silent((pk, owner, beats) for pk, owner, beats in session.execute(running))
             free = _JobRow.status == "queued" if silent is None else _JobRow.pk == silent
@@ -201,6 +216,18 @@ class JobStore:
             row.status, row.owner = "running", uuid.uuid4().hex
             places = session.scalars(select(_VerdictRow.place).where(_VerdictRow.job == row.pk))
             return Taken(row.pk, row.owner, row.sender, row.evaluator, row.name, row.asked, frozenset(places))
+
+    def _now(self, session: Session, behind: float = 0.0) -> float:
+        """Seconds for which there was a process; noted in the database unless that is less than `behind` behind. Only where it writes."""
+        row = session.get(_ClockRow, 1)
+        if row is None:
+            session.add(row := _ClockRow(pk=1, seconds=0.0))
+        counted = time.monotonic()
+        self._begun = counted - row.seconds if self._begun is None else min(self._begun, counted - row.seconds)
+        now = counted - self._begun
+        if now > row.seconds + behind:
+            row.seconds = now
+        return now
 
     def _silent(self, running: Iterable[tuple[int, str, int]]) -> int | None:
         """The first of the jobs whose owner has said nothing for longer than the lease. Only within a transaction that writes."""
@@ -220,9 +247,9 @@ class JobStore:
 
     def end(self, job: Taken, status: str, reason: str = "") -> None:
         """Say how the work ended; `queued` gives the job back to whoever takes it next."""
-        ended = None if status == "queued" else time.time()
         with writing(self._engine) as session:
-            session.execute(update(_JobRow).where(*_held(job)).values(status=status, reason=reason, owner="", ended=ended))
+            over = {} if status == "queued" else {"ended": time.time(), "ended_at": self._now(session)}
+            session.execute(update(_JobRow).where(*_held(job)).values(over | {"status": status, "reason": reason, "owner": ""}))
 
     # ---- what senders have spent
 
