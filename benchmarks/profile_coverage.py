@@ -200,7 +200,7 @@ def _near(rng: np.random.Generator, rates: Array, alike: float) -> Array:
 
 def equal_cell(kind: str, n: int, labels: int, repeats: int) -> Row:
     """Two models of net adherence .8: how often the interval of their difference leaves out zero."""
-    rng, called, given = np.random.default_rng(10), dict.fromkeys(("counted", "corrected", "rectified"), 0), dict[str, int]()
+    rng, called, given = np.random.default_rng(10), dict.fromkeys(("counted", "corrected", "rectified"), 0.0), 0.0
     often, seldom = (0.81, 0.09, 0.10), (0.18, 0.02, 0.80)
     shares, rates, novel = {
         "relevance .9 and .2": ((often, seldom), (DEFAULT, DEFAULT), 0.0),
@@ -222,14 +222,15 @@ def equal_cell(kind: str, n: int, labels: int, repeats: int) -> Row:
             "rectified": [rectified(rows, audit(rng, truth, rows, labels, planned=True)) for truth, rows in both],
         }
         for method, pair in pairs.items():
-            if len(pair) == 2 and (method == "counted" or all(p.supported for p in pair)):
-                given[method] = given.get(method, 0) + 1
-                called[method] += (net_difference(*pair).p or 0) < 0.05
-    return {"what": "equal", "kind": kind, "n": n, "audit": labels, "called": {m: c / repeats for m, c in called.items()}, "given": given}
+            if pair and (method == "counted" or all(p.supported for p in pair)):
+                called[method] += ((net_difference(*pair).p or 0) < 0.05) / repeats
+        given += (not refused) / repeats
+    return {"what": "equal", "kind": kind, "n": n, "audit": labels} | called | {"corrected in": given}
 
 
 def support_cell(kind: str, name: str, n: int, repeats: int) -> Row:
-    """How often `not supported` is said of a model: of four values whose net adherence would be off, or not."""
+    """How often `not supported` is said of a model: of four values whose net adherence would be off, or not; and how often a level is
+    claimed whose interval leaves out the truth."""
     rng = np.random.default_rng(11)
     rates, novel, doubt = {
         "the assumption holds": (DEFAULT, 0.0, 0.0),
@@ -238,7 +239,7 @@ def support_cell(kind: str, name: str, n: int, repeats: int) -> Row:
         "misread, verdicts less sure by a fifth": (STYLE, 0.0, 0.2),
         "misread without a trace": (STYLE, 0.0, 0.0),
     }[kind]
-    refused = off = both = 0
+    refused = off = both = wrong = 0
     truth = quantities(np.array(SHARES[name]))[4]
     for _ in range(repeats):
         known = calibration(rng, [DEFAULT] * VALUES)
@@ -248,8 +249,11 @@ def support_cell(kind: str, name: str, n: int, repeats: int) -> Row:
         for cell in cells:
             error = error_rates(known, cell.value)
             assert error is not None
-            is_off, is_refused = abs(quantities(corrected(cell, error).shares)[4] - truth) > 0.1, ("m", cell.value) in notes
+            found, is_refused = corrected(cell, error), ("m", cell.value) in notes
+            is_off = abs(quantities(found.shares)[4] - truth) > 0.1
+            is_held = found.net.low is not None and found.net.high is not None and found.net.low <= truth <= found.net.high
             refused, off, both = refused + is_refused, off + is_off, both + (is_off and is_refused)
+            wrong += not is_refused and not is_held
     many = VALUES * repeats
     return {
         "what": "support",
@@ -258,7 +262,8 @@ def support_cell(kind: str, name: str, n: int, repeats: int) -> Row:
         "n": n,
         "refused": refused / many,
         "off": off / many,
-        "caught": both / max(off, 1),
+        "refused of those": both / max(off, 1),
+        "claimed wrongly": wrong / many,
     }
 
 
@@ -341,6 +346,16 @@ def show(rows: list[Row]) -> None:
         for row in own:
             table.add_row(*(_cell(row.get(k)) for k in own[0] if k != "what"))
         console.print(table)
+        if what in ("rectified", "these"):
+            console.print(_of_net(own))
+
+
+def _of_net(rows: list[Row]) -> str:
+    """Coverage of net adherence over all cells of planned audits in which it is given at least half of the time and inside the scale."""
+    nets: list[Row] = [row["net"] for row in rows if row.get("planned", True) and "net" in row and row["truth"] != "+1.00"]  # type: ignore[misc]
+    held = np.array([net["coverage"] for net in nets if float(str(net["given"])) >= 0.5])
+    ends = f"{held.min():.3f} to {held.max():.3f}, {(held < 0.93).sum()} below .93, {(held > 0.97).sum()} above .97"
+    return f"{len(held)} cells: mean {held.mean():.3f}, {ends}"
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.profile.drawn import RATES, draw, known_of
 
 from clave.profile.corrected import corrected, likeliest
-from clave.profile.estimates import QUANTITIES, quantities
+from clave.profile.estimates import QUANTITIES, Rows, quantities
 from clave.profile.rates import error_rates
 from clave.profile.support import unlike, unsupported
 
@@ -78,6 +78,26 @@ def test_what_the_evaluator_has_not_seen_is_not_supported():
     assert refused["alike"] <= 4
     assert refused["novel"] >= 36
     assert refused["unsure"] >= 36
+
+
+def test_a_small_drift_of_all_values_is_found_in_a_hundred_verdicts_of_each():
+    """Half a standard deviation of novelty, where a fifth bears on the value: a test of shape alone found it in half of such runs."""
+    rng, refused = np.random.default_rng(6), {"alike": 0, "more novel": 0, "less novel": 0}
+    for _ in range(30):
+        known = known_of(rng, novelty=True)
+        for kind, mean in zip(refused, (0.5, 0.55, 0.47), strict=True):
+            cells = [draw(rng, 100, [0.18, 0.02, 0.8], value=v, novelty=rng.normal(mean, 0.1, 100))[1] for v in "vwxy"]
+            refused[kind] += len(unsupported(cells, known)) == len(cells)
+    assert refused["more novel"] >= 27
+    assert refused["alike"] <= 2
+    assert refused["less novel"] <= 2  # the finished evaluator has seen more than one that was tried out of fold
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10])
+def test_verdicts_on_one_scenario_are_no_drift_by_themselves(n):
+    known, probabilities = known_of(np.random.default_rng(7)), np.array([[0.5, 0.3, 0.2]])  # as unsure as few labelled rows are
+    rows = Rows("m", "v", np.zeros(n, int), np.repeat(probabilities, n, axis=0), np.zeros(n, int))
+    assert not unsupported([rows], known)
 
 
 def test_two_models_that_the_evaluator_reads_otherwise_are_not_compared():

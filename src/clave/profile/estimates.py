@@ -131,7 +131,7 @@ def effective(weights: Array, keys: Keys) -> float:
 
 
 def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
-    """How many independent outcomes those of some scenarios are worth.
+    """How many independent outcomes those of some scenarios are worth. Where all are the same, scenarios themselves are the trials.
 
     Args:
         outcomes: One-hot, shape (n, k).
@@ -141,7 +141,7 @@ def independent_trials(outcomes: Array, scenario: NDArray[np.intp]) -> float:
     sums = np.zeros((int(scenario.max()) + 1, outcomes.shape[1]))
     np.add.at(sums, scenario, outcomes - mix)
     alone = len(outcomes) * float((mix * (1 - mix)).sum())
-    return len(outcomes) / max(1.0, float((sums**2).sum()) / alone if alone else 1.0)
+    return len(outcomes) / max(1.0, float((sums**2).sum()) / alone) if alone else float(len(sums))
 
 
 def share_interval(share: float, variance: float, trials: float, events: float, freedom: float = math.inf) -> tuple[float, float]:
