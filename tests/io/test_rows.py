@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 
 from clave.errors import InputError, MissingExtraError
 from clave.io import Skipped, read_responses, read_rows
+from clave.io.rows import good_rows
 
 ROWS = [{"id": "a", "response": "Ja, natürlich\n„gut“"}, {"id": "b", "response": "是\u2028\r 🙂"}]
 
@@ -163,3 +165,56 @@ def test_a_data_set_of_the_hub_is_streamed(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match="pip install 'clave\\[hub\\]'"):
         list(read_rows("hf://org/name:train"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("r.csv", b"\xef\xbb\xbfid,response\n1,a\n\xef\xbb\xbf2,b\n"),
+        ("r.csv", b"id,response\r\n1,a\n2,b\r"),
+        ("r.csv", b"id,response\r1,a\r2,b"),
+        ("r.csv", b"\n  \n id , \xef\xbb\xbfresponse\xc2\xa0\n\n1,a\n,\n2,b\n   \n"),
+        ("r.csv", b"\n id ; response\n1;a\n2;b\n;\n"),
+        ("r.jsonl", b'\xef\xbb\xbf{"id":1,"response":"a"}\n\xef\xbb\xbf{"id":2,"response":"b"}\n'),
+        ("r.jsonl", b'{"id":1,"response":"a"}\r{"id":2,"response":"b"}\r\n\r\n'),
+    ],
+)
+def test_marks_blanks_and_line_ends_are_no_part_of_what_is_said(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert [(str(row.data["id"]), row.data["response"]) for row in read_rows(tmp_path / name)] == [("1", "a"), ("2", "b")]
+
+
+def test_lines_are_counted_whatever_ends_them(tmp_path):
+    (tmp_path / "r.jsonl").write_bytes(b'{"id":1}\r\n{"id":2}\r\r{"id":3}\n{"id":4}')
+    assert [row.where.rpartition(" ")[2] for row in read_rows(tmp_path / "r.jsonl")] == ["1", "2", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("r.csv", b"id,response\n1,a\nid,response\n2,b\n", "line 3: the header stands here again.*take the line out"),
+        ("r.csv", b"id,response,,\n1,a,,\n2,b,x,\n", "line 3: several columns have no name"),
+        ("r.csv", b'id,response\n1,"a\n', "unexpected end of data: a cell that begins with a quotation mark must end with one"),
+        ("r.jsonl", b'{"id":1}{"id":2}\n', "line 1: not a JSON object on one line: Extra data at character 9: write each object on a line"),
+        ("r.jsonl", b'{\n "id":1}\n', "line 1: not a JSON object on one line: .* or all as one array"),
+        ("r.jsonl", b'{"id":' + b"9" * 5000 + b"}", "a number of more than 4,300 digits: write it as text"),
+        ("r.jsonl", b"{" + b",".join(b'"%d":1' % k for k in range(20_000)) + b"}", "it has 20,000 columns, and at most 10,000 are read"),
+        ("r.csv", b",".join(b"c%d" % k for k in range(20_000)), "line 1: it has 20,000 columns, and at most 10,000 are read"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_mend(tmp_path, name, data, sentence):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=sentence):
+        list(good_rows(read_rows(tmp_path / name), "stop", None))
+
+
+def test_several_columns_without_a_name_and_without_cells_are_none(tmp_path):
+    (tmp_path / "r.csv").write_text("id,response,,\n1,a,,\n")
+    assert [(row.data["id"], row.data["response"]) for row in read_rows(tmp_path / "r.csv")] == [("1", "a")]
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.jsonl"])
+def test_a_pipe_in_place_of_a_file_is_a_sentence(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name} is a pipe or a device, which can be read once: give - in its place"):
+        list(read_rows(tmp_path / name))

@@ -12,6 +12,7 @@ from clave.annotate.exchange import read_judgements
 from clave.errors import InputError
 from clave.io import Skipped, read_labels, read_responses, write_jsonl
 from clave.records import LABELS, Response
+from clave.text.content import is_blank
 
 VALUES = ("care", "fairness")
 
@@ -155,7 +156,7 @@ json_values = st.recursive(
 )
 responses = st.builds(
     Response,
-    id=texts.filter(bool),
+    id=texts.filter(lambda text: not is_blank(text)),
     response=texts,
     scenario=texts,
     value=st.sampled_from(["care", None]),
@@ -237,3 +238,51 @@ def test_each_row_of_a_table_is_long_or_wide_by_what_it_holds(file):
     rows = ["id,response,value,label,care,fairness", "1,x,care,adhere,,", "2,y,,,oppose,adhere"]
     found = [(r.id, r.value, r.label) for r in read_labels(file(*rows, name="l.csv"), values=VALUES)]
     assert found == [("1", "care", "adhere"), ("2", "care", "oppose"), ("2", "fairness", "adhere")]
+
+
+@pytest.mark.parametrize("label", ["ａｄｈｅｒｅ", "adhere\u00a0", "\ufeffadhere", "ad\u200bhere", "ADHERE\u2060", "adhere\t"])
+def test_a_label_is_one_in_whatever_letters_it_is_written(file, label):
+    row = {"id": 1, "response": "x", "value": "care", "label": label}
+    assert [r.label for r in read_labels(file(row))] == ["adhere"]
+    assert [j.label for j in read_judgements(file(row))] == ["adhere"]
+    assert [r.label for r in read_labels(file({"id": 1, "response": "x", "care": label}), values=VALUES)] == ["adhere"]
+
+
+@pytest.mark.parametrize("label", ["adhere\u0301", "\u0430dhere", "Adhere.", "1e0", True, 1.5, [], {}])
+def test_a_label_that_is_another_word_is_none(file, label):
+    with pytest.raises(InputError, match="line 1: label .* is not one of adhere, oppose, unrelated"):
+        list(read_labels(file({"id": 1, "response": "x", "value": "care", "label": label})))
+
+
+@pytest.mark.parametrize("column", ["ｃａｒｅ", "care\u00a0", "\ufeffcare"])
+def test_a_column_of_a_value_is_not_left_out_for_its_letters(file, column):
+    with pytest.raises(InputError, match="is not written as the value 'care' is"):
+        list(read_labels(file({"id": 1, "response": "x", column: "adhere", "fairness": "oppose"}), values=VALUES))
+
+
+def test_names_that_are_one_in_other_letters_are_refused(file):
+    with pytest.raises(InputError, match="give each name one label"):
+        list(read_labels(file(), label_names={"ｙes": "adhere", "Yes ": "oppose"}))
+
+
+def test_what_could_not_be_told_is_a_label_where_it_is_named_one(file):
+    row = {"id": 1, "response": "x", "value": "care", "label": "cannot_tell"}
+    assert not list(read_labels(file(row)))
+    assert [r.label for r in read_labels(file(row), label_names={"cannot_tell": "unrelated"})] == ["unrelated"]
+
+
+@pytest.mark.parametrize("mapping", [{"": "response"}, {"a": ""}, {"a": " "}])
+def test_a_mapping_without_a_name_is_refused(file, mapping):
+    with pytest.raises(InputError, match="a name is missing in `mapping="):
+        list(read_responses(file({"id": 1, "response": "x", "a": "y"}), mapping=mapping))
+
+
+@pytest.mark.parametrize("identity", ["", "  ", "\u200b", "\ufeff\n"])
+def test_an_id_that_cannot_be_seen_is_none(file, identity):
+    with pytest.raises(InputError, match="line 1: 'id' must be text or a number that is not empty"):
+        list(read_responses(file({"id": identity, "response": "x"})))
+
+
+def test_an_id_may_be_very_long(file):
+    ids = ["x" * 100_000, "x" * 100_000 + "y"]
+    assert [r.id for r in read_responses(file(*({"id": i, "response": "x"} for i in ids)))] == ids

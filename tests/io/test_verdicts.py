@@ -207,3 +207,21 @@ def test_two_runs_never_write_to_one_file(tmp_path):
         first.write(verdict("later"))
     with VerdictWriter(path) as second:
         assert len(second) == 2
+
+
+def test_a_pipe_is_not_written_and_a_link_stays_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(InputError, match="pipe.jsonl cannot be written .it is a pipe or a device, not a file"):
+        VerdictWriter(tmp_path / "pipe.jsonl").__enter__()
+    with pytest.raises(InputError, match="pipe.jsonl cannot be written"):
+        write_jsonl(tmp_path / "pipe.jsonl", [])
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    write_jsonl(tmp_path / "link.jsonl", [])
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "real.jsonl").is_file()
+
+
+def test_an_id_of_a_table_may_be_zero(tmp_path):
+    row = {"id": 0, "value": "care", "label": "adhere", "status": "ok", "evaluator": "e"}
+    (tmp_path / "v.jsonl").write_text(json.dumps(row) + "\n")
+    assert [v.id for v in read_verdicts(tmp_path / "v.jsonl")] == ["0"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import gzip
 import os
 import socket
 import threading
@@ -9,7 +10,8 @@ import warnings
 
 import pytest
 
-from clave.llm import ChatRequest, Completion, OpenAIChat
+from clave.errors import ModelError
+from clave.llm import ChatRequest, Completion, OpenAIChat, openai_chat
 from clave.llm.providers import resolve
 from clave.llm.transport import MOST_BYTES, NoReplyError, Transport
 
@@ -170,3 +172,128 @@ def test_time_and_size_of_an_answer_are_bounded(pause, chunk, kind):
     done.set()
     assert error.value.kind == kind
     assert str(MOST_BYTES // 2**20) in str(error.value) or "0.5 s" in str(error.value)
+
+
+BODY = b'{"choices": [{"message": {"content": "fine"}}]}'
+LENGTH = b"Content-Length: %d\r\n" % len(BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Saying:
+    """A server of bytes: each request gets the next of them, the last one for ever. `heard` is what it was sent."""
+
+    def __init__(self, *answers):
+        self.heard = []
+        self._answers, self._server = list(answers), socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/v1"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as asked:
+                head = b"".join(iter(asked.readline, b"\r\n"))
+                asked.read(next(int(line.split(b":")[1]) for line in head.lower().splitlines() if line.startswith(b"content-length")))
+                self.heard.append(head)
+                connection.sendall(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
+
+    def ask(self):
+        """What one call comes to: the text, the sentence of a failure, or of the error that ends the run."""
+
+        async def main():
+            chat = OpenAIChat("openai/m", base_url=self.url, max_retries=1, timeout=10)
+            try:
+                answer = await chat.complete(REQUEST)
+                return answer.text if isinstance(answer, Completion) else f"{answer.kind}: {answer.reason}"
+            except ModelError as error:
+                return str(error)
+            finally:
+                await chat.close()
+
+        return asyncio.run(main())
+
+
+@pytest.fixture
+def saying(monkeypatch):
+    monkeypatch.setattr(openai_chat, "_backoff", lambda tries: 0.0)
+    servers = []
+
+    def start(*answers):
+        servers.append(Saying(*answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server._server.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY,
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 3 + b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY,
+        b"HTTP/1.1 206 Partial Content\r\n" + LENGTH + b"\r\n" + BODY,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(BODY),
+        CHUNKED + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\nX-Took: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\xef\xbb\xbf" + BODY,
+    ],
+)
+def test_what_is_whole_is_read_however_it_is_sent(saying, answer):
+    assert saying(answer).ask() == "fine"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" + LENGTH + b"\r\n" + BODY,
+            "server: the answer is broken (Can not decode content-enc",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY, "server: the answer is broken (Not enough data"),
+        (CHUNKED + b"ff\r\n" + BODY, "server: the answer is broken (Not enough data"),
+        (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "server: the server answered 204: the answer is empty"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "server: the server answered 200: the answer is empty"),
+    ],
+)
+def test_what_breaks_off_is_asked_again_and_is_no_answer(saying, answer, sentence):
+    server = saying(answer)
+    assert server.ask().startswith(sentence)
+    assert len(server.heard) == 2
+    assert saying(answer, b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY).ask() == "fine"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "Bad status line"),
+        (b"\x15\x03\x03\x00\x02\x02F", "Bad status line"),
+        (b"HTTP/1.1 9999 What\r\n\r\n", "Bad status line"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "Invalid header"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "Content-Length"),
+        (b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: a\r\n" % k for k in range(20_000)) + b"\r\n", "headers"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", "8190 bytes"),
+        (CHUNKED + b"-1\r\n" + BODY, "chunk size"),
+    ],
+)
+def test_what_is_no_http_is_told_as_that(saying, answer, words):
+    said = saying(answer).ask()
+    assert "is not a chat model: what came back is not HTTP that could be read (" in said
+    assert words in said
+    assert said.endswith("Check the address.")
+    assert "\n" not in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+def test_a_redirect_is_told_and_not_followed_and_the_key_stays(saying, monkeypatch, status):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-of-somebody")
+    other = saying(b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY)
+    server = saying(f"HTTP/1.1 {status}\r\nLocation: {other.url}/chat/completions\r\nContent-Length: 0\r\n\r\n".encode())
+    assert f"it leads on to {other.url}" in server.ask()
+    assert (len(server.heard), other.heard) == (1, [])
+    loop = saying(f"HTTP/1.1 {status}\r\nLocation: /v1/chat/completions\r\nContent-Length: 0\r\n\r\n".encode())
+    assert "it leads on to /v1/chat/completions: check the address" in loop.ask()
+    assert len(loop.heard) == 1

@@ -16,6 +16,7 @@ from clave.io.argilla import is_record, record_data, record_rows
 from clave.io.columns import Columns
 from clave.io.label_studio import is_task, task_data, task_rows
 from clave.io.rows import Row
+from clave.text.content import folded
 
 
 def annotated(row: Row, columns: Columns, *, settled: bool, control: str | None = None, values: Collection[str] = ()) -> list[Row]:
@@ -44,8 +45,8 @@ def annotated(row: Row, columns: Columns, *, settled: bool, control: str | None 
 
 def value_columns(data: Mapping[str, Any], values: Collection[str]) -> list[str]:
     """The columns of a row that are named after a value, however it is written, and hold something."""
-    named = {value.casefold() for value in values}
-    return [column for column, cell in data.items() if column.strip().casefold() in named and cell not in (None, "")]
+    named = set(map(folded, values))
+    return [column for column, cell in data.items() if folded(column) in named and cell not in (None, "")]
 
 
 def _check_one_kind(row: Row, values: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clave.errors import InputError
+from clave.io.replacing import check_place
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ def open_to_append(path: Path) -> int:
     Raises:
         InputError: It cannot be written, or another run is writing it.
     """
+    check_place(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

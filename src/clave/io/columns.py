@@ -30,6 +30,8 @@ class Columns:
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         fields = list(mapping.values())
+        if not all(map(str.strip, (*mapping, *fields))):
+            raise InputError(f"a name is missing in {argument('mapping', dict(mapping))}: name a column and the field that it holds")
         twice = next((field for field in fields if fields.count(field) > 1), None)
         if twice is not None:
             columns = ", ".join(column for column, field in mapping.items() if field == twice)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,9 @@ from clave.io.rows import PROBLEM, Row
 from clave.text.plain import NOTHING, from_csv_cell
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_MARK = "\ufeff"
+"""Of the byte order, which stands within a file where two were put together."""
+_AROUND = f" \t\r\n\xa0{_MARK}"
 _NOT_UTF8 = "not UTF-8: save the file as UTF-8"
 _LOOKED_AT = 2**16
 """Characters by which the separator is found."""
@@ -39,24 +43,40 @@ def delimited_rows(path: Path) -> Iterator[Row]:
         lines = _Lines(text, separator)
         reader = csv.reader(lines, delimiter=separator, strict=True)
         try:
-            header = next(reader, [])
+            header = next((fields for fields in reader if not _is_blank(fields)), [])
             if len(header) == 2 and header[0].casefold() == "sep=" and not header[1]:
                 header = next(reader, [])  # Excel's own note of the separator
-            header = [from_csv_cell(name) for name in header]
+            begun = header
+            header = [from_csv_cell(name.strip(_AROUND)) for name in header]
             _check_header(header, path)
             for fields in reader:
                 lines.begin_row()
-                if not fields:
+                if _is_blank(fields):
                     continue
                 where = f"{path}, line {reader.line_num}"
+                fields[0] = fields[0].removeprefix(_MARK)
                 if not _is_utf8(fields):
                     yield Row(where, {PROBLEM: f"{where}: {_NOT_UTF8}"})
                 elif len(fields) != len(header):
                     yield Row(where, {PROBLEM: f"{where}: the row has {len(fields)} fields and the header {len(header)}"})
+                elif fields == begun:
+                    yield Row(
+                        where, {PROBLEM: f"{where}: the header stands here again, as where two files were put together: take the line out"}
+                    )
+                elif len(set(header)) < len(header) and any(cell for name, cell in zip(header, fields, strict=True) if not name):
+                    yield Row(
+                        where, {PROBLEM: f"{where}: several columns have no name, and this row something in them: name them in line 1"}
+                    )
                 else:
                     yield Row(where, dict(zip(header, map(_cell, fields), strict=True)), typed=False)
         except csv.Error as error:
-            raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+            quotes = ": a cell that begins with a quotation mark must end with one, and one within it be doubled"
+            raise InputError(f"{path}, line {reader.line_num}: {error}{quotes if 'expected' in str(error) else ''}") from None
+
+
+def _is_blank(fields: list[str]) -> bool:
+    """Whether a line has nothing on it but separators."""
+    return not "".join(fields).strip(_AROUND)
 
 
 def _cell(text: str) -> str | float:
@@ -96,8 +116,8 @@ def _check_header(header: list[str], path: Path) -> None:
         raise InputError(f"{path}, line 1: {_NOT_UTF8}")
     if len(header) > MOST_COLUMNS:
         raise InputError(f"{path}, line 1: it has {len(header):,} columns, and at most {MOST_COLUMNS:,} are read")
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
+    twice = next((name for name, number in Counter(header).items() if name and number > 1), None)
+    if twice is not None:
         raise InputError(f"{path}, line 1: two columns are named {twice!r}: rename one")
 
 
@@ -124,7 +144,7 @@ def _widths(beginning: str, mark: str) -> list[int]:
         rows = list(islice(csv.reader(io.StringIO(beginning, newline=""), delimiter=mark), 50))
     except csv.Error:
         return []
-    return [len(fields) for fields in (rows if len(beginning) < _LOOKED_AT else rows[:-1]) if fields]
+    return [len(fields) for fields in (rows if len(beginning) < _LOOKED_AT else rows[:-1]) if not _is_blank(fields)]
 
 
 def _is_utf8(fields: list[str]) -> bool:

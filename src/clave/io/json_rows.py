@@ -14,7 +14,7 @@ from itertools import chain
 from typing import IO, Any
 
 from clave.errors import InputError
-from clave.io.opening import MAX_ROW
+from clave.io.opening import MAX_ROW, MOST_COLUMNS
 from clave.io.rows import PROBLEM, Row
 from clave.text.bounded import too_many_parts
 
@@ -22,6 +22,7 @@ _CHUNK = 2**20
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOO_MANY = "made of more parts than a row of text has"
+_TOO_LARGE = "a number of more than 4,300 digits: write it as text"
 _TOO_LONG = f"longer than {MAX_ROW // 2**20} MiB: not a row of text"
 
 
@@ -33,7 +34,7 @@ def json_rows(file: IO[bytes], name: str) -> Iterator[Row]:
         if begun.lstrip().startswith(b"["):
             return _array(begun, file, name)
         if begun.strip():
-            return _line_rows(enumerate(chain([begun], lines), number), name)
+            return _line_rows(chain([begun], lines), number, name)
     return iter(())
 
 
@@ -45,25 +46,30 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
             line = file.readline(MAX_ROW + 1)
 
 
-def _line_rows(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[Row]:
-    for number, line in lines:
-        if line.strip():
-            where = f"{name}, line {number}"
-            yield Row(where, _parsed(line, where))
+def _line_rows(lines: Iterable[bytes], number: int, name: str) -> Iterator[Row]:
+    for line in lines:
+        for part in line.rstrip(b"\r\n").split(b"\r"):  # as old programs end lines; a carriage return within JSON is an escape
+            if part.strip():
+                where = f"{name}, line {number}"
+                yield Row(where, _parsed(part, where))
+            number += 1
 
 
 def _parsed(line: bytes, where: str) -> dict[str, Any]:
     if len(line) > MAX_ROW:
         return {PROBLEM: f"{where}: {_TOO_LONG}"}
     try:
-        text = line.decode()
+        text = line.decode().lstrip("\ufeff")  # of files that were put together
         if too_many_parts(text):
             return {PROBLEM: f"{where}: {_TOO_MANY}"}
         return _object(json.loads(text, object_pairs_hook=_unambiguous), text, where)
     except UnicodeDecodeError as error:
         return {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
+    except json.JSONDecodeError as error:
+        mend = "write each object on a line of its own, or all as one array"
+        return {PROBLEM: f"{where}: not a JSON object on one line: {error.msg} at character {error.pos + 1}: {mend}"}
     except ValueError as error:
-        return {PROBLEM: f"{where}: not a JSON object on one line: {error}"}
+        return {PROBLEM: f"{where}: not a JSON object on one line: {_TOO_LARGE if 'digits' in str(error) else error}"}
     except RecursionError:
         return {PROBLEM: f"{where}: nested too deep"}
 
@@ -79,6 +85,8 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _object(data: Any, text: str, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         return {PROBLEM: f"{where}: must be a JSON object, not {type(data).__name__}"}
+    if len(data) > MOST_COLUMNS:
+        return {PROBLEM: f"{where}: it has {len(data):,} columns, and at most {MOST_COLUMNS:,} are read"}
     try:
         if _HALF.search(text):
             json.dumps(data, ensure_ascii=False).encode()

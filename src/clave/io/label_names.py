@@ -11,11 +11,12 @@ from typing import Any
 from clave.errors import InputError, argument
 from clave.io.rows import whole
 from clave.records import LABELS
-from clave.text.content import is_blank
+from clave.text.content import folded, is_blank
 
 
 class LabelNames:
-    """Names of labels; the labels' own are always among them. Case, spaces around and whether 1 is written 1.0 make no difference.
+    """Names of labels; the labels' own are always among them. Case, spaces around, characters of no width, full-width letters and whether 1
+    is written 1.0 make no difference.
 
     Args:
         given: Name -> label.
@@ -55,4 +56,4 @@ class LabelNames:
 
 
 def _key(cell: Any) -> str:
-    return whole(str(cell).strip()).casefold()
+    return whole(folded(str(cell)))

@@ -22,7 +22,12 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     Args:
         path: The file.
         mode: Who may read it, under the user's umask; 0o600 for what holds labelled samples.
+
+    Raises:
+        InputError: Something that is no file has the name.
     """
+    check_place(path)
+    path = path.resolve()  # a link stays one, and so does what it leads to
     part = path.with_name(path.name + ".part")
     try:
         part.unlink(missing_ok=True)  # its mode would stay
@@ -33,6 +38,17 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuse to write where something else than a file is: a pipe waits for ever, a device would become a file.
+
+    Raises:
+        InputError: It is a folder, a pipe or a device.
+    """
+    if path.exists() and not path.is_file():
+        what = "folder" if path.is_dir() else "pipe or a device"
+        raise InputError(f"{path} cannot be written (it is a {what}, not a file): name another output file")
 
 
 def keep_apart(output: Path, inputs: Iterable[str | Path]) -> None:

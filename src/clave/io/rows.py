@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from clave.errors import InputError
+from clave.text.content import is_blank
 
 OnError = Literal["stop", "skip"]
 
@@ -36,7 +37,8 @@ def identity_of(cell: Any, where: str, *, typed: bool = True, column: str = "id"
     """
     if (
         isinstance(cell, bool | dict | list | bytes)
-        or cell in (None, "")
+        or cell is None
+        or (isinstance(cell, str) and is_blank(cell))
         or (isinstance(cell, float | Decimal) and not math.isfinite(cell))
     ):
         raise InputError(f"{where}: {column!r} must be text or a number that is not empty")

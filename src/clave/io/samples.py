@@ -19,7 +19,7 @@ from clave.io.label_names import LabelNames
 from clave.io.rows import OnError, Skipped, bad_row, good_rows, identity_of
 from clave.io.sources import read_rows
 from clave.records import LabelledResponse, Response
-from clave.text.content import is_blank
+from clave.text.content import folded, is_blank
 
 CANNOT_TELL = "cannot_tell"
 """What an annotator of the labelling page chose who could not tell: no label, and left out."""
@@ -96,7 +96,7 @@ def read_labels(
                 cells = [(data.get("value"), data["label"])] if long else _wide(data, values, where)
                 (common,) = responses_of(one, ignore={"value", "label", *values})
                 for value, label in cells:
-                    if label == CANNOT_TELL:
+                    if names.known(label) == CANNOT_TELL:
                         continue
                     yield _labelled(common, value, names.label(label, where), data, where, values, fold_column, seen)
         except InputError as error:
@@ -139,9 +139,9 @@ def _labelled(
 
 
 def _wide(data: Mapping[str, Any], values: Collection[str], where: str) -> list[tuple[str, Any]]:
-    near = {v.casefold(): v for v in values}
+    near = {folded(v): v for v in values}
     for column in data.keys() - set(values):
-        if (meant := near.get(column.strip().casefold())) is not None:
+        if (meant := near.get(folded(column))) is not None:
             mend = argument("mapping", {column: meant})
             raise InputError(f"{where}: column {column!r} is not written as the value {meant!r} is: name it with {mend}")
     cells = [(v, data[v]) for v in values if data.get(v) not in (None, "")]

@@ -50,10 +50,14 @@ def read_rows(source: Any) -> Iterator[Row]:
 
 
 def _file_rows(path: Path) -> Iterator[Row]:
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"{path} is a pipe or a device, which can be read once: give - in its place, and the rows as JSON on standard input"
+        )
     suffix = plain_suffix(path)
     offered = path.suffix[1:].lower()
     if suffix not in _READERS and offered not in READERS:
-        known = f"{', '.join(_READERS)} (perhaps with {' or '.join(COMPRESSED)}), or hf://org/name:split"
+        known = f"{', '.join(_READERS)} (perhaps with {' or '.join(COMPRESSED)}), hf://org/name:split, or - for standard input"
         raise InputError(f"{path}: cannot tell the format from the ending {''.join(path.suffixes[-2:])!r}: use {known}")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")

@@ -46,8 +46,8 @@ def read_error(reply: Reply) -> ErrorReply | None:
             return None
         status = _status_in(error) or 200
     message = _message(error, reply.body)
-    if 300 <= status < 400:
-        message = f"it leads on to {one_line(reply.headers.get('Location', 'another address'))}"
+    if 300 <= status < 400 and reply.headers.get("Location"):
+        message = f"it leads on to {one_line(reply.headers['Location'])}"
     return ErrorReply(status, _code(error), message, _wait(reply.headers, reply.body))
 
 

@@ -57,7 +57,11 @@ _RULES = tuple(
     (rule, re.compile(rule.code, re.I) if rule.code else None, re.compile(rule.words, re.I) if rule.words else None)
     for rule in (
         _Rule(
-            "address", _ANY, "", r"unexpected endpoint|(unknown|invalid) (url|path|endpoint)|no route for|api version (is )?not supported"
+            "address",
+            _ANY,
+            "",
+            r"unexpected endpoint|(unknown|invalid) (url|path|endpoint)|no route for|api version (is )?not supported"
+            r"|http request .{0,20}to (an )?https (port|server)",
         ),
         _Rule("model", (404,), "", r"no endpoints .{0,60}(polic|guardrail|restriction)"),
         # The account, before the filters: both are told with 400 and 403, and a suspended account is "flagged", too.
@@ -154,9 +158,9 @@ _RULES = tuple(
         ),
         _Rule("model", (404, 410), "", r"no longer (available|supported)"),
         _Rule("busy", (408, 429, 503, 529)),
-        _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 529), *range(530, 600))),
+        _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 511), *range(512, 529), *range(530, 600))),
         _Rule("model", (404,), "", r"model|deployment|endpoint"),
-        _Rule("address", (*range(300, 400), 404, 405, 410, 501)),
+        _Rule("address", (*range(300, 400), 404, 405, 410, 426, 501, 511)),
         _Rule("key", (403,)),
         _Rule("rejected", range(400, 600)),
         _Rule("again", _ANY),
@@ -225,7 +229,7 @@ def _no_object(reply: Reply) -> Fault:
             "again", f"in the JSON that came back {reply.ambiguous!r} stands twice, with two values", reply.status, explained=False
         )
     if not reply.body.strip():
-        return Fault("again", f"nothing came back but the status {reply.status}", reply.status, explained=False)
+        return Fault("again", "the answer is empty", reply.status, explained=False)
     if kind == "text/event-stream":
         return Fault("rejected", "a stream came back (text/event-stream), which was not asked for", 200)
     if reply.body[:200].lstrip()[:1] == b"<":

@@ -71,7 +71,8 @@ class _Again:
 
     failure: Failure
     wait: bool = True
-    first_contact: bool = False
+    first_contact: str = ""
+    """What ends the run where the server never answered before."""
 
 
 class OpenAIChat:
@@ -173,9 +174,7 @@ class OpenAIChat:
             tries += 1
             hopeless = outcome.first_contact and not self._answered
             if hopeless and tries == 2:  # so that a wrong address is told at once
-                raise ModelError(
-                    f"no server answers at {self._endpoint.base_url}: {outcome.failure.reason}. Is it running?{self._elsewhere}"
-                )
+                raise ModelError(outcome.first_contact)
             if tries > self._max_retries and not hopeless:
                 return outcome.failure
             if outcome.wait:
@@ -225,7 +224,13 @@ class OpenAIChat:
             if not self._answered:
                 raise ModelError(f"the server at {self._endpoint.base_url} cannot be used: {error}")
             return _failed("server", str(error))
-        return _Again(_failed("server", str(error)), first_contact=True)
+        if error.kind == "broken":
+            self._answered = True
+            return _Again(_failed("server", str(error)))
+        where = f"no server answers at {self._endpoint.base_url}: {error}. Is it running?"
+        if error.kind == "no http":
+            where = f"what answers at {self._endpoint.base_url} is not a chat model: {error}. Check the address."
+        return _Again(_failed("server", str(error)), first_contact=where + self._elsewhere)
 
     def _concluded(self, fault: Fault, call: _Call, slot: Slot) -> Failure | _Again:
         """What an error comes to.

@@ -83,10 +83,11 @@ class Reply:
 class NoReplyError(Exception):
     """Nothing came back; the message says why, in words that hold no secret."""
 
-    def __init__(self, kind: Literal["timeout", "connection", "hopeless", "too long"], reason: str) -> None:
+    def __init__(self, kind: Literal["timeout", "connection", "hopeless", "no http", "broken", "too long"], reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
-        """`hopeless`: another try meets the same. `too long`: the server is there, and this is what it sends."""
+        """`hopeless`: another try meets the same. `no http`: something is there, and says something else. `broken`, `too long`: the server
+        is there, and this is what it sends."""
 
 
 class Transport:
@@ -161,6 +162,10 @@ class Transport:
         except aiohttp.ClientProxyConnectionError as error:
             reason = f"the proxy {self._endpoint.proxy_shown} cannot be reached ({_words(error.os_error)})"
             raise NoReplyError("connection", reason) from None
+        except aiohttp.ClientPayloadError as error:
+            raise NoReplyError("broken", f"the answer is broken ({_words(_of_http(error))})") from None
+        except aiohttp.ClientResponseError as error:
+            raise NoReplyError("no http", f"what came back is not HTTP that could be read ({_words(_of_http(error))})") from None
         except UnicodeError as error:  # of the encoding of host names
             raise NoReplyError("hopeless", f"that is no host name ({_words(error)})") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -285,6 +290,13 @@ def _certificates() -> ssl.SSLContext:
         raise ModelError(
             f"the certificates in {' and '.join(named) or 'certifi'} cannot be read ({_words(error)}): correct or unset it"
         ) from None
+
+
+def _of_http(error: Exception) -> str:
+    """What is wrong with an answer as HTTP, without the bytes of it that aiohttp adds."""
+    found = getattr(error.__cause__ or error, "message", "") or str(error)
+    lines = [line for line in str(found).split("\n\n", 1)[0].splitlines() if line.strip()]
+    return " ".join(lines)[:120] or type(error).__name__
 
 
 def _words(error: object) -> str:

@@ -1,6 +1,7 @@
 """Questions about a text that several rooms ask, each answered once.
 
 is_blank("\\u200b \\n")                     # True: nothing in it can be seen
+folded(" Ａdhere\\u200b")                  # "adhere"
 cut_middle("word " * 9_000, 24_000)       # its beginning and its end, and how much is left out between them
 """
 
@@ -17,6 +18,11 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164
 def is_blank(text: str) -> bool:
     """Whether nothing in a text can be seen: empty, spaces, zero-width characters. Such a response is empty, wherever that matters."""
     return all(unicodedata.category(c) in _UNSEEN or c in _BLANK or "\U000e0100" <= c <= "\U000e01ef" for c in text)
+
+
+def folded(text: str) -> str:
+    """A name as everybody means it: without case, spaces around and characters that nobody sees, full-width letters as plain ones."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf").strip().casefold()
 
 
 def cut_middle(text: str, most: int) -> str:
