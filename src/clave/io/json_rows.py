@@ -62,7 +62,7 @@ def _parsed(line: bytes, where: str) -> dict[str, Any]:
         text = line.decode().lstrip("\ufeff")  # of files that were put together
         if too_many_parts(text):
             return {PROBLEM: f"{where}: {_TOO_MANY}"}
-        return _object(json.loads(text, object_pairs_hook=_unambiguous), text, where)
+        return _object(_DECODER.decode(text), text, where)
     except UnicodeDecodeError as error:
         return {PROBLEM: f"{where}: not UTF-8 at byte {error.start + 1} of the line: save the file as UTF-8"}
     except json.JSONDecodeError as error:
@@ -80,6 +80,9 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
     return data
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unambiguous)
 
 
 def _object(data: Any, text: str, where: str) -> dict[str, Any]:
@@ -118,7 +121,6 @@ class _Text:
     def __init__(self, begun: bytes, file: IO[bytes], name: str) -> None:
         self._file, self._name = file, name
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._json = json.JSONDecoder(object_pairs_hook=_unambiguous)
         self._text, self._at = self._decode(begun, final=False), 0
 
     def _decode(self, data: bytes, *, final: bool) -> str:
@@ -155,7 +157,7 @@ class _Text:
         self.peek()
         while True:
             try:
-                data, end = self._json.raw_decode(self._text, self._at)
+                data, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if len(self._text) - self._at > MAX_ROW:
                     raise InputError(f"{where}: {_TOO_LONG}, or not JSON") from None

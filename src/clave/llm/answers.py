@@ -200,7 +200,7 @@ def _balanced(text: str, start: int) -> tuple[int | None, str, bool]:
 
 
 def _parsed(text: str, *, strict: bool = True) -> Any:
-    return json.loads(text, strict=strict, object_pairs_hook=_unambiguous)
+    return (_STRICT if strict else _LENIENT).decode(text)
 
 
 def _kind(text: str) -> str:
@@ -224,6 +224,10 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) < len(pairs) and any(data[key] != value for key, value in pairs):
         raise ValueError("a key stands twice with two values")
     return data
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unambiguous)
+_LENIENT = json.JSONDecoder(object_pairs_hook=_unambiguous, strict=False)
 
 
 def _whole_characters(data: dict[str, Any]) -> dict[str, Any]:
