@@ -36,7 +36,7 @@ import replay
 from clave import Clave, Response, Settings
 from clave.concepts.extractor import extraction_request
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.llm import AnswerCache, ChatRequest
 from clave.llm.openai_chat import OpenAIChat
 from clave.values import ValueSystem
@@ -130,7 +130,7 @@ def zero_shot(folder: Path, place: Path) -> None:
 def warm_up(folder: Path, place: Path) -> float:
     """A few evaluations, and calls of the bare loop, for what is imported at the first; CPU seconds of the evaluations."""
     rows = texts(engine_peers.WARM_UP, 0)
-    source = Source(str(write(rows, place / "first-rows.jsonl")))
+    source = ResponseSource(str(write(rows, place / "first-rows.jsonl")))
     with fixed_server.server(0.01) as url:
         clave = Clave(system(folder), model=MODEL, base_url=url, cache=place / "first.sqlite")
         _, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "first.jsonl")))
@@ -143,7 +143,7 @@ def one_zero_shot(folder: Path, place: Path, n: int, concurrency: int, latency: 
     value = system(folder)[VALUE]
     requests = [extraction_request(r, value, None, ()) for r in rows]
     bodies = [to_json(OpenAIChat(MODEL, base_url=NOWHERE).sent(r).body) for r in requests]
-    source = Source(str(write(rows, place / f"rows-{concurrency}.jsonl")))
+    source = ResponseSource(str(write(rows, place / f"rows-{concurrency}.jsonl")))
     ideal = n * latency / concurrency
     found = defaultdict[str, list[tuple[float, float, float]]](list)
     for turn in range(ROUNDS):
@@ -174,7 +174,7 @@ def peers(folder: Path, place: Path, pythons: Mapping[str, str], n: int = 1_500,
     requests = [extraction_request(r, value, None, ()) for r in rows]
     told = [{"system": r.system, "user": r.user, "schema": r.schema, "max_tokens": r.max_tokens} for r in requests]
     (place / "requests.json").write_text(json.dumps(told), encoding="utf-8")
-    source = Source(str(write(rows, place / "peer-rows.jsonl")))
+    source = ResponseSource(str(write(rows, place / "peer-rows.jsonl")))
     found: dict[str, tuple[float, float] | str] = {}
     warm_up(folder, place)
     with fixed_server.server(latency) as url:
@@ -203,7 +203,7 @@ def warm_cache(folder: Path, place: Path, n: int = 6000) -> None:
     """Verdicts a second when every answer is kept."""
     rows, cache = texts(n, 2), place / "warm.sqlite"
     fill(folder, rows, cache)
-    source = Source(str(write(rows, place / "warm-rows.jsonl")))
+    source = ResponseSource(str(write(rows, place / "warm-rows.jsonl")))
     clave = Clave(system(folder), model=MODEL, base_url=NOWHERE, cache=cache)
     wall, cpu = timed(lambda: asyncio.run(evaluate_file(clave.judging, source, place / "warm.jsonl")))
     print(f"warm cache, {n} evaluations: {n / wall:,.0f} verdicts/s ({n / cpu:,.0f} per CPU second)")
@@ -225,7 +225,7 @@ def calibrated(folder: Path, place: Path, n: int = 600, latency: float = 2.0) ->
         clave = Clave(system(folder), settings=settings, base_url=url, cache=cache)
         clave.fit(replay.items(folder, "calibration", "social_risk"), given_folds=True).save(place / "evaluator")
     rows = texts(n, 3)
-    source = Source(str(write(rows, place / "calibrated-rows.jsonl")))
+    source = ResponseSource(str(write(rows, place / "calibrated-rows.jsonl")))
     value, ideal = clave.system[VALUE], n * latency / CONCURRENCY
     with replay.server(folder, "--latency", str(latency), "--unknown", "fixed") as url:
         clave = Clave.load(place / "evaluator", base_url=url, concurrency=CONCURRENCY, cache=cache)
@@ -258,7 +258,7 @@ def memory(folder: Path, place: Path) -> None:
 
 def memory_run(folder: Path, rows: Path, cache: Path) -> None:
     clave = Clave(system(folder), model=MODEL, base_url=NOWHERE, cache=cache)
-    asyncio.run(evaluate_file(clave.judging, Source(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
+    asyncio.run(evaluate_file(clave.judging, ResponseSource(str(rows)), rows.with_name(rows.stem + "-verdicts.jsonl")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -27,7 +27,7 @@ import fixed_server
 import replay
 from clave import Clave, Settings
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 
 MODEL = "replay/recorded"
 CLAVE = [sys.executable, "-c", "from clave.cli.main import main; main()"]
@@ -84,7 +84,7 @@ def limits(folder: Path, place: Path, concurrency: int, rows: int = 600) -> None
     source = engine.write(engine.texts(rows, 1), place / "limits.jsonl")
     with replay.server(folder, "--error", "0.1", "--truncate", "0.05", "--rate", "100", "--unknown", "fixed") as url:
         clave = Clave(engine.system(folder), model=MODEL, base_url=url, concurrency=concurrency, cache="")
-        asyncio.run(evaluate_file(clave.judging, Source(str(source)), place / f"limits-{concurrency}.jsonl"))
+        asyncio.run(evaluate_file(clave.judging, ResponseSource(str(source)), place / f"limits-{concurrency}.jsonl"))
         counts = replay.stats(url)
     limited, cut = counts.pop("429", 0), counts.pop("truncated", 0)
     requests = sum(counts.values()) + limited
@@ -130,7 +130,7 @@ def soak(folder: Path, place: Path, rows: int) -> bool:
     with fixed_server.server(0.02, faulty_server.__file__) as url:
         clave = Clave(engine.system(folder), model=MODEL, base_url=url, concurrency=64, timeout=2.0, cache=place / "soak.sqlite")
         start = time.perf_counter()
-        asyncio.run(evaluate_file(clave.judging, Source(str(source)), output, tick=tick))
+        asyncio.run(evaluate_file(clave.judging, ResponseSource(str(source)), output, tick=tick))
         took = time.perf_counter() - start
     verdicts = {v["id"]: v for v in map(json.loads, output.read_text(encoding="utf-8").splitlines())}
     wanted = {r.id: "refused" if "FLAGGED" in r.response else "ok" for r in texts}

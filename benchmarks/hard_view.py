@@ -21,7 +21,7 @@ from rich.table import Table
 from clave.valeval.build import embed
 from clave.valeval.diversity import Vectors
 from clave.valeval.hard import floor, hard_rows
-from clave.valeval.row import TESTED, Row, read_split
+from clave.valeval.row import TESTED, ValEvalRow, read_split
 
 ASIDE = 0.25
 
@@ -55,7 +55,7 @@ def main() -> None:
     Console().print(f"rows of the view, by seed: {', '.join(map(str, sizes))}")
 
 
-def kept_aside(row: Row, seed: int) -> bool:
+def kept_aside(row: ValEvalRow, seed: int) -> bool:
     """Whether the scenario of a row is kept aside; near twins go together."""
     digest = hashlib.blake2b(f"{seed}\0aside\0{row.group}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") < ASIDE * 2**32

@@ -24,7 +24,7 @@ import ray
 import replay
 from clave import Clave
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.integrations.ray_data import evaluate_in_parts
 from engine import texts, write
 
@@ -41,7 +41,7 @@ def main() -> None:
     found = defaultdict[str, list[float]](list)
     with tempfile.TemporaryDirectory() as place:
         evaluator = fitted(arguments.replay, Path(place))
-        sources = {n: Source(str(rows(n, Path(place)))) for n in (FEW, FEW + arguments.rows)}
+        sources = {n: ResponseSource(str(rows(n, Path(place)))) for n in (FEW, FEW + arguments.rows)}
         for turn in range(arguments.rounds):
             for name, workers in (("one process, no Ray", 0), ("one worker", 1), ("two workers", 2)):
                 short, long = (seconds(evaluator, source, workers, Path(place) / f"{turn}-{workers}-{n}") for n, source in sources.items())
@@ -63,7 +63,7 @@ def rows(n: int, place: Path) -> Path:
     return write([one.model_copy(update={"value": None}) for one in texts(n, n)], place / f"{n}.jsonl")
 
 
-def seconds(evaluator: str, source: Source, workers: int, output: Path) -> float:
+def seconds(evaluator: str, source: ResponseSource, workers: int, output: Path) -> float:
     """Wall time of an evaluation, from nothing to the end."""
     begun = time.perf_counter()
     if workers:

@@ -12,7 +12,7 @@ pytest.importorskip("httpx")
 
 from fastapi.testclient import TestClient
 
-from clave.annotate.access import Access, OnceKey, Session, enter, read_session, session_cookie
+from clave.annotate.access import Access, OnceKey, Visitor, enter, read_session, session_cookie
 from clave.annotate.app import build_app, session_secret
 from clave.annotate.assign import Rules
 from clave.annotate.exchange import FORMATS
@@ -115,23 +115,23 @@ def test_gold_is_neither_readable_nor_replaceable_by_annotators(shared: Store) -
 
 def test_the_owner_cannot_be_taken_for_an_annotator(shared: Store) -> None:
     rules = Access.model_validate({"secret": "s", **TEAM})
-    assert enter(rules, "olga", "t-owner") == Session("olga", owner=True)
+    assert enter(rules, "olga", "t-owner") == Visitor("olga", owner=True)
     assert enter(rules, "ana", "t-owner") is None
     assert enter(rules, "gold", "t-owner") is None
-    assert enter(rules, "ben", "t-ana") == Session("ana", owner=False)
+    assert enter(rules, "ben", "t-ana") == Visitor("ana", owner=False)
     assert enter(rules, "olga", "") is enter(rules, "olga", "wrong") is None
 
 
 def test_a_role_cannot_be_written_into_a_cookie_and_ends_with_its_token() -> None:
     rules = Access.model_validate({"secret": "s", **TEAM})
-    cookie = session_cookie(rules, Session("ana", owner=False))
-    assert read_session(rules, f"clave_session={cookie}") == Session("ana", owner=False)
+    cookie = session_cookie(rules, Visitor("ana", owner=False))
+    assert read_session(rules, f"clave_session={cookie}") == Visitor("ana", owner=False)
     assert read_session(rules, f"clave_session={cookie.replace('.annotator.', '.owner.')}") is None
-    owner = f"clave_session={session_cookie(rules, Session('olga', owner=True))}"
+    owner = f"clave_session={session_cookie(rules, Visitor('olga', owner=True))}"
     assert read_session(rules.model_copy(update={"owner": "another"}), owner) is None
     alone = Access(secret="s", once=True)
-    kept = f"clave_session={session_cookie(alone, Session('olga', owner=True))}"
-    assert read_session(alone, kept) == Session("olga", owner=True)
+    kept = f"clave_session={session_cookie(alone, Visitor('olga', owner=True))}"
+    assert read_session(alone, kept) == Visitor("olga", owner=True)
     assert read_session(rules, kept) is read_session(Access(secret="s", token="t"), kept) is None
 
 

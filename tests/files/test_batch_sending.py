@@ -20,7 +20,7 @@ from clave.errors import ModelError
 from clave.files.batch import Sending, evaluate_in_batches
 from clave.files.batch.sent import SentBatches
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import write_jsonl
 from clave.llm import AnswerCache
 from clave.llm.ledger import Budget
@@ -30,10 +30,10 @@ RUN = """
 import asyncio, sys
 from clave import Clave
 from clave.files.batch import Sending, evaluate_in_batches
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 evaluator, url, folder = sys.argv[1:]
 clave = Clave.load(evaluator, base_url=url, cache=folder + "/cache.sqlite")
-source = Source(folder + "/responses.jsonl")
+source = ResponseSource(folder + "/responses.jsonl")
 asyncio.run(evaluate_in_batches(clave.judging, source, folder + "/verdicts.jsonl", sending=Sending(most_rows=5), poll=0.02))
 """
 
@@ -71,7 +71,7 @@ def evaluate(clave, folder, *, name="verdicts.jsonl", told=None, retry_failed=Fa
         async with clave:
             return await evaluate_in_batches(
                 clave.judging,
-                Source(str(folder / "responses.jsonl")),
+                ResponseSource(str(folder / "responses.jsonl")),
                 folder / name,
                 sending=Sending(**sending),
                 retry_failed=retry_failed,
@@ -85,7 +85,7 @@ def evaluate(clave, folder, *, name="verdicts.jsonl", told=None, retry_failed=Fa
 def as_live(saved, folder, verdicts):
     """Whether they are those that calls give."""
     clave = Clave.load(saved, chat=FakeChat(answers, model="vllm/tiny"))
-    asyncio.run(evaluate_file(clave.judging, Source(str(folder / "responses.jsonl")), folder / "live.jsonl"))
+    asyncio.run(evaluate_file(clave.judging, ResponseSource(str(folder / "responses.jsonl")), folder / "live.jsonl"))
     live = {(v["id"], v["value"]): v for v in lines(folder / "live.jsonl")}
     return {k: (v["label"], v["probabilities"]) for k, v in live.items()} == {
         k: (v["label"], v["probabilities"]) for k, v in verdicts.items()
@@ -284,7 +284,7 @@ def test_what_another_output_has_sent_is_waited_for(saved, provider, folder):
 
     async def both():
         other = opened(saved, provider, folder)
-        source = Source(str(folder / "responses.jsonl"))
+        source = ResponseSource(str(folder / "responses.jsonl"))
         await asyncio.gather(
             evaluate_in_batches(clave.judging, source, folder / "a.jsonl", poll=0.01),
             evaluate_in_batches(other.judging, source, folder / "b.jsonl", poll=0.01),

@@ -8,7 +8,7 @@ from test_evaluator import RESPONSES, RULES, SYSTEM
 
 from clave import Clave, InputError
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import write_jsonl
 from clave.records import Failure
 from clave.testing import FakeChat
@@ -19,7 +19,7 @@ DOWN = Failure(status="failed", kind="server", reason="down")
 def run(clave, folder, output="verdicts.jsonl", **options):
     source = folder / "responses.jsonl"
     write_jsonl(source, RESPONSES)
-    return asyncio.run(evaluate_file(clave.judging, Source(str(source)), folder / output, **options))
+    return asyncio.run(evaluate_file(clave.judging, ResponseSource(str(source)), folder / output, **options))
 
 
 def test_failed_verdicts_are_evaluated_again_when_asked_for(tmp_path):

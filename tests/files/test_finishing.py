@@ -9,7 +9,7 @@ from clave import Clave, LabelledResponse, Response
 from clave.errors import InputError
 from clave.files.evaluating import evaluate_file
 from clave.files.finishing import SUFFIX
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import read_verdicts, write_jsonl
 from clave.io.manifest import read_manifest
 from clave.profile.known import known_of
@@ -42,7 +42,7 @@ def run(clave, tmp_path):
     def go(n=40, output="v.jsonl", **options):
         write_jsonl(tmp_path / "r.jsonl", answers(n))
         place = output if output == "-" else tmp_path / output
-        return asyncio.run(evaluate_file(clave.judging, Source(str(tmp_path / "r.jsonl")), place, **options))
+        return asyncio.run(evaluate_file(clave.judging, ResponseSource(str(tmp_path / "r.jsonl")), place, **options))
 
     return go
 
@@ -116,7 +116,7 @@ def test_tables_and_parts_of_a_folder_hold_the_finished_verdicts_alone(run, clav
     run(output="t.csv", coverage=0.5)
     assert sum(v.status == "abstained" for v in read_verdicts(tmp_path / "t.csv")) == 40
     for part in (1, 2):
-        source = Source(str(tmp_path / "r.jsonl"), shard=(part, 2))
+        source = ResponseSource(str(tmp_path / "r.jsonl"), shard=(part, 2))
         asyncio.run(evaluate_file(clave.judging, source, tmp_path / "parts.jsonl", coverage=0.5))
     found = list(read_verdicts(tmp_path / "parts.jsonl"))
     assert len({(v.id, v.value) for v in found}) == len(found) == 80

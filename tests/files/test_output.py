@@ -11,7 +11,7 @@ from test_evaluator import RESPONSES, RULES, SYSTEM
 from clave import Clave, InputError
 from clave.files.evaluating import evaluate_file
 from clave.files.output import output_of
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import read_verdicts, write_jsonl
 from clave.io.manifest import read_manifest
 from clave.testing import FakeChat
@@ -22,7 +22,7 @@ def run(tmp_path):
     write_jsonl(tmp_path / "responses.jsonl", RESPONSES)
 
     def go(output, **options):
-        source = Source(str(tmp_path / "responses.jsonl"), **options)
+        source = ResponseSource(str(tmp_path / "responses.jsonl"), **options)
         return asyncio.run(evaluate_file(Clave(SYSTEM, chat=FakeChat(RULES)).judging, source, output))
 
     return go
@@ -57,7 +57,7 @@ def test_shards_are_parts_of_one_folder(run, tmp_path, ending):
 def test_a_manifest_names_the_values_that_were_asked_for(tmp_path):
     asked = [response.model_copy(update={"value": "honesty"}) for response in RESPONSES]
     write_jsonl(tmp_path / "responses.jsonl", asked)
-    source = Source(str(tmp_path / "responses.jsonl"))
+    source = ResponseSource(str(tmp_path / "responses.jsonl"))
     asyncio.run(evaluate_file(Clave(SYSTEM, chat=FakeChat(RULES)).judging, source, tmp_path / "v.jsonl"))
     assert read_manifest(tmp_path / "v.jsonl").values == {"honesty": "Honesty"}
 

@@ -8,7 +8,7 @@ from test_evaluator import RESPONSES, RULES, SYSTEM
 
 from clave import Clave, InputError, Response
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import read_verdicts, write_jsonl
 from clave.testing import FakeChat
 
@@ -21,7 +21,7 @@ def place(tmp_path):
 
 def run(place, chat=None, responses="responses.jsonl", **options):
     clave = Clave(SYSTEM, chat=chat or FakeChat(RULES))
-    return asyncio.run(evaluate_file(clave.judging, Source(str(place / responses)), place / "verdicts.jsonl", **options))
+    return asyncio.run(evaluate_file(clave.judging, ResponseSource(str(place / responses)), place / "verdicts.jsonl", **options))
 
 
 def labels(place):
@@ -133,7 +133,7 @@ def test_standard_input_is_compared_as_it_comes(place, monkeypatch):
         from types import SimpleNamespace
 
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-        return asyncio.run(evaluate_file(Clave(SYSTEM, chat=FakeChat(RULES)).judging, Source("-"), place / "verdicts.jsonl"))
+        return asyncio.run(evaluate_file(Clave(SYSTEM, chat=FakeChat(RULES)).judging, ResponseSource("-"), place / "verdicts.jsonl"))
 
     with pytest.raises(InputError, match="another text of id 'r4': name another output"):
         again(lines)

@@ -10,7 +10,7 @@ from typer.main import get_command
 from clave.cli import options as opt
 from clave.cli.main import app
 from clave.files.output import output_of
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import write_jsonl
 from clave.records import Response
 
@@ -26,7 +26,7 @@ def test_the_tasks_of_the_array_take_every_response_once(tmp_path):
         _, command, *arguments = shlex.split(found[3].replace("$SLURM_ARRAY_TASK_ID", str(task)))
         given = get_command(app).commands[command].make_context(command, arguments).params
         shard = opt.shard(given["shard"])
-        taken.update(response.id for response in Source(str(tmp_path / "r.jsonl"), shard=shard).responses())
+        taken.update(response.id for response in ResponseSource(str(tmp_path / "r.jsonl"), shard=shard).responses())
         parts.add(output_of(given["output"], shard))
     assert set(taken.values()) == {1}
     assert len(taken) == 200

@@ -9,14 +9,14 @@ from test_evaluator import RESPONSES, RULES, SYSTEM
 from clave import Clave, InputError
 from clave.files.estimating import estimate_evaluation
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import write_jsonl
 from clave.records import Response
 from clave.testing import FakeChat
 
 
 def ids(path, **options):
-    return [r.id for r in Source(str(path), **options).responses()]
+    return [r.id for r in ResponseSource(str(path), **options).responses()]
 
 
 def test_shards_are_the_whole_and_none_twice(tmp_path):
@@ -32,12 +32,12 @@ def test_shards_are_the_whole_and_none_twice(tmp_path):
 @pytest.mark.parametrize("shard", [(0, 3), (4, 3), (1, 0)])
 def test_a_shard_that_is_none_is_a_sentence(shard):
     with pytest.raises(InputError, match="with i from 1 to n"):
-        Source("r.jsonl", shard=shard)
+        ResponseSource("r.jsonl", shard=shard)
 
 
 def test_a_limit_takes_the_first_and_more_goes_on(tmp_path):
     write_jsonl(tmp_path / "r.jsonl", RESPONSES)
-    sources = [Source(str(tmp_path / "r.jsonl"), limit=limit) for limit in (2, 5, 3, None)]
+    sources = [ResponseSource(str(tmp_path / "r.jsonl"), limit=limit) for limit in (2, 5, 3, None)]
     clave = Clave(SYSTEM, chat=FakeChat(RULES))
     found = [asyncio.run(evaluate_file(clave.judging, source, tmp_path / "v.jsonl")) for source in sources]
     assert [f.new for f in found] == [4, 6, 0, 8]
@@ -45,4 +45,4 @@ def test_a_limit_takes_the_first_and_more_goes_on(tmp_path):
 
 def test_standard_input_cannot_be_estimated():
     with pytest.raises(InputError, match="gone once they are counted: give a file"):
-        asyncio.run(estimate_evaluation(Clave(SYSTEM, chat=FakeChat(RULES)), Source("-"), None))
+        asyncio.run(estimate_evaluation(Clave(SYSTEM, chat=FakeChat(RULES)), ResponseSource("-"), None))

@@ -102,13 +102,13 @@ def test_a_file_says_how_many_are_unlike_and_abstains_on_them(evaluator, tmp_pat
     import asyncio
 
     from clave.files.evaluating import evaluate_file
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.io import read_verdicts, write_jsonl
     from clave.io.manifest import read_manifest
 
     write_jsonl(tmp_path / "r.jsonl", [Response(id=f"f{i}", response=text) for i, text in enumerate(FOREIGN)] + demo_responses()[:4])
     judging = Clave.of(evaluator, chat=adhering()).judging
-    source = Source(str(tmp_path / "r.jsonl"))
+    source = ResponseSource(str(tmp_path / "r.jsonl"))
     told = asyncio.run(evaluate_file(judging, source, tmp_path / "told.jsonl", coverage=coverage))
     assert "15 of 27 new verdicts are on responses unlike the labelled samples" in told.notes[0]
     asyncio.run(evaluate_file(judging, source, tmp_path / "v.jsonl", coverage=coverage, abstain_novel=True))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 from integrations.rules import ACTS, SYSTEM, serving
 
 from clave import Clave, InputError, LabelledResponse
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.integrations.ray_data import evaluate, evaluate_in_parts
 from clave.io import read_verdicts
 from clave.llm.ledger import Ledger
@@ -79,14 +79,14 @@ def test_a_bad_row_is_a_row_and_what_is_judged_already_is_left_out(text_only, re
 
 def test_a_file_in_parts_goes_on_in_the_parts_it_was_begun_in(text_only, responses, tmp_path):
     alone = outcomes(Clave.load(text_only).evaluate(str(responses)))
-    summary = evaluate_in_parts(Source(str(responses)), str(text_only), tmp_path / "v.jsonl", workers=2)
+    summary = evaluate_in_parts(ResponseSource(str(responses)), str(text_only), tmp_path / "v.jsonl", workers=2)
     assert (summary.new, outcomes(read_verdicts(tmp_path / "v.jsonl"))) == (120, alone)
-    again = evaluate_in_parts(Source(str(responses)), str(text_only), tmp_path / "v.jsonl", workers=1)
+    again = evaluate_in_parts(ResponseSource(str(responses)), str(text_only), tmp_path / "v.jsonl", workers=1)
     assert (again.new, len(list((tmp_path / "v.jsonl").glob("*-of-00008.jsonl")))) == (0, 8)
     with pytest.raises(InputError, match="least confidence"):
-        evaluate_in_parts(Source(str(responses)), str(text_only), tmp_path / "w.jsonl", workers=1, min_confidence=2)
+        evaluate_in_parts(ResponseSource(str(responses)), str(text_only), tmp_path / "w.jsonl", workers=1, min_confidence=2)
     with pytest.raises(InputError, match="name a file"):
-        evaluate_in_parts(Source("-"), str(text_only), tmp_path / "w.jsonl")
+        evaluate_in_parts(ResponseSource("-"), str(text_only), tmp_path / "w.jsonl")
 
 
 def test_killed_workers_lose_and_double_nothing(saved, responses, tmp_path):
@@ -95,7 +95,7 @@ def test_killed_workers_lose_and_double_nothing(saved, responses, tmp_path):
         options = {"base_url": address, "cache": tmp_path / "cache.sqlite", "concurrency": 4, "ledger": (ledger := Ledger(free))}
         killer = threading.Thread(target=kill_workers, args=(asked, killed))
         killer.start()
-        summary = evaluate_in_parts(Source(str(responses)), str(saved), tmp_path / "v.jsonl", workers=2, **options)
+        summary = evaluate_in_parts(ResponseSource(str(responses)), str(saved), tmp_path / "v.jsonl", workers=2, **options)
         killer.join()
     verdicts = list(read_verdicts(tmp_path / "v.jsonl"))
     assert len({(v.id, v.value) for v in verdicts}) == len(verdicts) == 120

@@ -10,7 +10,7 @@ from fitting.test_closer_look import SYSTEM, WORDS, answers, rows
 
 from clave import Clave
 from clave.files.batch import read_batch, write_batch
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.integrations.ray_llm import answered, asked
 from clave.io import write_jsonl
 from clave.llm.chat import ChatRequest
@@ -59,7 +59,7 @@ def in_ray(requests, results):
 def test_both_stages_are_answered_and_an_error_stays_missing(pipeline, tmp_path):
     evaluator = Clave(SYSTEM, chat=FakeChat(answers, model="vllm/tiny")).fit(rows()).save(tmp_path / "evaluator")
     write_jsonl(tmp_path / "responses.jsonl", [*RESPONSES, Response(id="bad", response="There was nobody there.")])
-    source = Source(str(tmp_path / "responses.jsonl"))
+    source = ResponseSource(str(tmp_path / "responses.jsonl"))
     clave = Clave.load(evaluator, base_url="http://127.0.0.1:9", cache=tmp_path / "cache.sqlite")
     for stage in ("joint", "single"):
         written = asyncio.run(write_batch(clave.judging, source, tmp_path / f"{stage}.jsonl"))

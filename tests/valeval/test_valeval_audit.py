@@ -7,14 +7,14 @@ import pytest
 
 from clave.errors import InputError
 from clave.records import LABELS, Label, Verdict
-from clave.valeval.audit import Finding, SourceError, audit, collect_verdicts, thresholds
+from clave.valeval.audit import SourceError, Suspect, audit, collect_verdicts, thresholds
 from clave.valeval.audit_page import audit_page
 from clave.valeval.readings import share_text
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 
-def row(i: int, label: Label, source: str = "a", text: str = "text") -> Row:
-    return Row(
+def row(i: int, label: Label, source: str = "a", text: str = "text") -> ValEvalRow:
+    return ValEvalRow(
         id=f"{source}-{i}", system="mft", value="care", split="original", scenario="", response=text, label=label, label_origin="stated",
         source=source, license="MIT", group=f"g{i}",
     )  # fmt: skip
@@ -71,7 +71,7 @@ def test_a_label_that_no_row_carries_cannot_be_suggested() -> None:
 def test_the_page_escapes_texts_and_loads_nothing() -> None:
     hostile = row(1, "adhere", text="</div><script>alert('x')</script><img src=x onerror=y>")
     page = audit_page(
-        [Finding(hostile, "oppose", 0.9, 0.8)], [SourceError("a", 10, 1, 8, 2, 0.02, 0.4), SourceError("b", 0, 0, 0, 3, 0, 1)]
+        [Suspect(hostile, "oppose", 0.9, 0.8)], [SourceError("a", 10, 1, 8, 2, 0.02, 0.4), SourceError("b", 0, 0, 0, 3, 0, 1)]
     )
     assert "alert('x')" not in page
     assert "&lt;script&gt;" in page

@@ -20,7 +20,7 @@ from clave.benchmark.predictions import PredictionTable
 from clave.benchmark.tables import accuracy, drops, score
 from clave.cli.bench import app
 from clave.errors import InputError
-from clave.valeval.row import Row, read_split
+from clave.valeval.row import ValEvalRow, read_split
 
 JUDGES = "majority,tfidf,lexicon"
 UNCALIBRATED = "rows of generalization whose value has no calibration rows"
@@ -30,7 +30,7 @@ def bench(built: SimpleNamespace, output: Path, *options: str) -> Result:
     return CliRunner().invoke(app, ["run", "--valeval", str(built.out), "-o", str(output), *options])
 
 
-def split(built: SimpleNamespace, name: str) -> list[Row]:
+def split(built: SimpleNamespace, name: str) -> list[ValEvalRow]:
     return list(read_split(built.out / f"{name}.jsonl"))
 
 

@@ -17,7 +17,7 @@ from clave.valeval.perturbations.checks import negations, problem, too_far, word
 from clave.valeval.perturbations.kind import STRENGTHS, Kind, Strength
 from clave.valeval.perturbations.rewrite import rewrite
 from clave.valeval.perturbations.rows import KINDS, PER_BASE, perturb, rng_for
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 TEXT = (
     "The neighbor asked for a favor, and Anna does not refuse such things. Anna carries the color samples over in the morning. "
@@ -27,8 +27,8 @@ TEXT = (
 BY_ID = {k.id: k for k in KINDS}
 
 
-def base(text: str = TEXT, i: int = 0) -> Row:
-    return Row(
+def base(text: str = TEXT, i: int = 0) -> ValEvalRow:
+    return ValEvalRow(
         id=f"s-{i}", system="mft", value="care", split="original", scenario="Help?", response=text, label="adhere", label_origin="stated",
         source="s", license="MIT", group=f"g{i}",
     )  # fmt: skip

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from clave.records import Label
 from clave.valeval.diversity import pick_diverse
-from clave.valeval.row import Row, row_id
+from clave.valeval.row import ValEvalRow, row_id
 from clave.valeval.splits import CAP, FLOOR, PER_VALUE, capped, cut, deal, label_quotas
 
 
-def row(i: int, label: Label, group: str, source: str = "a", value: str = "care") -> Row:
+def row(i: int, label: Label, group: str, source: str = "a", value: str = "care") -> ValEvalRow:
     text = f"{source} {value} text number {i} {label}"
-    return Row(
+    return ValEvalRow(
         id=row_id(source, "mft", value, "", text), system="mft", value=value, split="", scenario="", response=text,
         label=label, label_origin="stated", source=source, license="MIT", group=group,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def test_calibration_has_a_hundred_rows_a_value_in_equal_parts() -> None:
 
 
 def test_the_order_of_the_pool_does_not_matter_and_the_seed_does() -> None:
-    def ids(pool: list[Row], seed: int) -> list[list[str]]:
+    def ids(pool: list[ValEvalRow], seed: int) -> list[list[str]]:
         splits, _ = cut(pool, ROLES, vectors, seed)  # type: ignore[arg-type]
         return [sorted(r.id for r in splits[name]) for name in ("calibration_random", "original", "generalization")]
 

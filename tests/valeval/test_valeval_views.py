@@ -13,13 +13,13 @@ from clave.records import LABELS, Label
 from clave.valeval.hard import floor, hard_rows
 from clave.valeval.leaks import apart
 from clave.valeval.neardup import near_any
-from clave.valeval.row import Row, row_id
+from clave.valeval.row import ValEvalRow, row_id
 from clave.valeval.splits import capped, taught, two_sided
 from clave.valeval.views import deciding, marked
 
 
-def row(scenario: str, response: str, label: Label, source: str = "s", value: str = "care") -> Row:
-    return Row(
+def row(scenario: str, response: str, label: Label, source: str = "s", value: str = "care") -> ValEvalRow:
+    return ValEvalRow(
         id=row_id(source, "mft", value, scenario, response), system="mft", value=value, split="original", scenario=scenario,
         response=response, label=label, label_origin="stated", source=source, license="MIT", group=scenario or response,
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_one_label_is_neither_tested_nor_taught() -> None:
 
 def test_controls_are_at_chance_on_the_hard_view_and_were_not_before() -> None:
     """Of 1,200 rows in half the scenario, in a quarter the layout gives the label away."""
-    rng, rows = random.Random(1), list[Row]()
+    rng, rows = random.Random(1), list[ValEvalRow]()
     for i in range(1200):
         label = LABELS[i % 3]
         topic = label if rng.random() < 0.5 else rng.choice(LABELS)

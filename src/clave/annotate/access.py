@@ -1,8 +1,8 @@
 """Who may use the page, and as what: annotators label, the owner also settles, exports, imports, writes guidelines and calibrates.
 
     access = Access(secret="…", personal={"token of ana": "ana"}, owner="token of the owner")
-    enter(access, "", "token of ana")          # Session(name="ana", owner=False)
-    read_session(access, session_cookie(access, Session("ana", owner=False)))
+    enter(access, "", "token of ana")          # Visitor(name="ana", owner=False)
+    read_session(access, session_cookie(access, Visitor("ana", owner=False)))
 
 A session is a signed cookie that holds name and role; the secret stands in the store, so a restart logs nobody out.
 """
@@ -28,7 +28,7 @@ NAME = re.compile(r"[\w][\w .@'-]{0,62}")
 """An annotator's name: letters of any script, digits, and a little punctuation."""
 
 
-class Session(NamedTuple):
+class Visitor(NamedTuple):
     """Somebody who has entered."""
 
     name: str
@@ -76,24 +76,24 @@ class OnceKey:
         return True
 
 
-def enter(access: Access, name: str, token: str, once: OnceKey | None = None) -> Session | None:
+def enter(access: Access, name: str, token: str, once: OnceKey | None = None) -> Visitor | None:
     """The session of somebody who shows a name and a token, or None when they may not enter."""
     for known, annotator in access.personal.items():
         if _same(known, token):
-            return Session(annotator, owner=False)
+            return Visitor(annotator, owner=False)
     name = " ".join(name.split())
     if not NAME.fullmatch(name) or name == GOLD or name in access.personal.values():
         return None
     if access.once:
-        return Session(name, owner=True) if once is not None and once.use(token) else None
+        return Visitor(name, owner=True) if once is not None and once.use(token) else None
     if access.owner is not None and _same(access.owner, token):
-        return Session(name, owner=True)
+        return Visitor(name, owner=True)
     if access.token is not None:
-        return Session(name, owner=False) if _same(access.token, token) else None
-    return None if access.asks_token else Session(name, owner=True)
+        return Visitor(name, owner=False) if _same(access.token, token) else None
+    return None if access.asks_token else Visitor(name, owner=True)
 
 
-def session_cookie(access: Access, session: Session) -> str:
+def session_cookie(access: Access, session: Visitor) -> str:
     """Name, role and signature; the token takes part, so that a changed token ends the sessions it opened."""
     if session.owner:
         entry = access.owner or ("\0" if access.token or access.personal else "")
@@ -104,12 +104,12 @@ def session_cookie(access: Access, session: Session) -> str:
     return f"{base64.urlsafe_b64encode(session.name.encode()).decode()}.{role}.{mac}"
 
 
-def read_session(access: Access, cookie_header: str) -> Session | None:
+def read_session(access: Access, cookie_header: str) -> Visitor | None:
     """The session of a request, from its cookie header."""
     try:
         morsel = SimpleCookie(cookie_header).get(COOKIE)
         encoded, _, rest = (morsel.value if morsel else "").partition(".")
-        session = Session(base64.urlsafe_b64decode(encoded.encode("ascii")).decode(), owner=rest.startswith("owner."))
+        session = Visitor(base64.urlsafe_b64decode(encoded.encode("ascii")).decode(), owner=rest.startswith("owner."))
     except (CookieError, ValueError):
         return None
     if morsel is None or not session.name or not _same(session_cookie(access, session), morsel.value):

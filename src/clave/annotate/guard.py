@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from clave.annotate.access import Access, Session, read_session
+from clave.annotate.access import Access, Visitor, read_session
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,7 +67,7 @@ class Guard:
         scope["clave_session"] = session
         await self.app(scope, limited(receive, limit), guarded)
 
-    def _refusal(self, method: str, path: str, headers: dict[str, str], session: Session | None, limit: int) -> tuple[int, str, str] | None:
+    def _refusal(self, method: str, path: str, headers: dict[str, str], session: Visitor | None, limit: int) -> tuple[int, str, str] | None:
         host = headers.get("host", "")
         try:
             name = urlsplit(f"//{host}").hostname
@@ -119,7 +119,7 @@ async def _answer(send: Send, status: int, text: str, location: str) -> None:
     await send({"type": "http.response.body", "body": text.encode()})
 
 
-def session_of(request: Request) -> Session:
+def session_of(request: Request) -> Visitor:
     """Who asks, as the guard found; only for routes that the guard opens to nobody without a session."""
-    session: Session = request.scope["clave_session"]
+    session: Visitor = request.scope["clave_session"]
     return session

@@ -25,7 +25,7 @@ from clave.records import LABELS, Label, LabelledResponse
 from clave.valeval.build import embed
 from clave.valeval.perturbations.form import markdown
 from clave.valeval.perturbations.rewrite import rewrite
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 _PADDING = (
     "The paragraphs above were written in one go and then read once more for spelling. They can be read in any order, on paper or on a "
@@ -159,7 +159,7 @@ async def _translated(
     if session.asked is None:
         return {f"probe {LANGUAGE}": "it needs a large model that translates: run the benchmark with a `model`"}
     given = [
-        Row(
+        ValEvalRow(
             id=r.id,
             system=session.data.system_of[r.value],
             value=r.value,

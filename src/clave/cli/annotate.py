@@ -22,7 +22,7 @@ from clave.errors import InputError, require
 if TYPE_CHECKING:
     from clave.annotate.access import Access, OnceKey
     from clave.annotate.agreement import AgreementReport, Coefficient
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -52,7 +52,7 @@ def annotate(
     ),
     browser: Annotated[bool, typer.Option(help="Open the page in the browser, if it is served to this machine only.")] = True,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
 ) -> None:
     """Label responses in the browser, alone or as a team, until there are enough."""
     for module in ("uvicorn", "fastapi", "sqlalchemy"):

@@ -109,7 +109,7 @@ def assess(
     from clave.errors import InputError
     from clave.evaluator import Clave
     from clave.files.evaluating import evaluate_file
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.io import read_responses, read_verdicts
     from clave.llm.ledger import Budget
     from clave.llm.opening import open_chat
@@ -144,9 +144,8 @@ def assess(
         async with clave:
             for answered in (m for m in made if m.responses):
                 seen = partial(tick, "verdicts" if len(made) == 1 else f"verdicts {len(found) + 1}")
-                found.append(
-                    await evaluate_file(clave.judging, Source(str(answered.path)), _verdicts(answered).with_suffix(suffix), tick=seen)
-                )
+                source, verdicts = ResponseSource(str(answered.path)), _verdicts(answered).with_suffix(suffix)
+                found.append(await evaluate_file(clave.judging, source, verdicts, tick=seen))
                 if suffix != answered.path.suffix:
                     write_responses(answered.path, answered.path.with_suffix(suffix))
                 if found[-1].stopped == INTERRUPTED:

@@ -21,7 +21,7 @@ from clave.cli.bundles import WHOLE, bundled, source_of
 from clave.cli.terminal import Terminal, say_json
 
 if TYPE_CHECKING:
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.profile.planning import AuditPlan
     from clave.records import Response
 
@@ -56,7 +56,7 @@ def plan(
     values: opt.Values = None,
     seed: Annotated[int, typer.Option(help="Seed for drawing responses.")] = 0,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     as_json: opt.Json = False,
 ) -> None:
     """Show how many labels a study needs and how precise it will be, and draw the responses to label. Makes no calls."""

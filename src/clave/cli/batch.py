@@ -21,7 +21,7 @@ from clave.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from clave.files.batch import Answered, Written
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.llm.opening import ChatOptions
     from clave.records import Progress
 
@@ -52,7 +52,7 @@ def write(
     rows: Annotated[int, typer.Option("--rows", min=1, help="Most requests in one file.")] = 50_000,
     megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Largest size of one file, in megabytes.")] = 200,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ from clave.errors import InputError
 
 if TYPE_CHECKING:
     from clave.files.batch import Sending
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.io.rows import OnError
     from clave.llm.opening import ChatOptions
     from clave.records import LabelledResponse
@@ -101,14 +101,14 @@ def source_of(
     limit: opt.Limit = None,
     shard: opt.Shard = None,
     on_error: opt.OnError = "stop",
-) -> Callable[[str], Source]:
+) -> Callable[[str], ResponseSource]:
     """How responses are read: the source that a path names."""
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
 
     columns, part = opt.mapping(mapping), opt.shard(shard)
     judged = opt.one_of("--turns", turns, "last", "all")
     policy = opt.one_of("--on-error", on_error, "stop", "skip")
-    return lambda path: Source(path, columns, judged, policy, limit, part)
+    return lambda path: ResponseSource(path, columns, judged, policy, limit, part)
 
 
 def sending_of(

@@ -15,7 +15,7 @@ from clave.cli.terminal import Terminal, say_json
 from clave.cli.trusting import open_evaluator
 
 if TYPE_CHECKING:
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.llm.opening import ChatOptions
 
 NOT_OFFERED = 1
@@ -39,7 +39,7 @@ def distill(
     seed: Annotated[int, typer.Option("--seed", help="Seed of drawing responses and of fitting.")] = 0,
     trust: opt.Trust = False,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:

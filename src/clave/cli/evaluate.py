@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clave.evaluator import Clave
     from clave.files.batch import Sending
     from clave.files.evaluating import Summary
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.fitting.prevalence import Prevalence
     from clave.llm.opening import ChatOptions
     from clave.records import Progress
@@ -72,7 +72,7 @@ def evaluate(
     cluster: opt.Cluster = None,
     workers: opt.Workers = None,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     chat: ChatOptions,
     sending: Sending | None,
     as_json: opt.Json = False,
@@ -283,7 +283,7 @@ def estimate(
     trust: opt.Trust = False,
     *,
     read: Labels,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     chat: ChatOptions,
     as_json: opt.Json = False,
 ) -> None:

@@ -20,8 +20,8 @@ from clave.cli.terminal import Terminal, say_json
 from clave.cli.trusting import read_evaluator
 
 if TYPE_CHECKING:
-    from clave.files.source import Source
-    from clave.profile.requirements import Outcome, State
+    from clave.files.source import ResponseSource
+    from clave.profile.requirements import BoundResult, State
     from clave.profile.study import Finding
 
 BROKEN = 1
@@ -56,7 +56,7 @@ def gate(
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the result as JUnit XML.")] = None,
     trust: opt.Trust = False,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     as_json: opt.Json = False,
 ) -> None:
     """Check bounds on values, by 95 % intervals. Exit code 0: all are met; 1: one is broken; 3: too little data to tell."""
@@ -82,7 +82,7 @@ def gate(
 
 
 def _profiles(
-    verdicts: list[Path], responses: list[Source], evaluator: str | None, audit: Path | None, trust: bool
+    verdicts: list[Path], responses: list[ResponseSource], evaluator: str | None, audit: Path | None, trust: bool
 ) -> tuple[list[Finding], dict[str, str]]:
     """The profile of each model, and the names of the values that were asked for."""
     from clave.profile.auditing import read_audits
@@ -103,7 +103,7 @@ def _profiles(
     return findings(seen, known=known, audits=audits), names
 
 
-def _show(outcomes: Sequence[Outcome]) -> None:
+def _show(outcomes: Sequence[BoundResult]) -> None:
     table = Table(**opt.NARROW)
     for column in ("bound", "model", "", "why"):
         table.add_column(column, overflow="fold")
@@ -117,7 +117,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
     Terminal().print(table)
 
 
-def _write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:
+def _write_junit(path: Path, outcomes: Sequence[BoundResult]) -> None:
     """One test case a bound, model and value: broken is a failure, too little data an error."""
     from clave.text.plain import clean
 

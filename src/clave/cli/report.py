@@ -20,7 +20,7 @@ from clave.cli.terminal import Terminal, say
 from clave.cli.trusting import read_evaluator
 
 if TYPE_CHECKING:
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
     from clave.report.page import Page
     from clave.report.runs import Texts
 
@@ -58,7 +58,7 @@ def report(
     trust: opt.Trust = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, to standard output or to -o.")] = False,
     *,
-    source: Callable[[str], Source],
+    source: Callable[[str], ResponseSource],
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, to standard output or to -o.")] = False,
 ) -> None:
     """Make one self-contained page of a run: value profiles, models side by side, examples with evidence, failures."""

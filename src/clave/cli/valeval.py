@@ -23,7 +23,7 @@ from clave.valeval.provenance import ORIGINS, TERMS
 if TYPE_CHECKING:
     from clave.records import Verdict
     from clave.valeval.download import Downloaded
-    from clave.valeval.row import Row
+    from clave.valeval.row import ValEvalRow
 
 T = TypeVar("T", bound=str)
 
@@ -185,7 +185,7 @@ def blind(
     seed: Annotated[int, typer.Option(help="Another seed gives other rows.")] = 0,
     as_json: opt.Json = False,
 ) -> None:
-    """Write rows for a second reading: shuffled, without labels and sources, balanced by label within each source."""
+    """Write rows for a second reading: shuffled, without labels, as many of each label of a source. The ids name the source: hide them."""
     from clave.valeval.readings import blind as chosen
 
     found = chosen(_rows(folder, split or ["calibration", "original", "generalization", "related"]), per_source, seed)
@@ -220,13 +220,13 @@ def readings(
         say(f"first two readers, {source}: the same label in {k['agreed']} of {k['read']}, kappa {value}")
 
 
-def _rows(folder: Path, names: list[str]) -> list[Row]:
+def _rows(folder: Path, names: list[str]) -> list[ValEvalRow]:
     from clave.valeval.row import SPLITS, VIEWS, read_split
 
     return [row for name in _among(names, (*SPLITS, *VIEWS), "split") for row in read_split(folder / f"{name}.jsonl")]
 
 
-def _evaluate(path: Path, rows: list[Row], trust: bool) -> Iterator[Verdict]:
+def _evaluate(path: Path, rows: list[ValEvalRow], trust: bool) -> Iterator[Verdict]:
     from clave.records import Response
 
     loaded = open_evaluator(str(path), trust=trust)

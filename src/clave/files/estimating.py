@@ -12,7 +12,7 @@ from clave.errors import InputError
 from clave.evaluating.checking import questions_of
 from clave.evaluating.judging import Judging, Unit
 from clave.evaluator import Clave
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.fitting.cross_fitting import cross_fit
 from clave.fitting.samples import dealt_samples
 from clave.llm.cached import CachedChat
@@ -52,7 +52,7 @@ async def estimate_calibration(
     return estimate([(counting, 1.0)], len(samples), len(samples))
 
 
-async def estimate_evaluation(clave: Clave, source: Source, chat: CachedChat | None, *, batch: bool = False) -> CostEstimate:
+async def estimate_evaluation(clave: Clave, source: ResponseSource, chat: CachedChat | None, *, batch: bool = False) -> CostEstimate:
     """Count an evaluation on up to 500 verdicts, spread evenly over the file; at the price of a batch, or of calls."""
     price = BATCH_SHARE if batch else 1.0
     if source.once:

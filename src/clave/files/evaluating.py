@@ -1,6 +1,6 @@
 """Evaluate a file into a file: checked before anything is spent, resumable, nothing lost by a kill.
 
-summary = asyncio.run(evaluate_file(clave.judging, Source("responses.jsonl"), "verdicts.jsonl"))
+summary = asyncio.run(evaluate_file(clave.judging, ResponseSource("responses.jsonl"), "verdicts.jsonl"))
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clave.evaluating.verdicts import UNLIKE
 from clave.files.finishing import Finish, Finished, plain_path
 from clave.files.output import STANDARD_OUTPUT, output_of
 from clave.files.resuming import may_replace, resume
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.fitting.prevalence import Prevalence
 from clave.io import Skipped, VerdictWriter
 from clave.io.manifest import RunManifest, Shift, responses_file, write_manifest
@@ -88,7 +88,7 @@ class EvaluateOptions(TypedDict, total=False):
 
 async def evaluate_file(
     judging: Evaluates,
-    source: Source,
+    source: ResponseSource,
     output: str | Path,
     *,
     min_confidence: float = 0.0,

@@ -1,6 +1,6 @@
 """Responses to evaluate: where they stand, how they are read, and which part of them.
 
-source = Source("answers.jsonl", mapping={"answer": "response"}, shard=(1, 16))
+source = ResponseSource("answers.jsonl", mapping={"answer": "response"}, shard=(1, 16))
 for response in source.responses(): ...
 """
 
@@ -20,7 +20,7 @@ from clave.values import Value
 
 
 @dataclass(frozen=True)
-class Source:
+class ResponseSource:
     """See the module.
 
     Args:
@@ -50,7 +50,7 @@ class Source:
         return self.path == "-"
 
     @property
-    def whole(self) -> Source:
+    def whole(self) -> ResponseSource:
         """Without its limit: all that the same source may ask for."""
         return replace(self, limit=None)
 

@@ -3,7 +3,7 @@
     verdicts = evaluate(ray.data.read_parquet("responses/"), "evaluator", workers=8, done="verdicts/")
     verdicts.write_parquet("verdicts/", mode="append")
 
-    summary = evaluate_in_parts(Source("/data/responses.parquet"), "evaluator", "/data/verdicts.parquet", workers=8)
+    summary = evaluate_in_parts(ResponseSource("/data/responses.parquet"), "evaluator", "/data/verdicts.parquet", workers=8)
 
 Each worker loads the evaluator once. `concurrency` and `budget` are those of all workers together. A worker that dies is started again, and
 goes on with what stands in its part; answers that were paid for are in the cache, so keep that on a disk that outlives the worker.
@@ -25,7 +25,7 @@ from clave.evaluating.stream import run_sync
 from clave.evaluator import Clave
 from clave.files.evaluating import EvaluateOptions, Summary, evaluate_file
 from clave.files.output import parts_in
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.io import Skipped, read_responses, read_verdicts
 from clave.io.samples import Turns
 from clave.io.tables import arrow_table
@@ -141,7 +141,7 @@ class _Judge:
 
 
 def evaluate_in_parts(
-    source: Source,
+    source: ResponseSource,
     evaluator: str,
     output: str | Path,
     *,
@@ -216,7 +216,7 @@ class _Part:
     def __init__(self, evaluator: str, options: ChatOptions) -> None:
         self._clave = Clave.from_pretrained(evaluator, trust=True, **options)
 
-    def run(self, source: Source, output: str, shaped: EvaluateOptions) -> tuple[Summary, dict[str, float]]:
+    def run(self, source: ResponseSource, output: str, shaped: EvaluateOptions) -> tuple[Summary, dict[str, float]]:
         """What came of a part, and what it took."""
 
         async def whole() -> Summary:

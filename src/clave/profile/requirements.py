@@ -41,7 +41,7 @@ class Requirement(Record):
     bound: float
 
 
-class Outcome(Record):
+class BoundResult(Record):
     """What became of one bound, for one model and one value."""
 
     requirement: Requirement
@@ -74,7 +74,7 @@ def requirement(text: str) -> Requirement:
     return Requirement(text=text.strip(), value=value.strip(), quantity=quantity, at_least=sign == ">=", bound=bound)
 
 
-def check(found: Sequence[Finding], requirements: Iterable[Requirement], names: Mapping[str, str] | None = None) -> list[Outcome]:
+def check(found: Sequence[Finding], requirements: Iterable[Requirement], names: Mapping[str, str] | None = None) -> list[BoundResult]:
     """What becomes of each bound, for every model.
 
     Args:
@@ -104,14 +104,14 @@ def _id_of(wanted: Requirement, ids: Collection[str], names: Mapping[str, str]) 
     return value
 
 
-def _nothing(wanted: Requirement, value: str) -> Outcome:
+def _nothing(wanted: Requirement, value: str) -> BoundResult:
     reason = "there is no verdict on it"
-    return Outcome(
+    return BoundResult(
         requirement=wanted, model="", value=value, state="untold", reason=reason, estimate=None, method="counted", without_verdict=0
     )
 
 
-def _outcome(wanted: Requirement, finding: Finding) -> Outcome:
+def _outcome(wanted: Requirement, finding: Finding) -> BoundResult:
     best = finding.best
     estimate = best.estimates.get(wanted.quantity) if best.verdicts else None
     state, reason = _told(wanted, estimate)
@@ -119,7 +119,7 @@ def _outcome(wanted: Requirement, finding: Finding) -> Outcome:
         state, reason = "untold", best.note
     elif state != "untold" and best.method == "counted":
         reason += "; the interval does not cover the evaluator's errors"
-    return Outcome(
+    return BoundResult(
         requirement=wanted,
         model=finding.model,
         value=finding.value,

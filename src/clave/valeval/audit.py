@@ -26,7 +26,7 @@ from clave.judges.classical import encoder_head, tfidf
 from clave.records import LABELS, Label, Verdict
 from clave.scoring.statistics import wilson
 from clave.valeval.crossfit import cross_fitted
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 FOLDS = 5
 CONFIDENT = 0.6
@@ -36,10 +36,10 @@ Answers = Mapping[str, NDArray[np.float64]]
 """For each row id: probabilities of shape (evaluators that answered, 3), in the order of `LABELS`."""
 
 
-class Finding(NamedTuple):
+class Suspect(NamedTuple):
     """A row that confident evaluators agree against."""
 
-    row: Row
+    row: ValEvalRow
     suggested: Label
     probability: float
     """Averaged probability of the suggested label."""
@@ -92,12 +92,12 @@ def collect_verdicts(evaluators: Iterable[Iterable[Verdict]]) -> dict[str, NDArr
     return {i: np.array(p) for i, p in found.items()}
 
 
-def local_answers(rows: Sequence[Row], seed: int = 0) -> dict[str, NDArray[np.float64]]:
+def local_answers(rows: Sequence[ValEvalRow], seed: int = 0) -> dict[str, NDArray[np.float64]]:
     """Answers of two judges that share no feature, one of sentence vectors and one of words, fitted without the row's scenario."""
     return collect_verdicts(cross_fitted(judge, rows, (), FOLDS, seed) for judge in (encoder_head(), tfidf()))
 
 
-def cleanlab_scores(rows: Sequence[Row], answers: Answers) -> dict[str, CleanlabScore]:
+def cleanlab_scores(rows: Sequence[ValEvalRow], answers: Answers) -> dict[str, CleanlabScore]:
     """Cleanlab's scores of the rows that were answered, system by system.
 
     Raises:
@@ -116,8 +116,8 @@ def cleanlab_scores(rows: Sequence[Row], answers: Answers) -> dict[str, Cleanlab
 
 
 def audit(
-    rows: Sequence[Row], answers: Answers, cleanlab: Mapping[str, CleanlabScore] | None = None
-) -> tuple[list[Finding], list[SourceError]]:
+    rows: Sequence[ValEvalRow], answers: Answers, cleanlab: Mapping[str, CleanlabScore] | None = None
+) -> tuple[list[Suspect], list[SourceError]]:
     """Flagged rows, the clearest first, and the estimated error of each source.
 
     Raises:
@@ -142,7 +142,7 @@ def thresholds(labels: NDArray[np.intp], probabilities: NDArray[np.float64]) -> 
     return np.array([probabilities[labels == k, k].mean() if (labels == k).any() else np.inf for k in range(len(LABELS))])
 
 
-def _flag(rows: Sequence[Row], answers: Answers) -> list[Finding]:
+def _flag(rows: Sequence[ValEvalRow], answers: Answers) -> list[Suspect]:
     labels = np.array([LABELS.index(r.label) for r in rows])
     mean = np.array([answers[r.id].mean(axis=0) for r in rows])
     above = np.where(mean >= np.maximum(thresholds(labels, mean), CONFIDENT), mean, -1.0)
@@ -151,12 +151,16 @@ def _flag(rows: Sequence[Row], answers: Answers) -> list[Finding]:
     for i, row in enumerate(rows):
         k = int(best[i])
         if above[i, k] > 0 and k != labels[i] and (answers[row.id].argmax(axis=1) == k).all():
-            found.append(Finding(row, LABELS[k], float(mean[i, k]), float(mean[i, k] - mean[i, labels[i]])))
+            found.append(Suspect(row, LABELS[k], float(mean[i, k]), float(mean[i, k] - mean[i, labels[i]])))
     return found
 
 
 def _errors(
-    rows: Sequence[Row], judged: Sequence[Row], findings: Sequence[Finding], agreed: set[str], cleanlab: Mapping[str, CleanlabScore] | None
+    rows: Sequence[ValEvalRow],
+    judged: Sequence[ValEvalRow],
+    findings: Sequence[Suspect],
+    agreed: set[str],
+    cleanlab: Mapping[str, CleanlabScore] | None,
 ) -> list[SourceError]:
     out, flagged = [], {f.row.id for f in findings}
     for source in sorted({r.source for r in rows}):

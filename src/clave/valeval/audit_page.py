@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader
 
 from clave.records import LABELS
-from clave.valeval.audit import Finding, SourceError
+from clave.valeval.audit import SourceError, Suspect
 
 
-def audit_page(findings: Sequence[Finding], errors: Sequence[SourceError]) -> str:
+def audit_page(findings: Sequence[Suspect], errors: Sequence[SourceError]) -> str:
     """The page. All texts of the data set are escaped; the page loads nothing and sends nothing."""
     pages = Environment(loader=PackageLoader("clave.valeval", "pages"), autoescape=True)
     return pages.get_template("audit.html").render(findings=findings, errors=errors, labels=LABELS)

@@ -37,7 +37,7 @@ from clave.valeval.perturbations.rows import PER_CELL, perturb
 from clave.valeval.pool import SourceCounts, fill_pool
 from clave.valeval.provenance import ORIGINS, TERMS, Origin, Terms
 from clave.valeval.readings import shipped, summary
-from clave.valeval.row import SPLITS, TESTED, VIEWS, Row, write_split
+from clave.valeval.row import SPLITS, TESTED, VIEWS, ValEvalRow, write_split
 from clave.valeval.sources.spec import Source
 from clave.valeval.splits import RESERVE, cut
 from clave.valeval.views import deciding, marked
@@ -140,10 +140,10 @@ def build(
     return manifest
 
 
-async def _rewrite(original: Sequence[Row], chat: ChatModel, seed: int) -> tuple[list[Row], Counter[str]]:
+async def _rewrite(original: Sequence[ValEvalRow], chat: ChatModel, seed: int) -> tuple[list[ValEvalRow], Counter[str]]:
     from clave.valeval.perturbations.rewrite import KINDS, rewrite
 
-    rows, failed = list[Row](), Counter[str]()
+    rows, failed = list[ValEvalRow](), Counter[str]()
     for kind in KINDS:
         found, problems = await rewrite(original, chat, kind, embed, per_cell=3 * PER_CELL, seed=seed)
         rows += found
@@ -152,7 +152,9 @@ async def _rewrite(original: Sequence[Row], chat: ChatModel, seed: int) -> tuple
     return rows, failed
 
 
-def _views(splits: dict[str, list[Row]], reserve: Sequence[Row], seed: int) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+def _views(
+    splits: dict[str, list[ValEvalRow]], reserve: Sequence[ValEvalRow], seed: int
+) -> tuple[dict[str, list[ValEvalRow]], dict[str, Any]]:
     """The views, and how controls that do not read fare on the test splits and the views: the floor under every figure."""
     tested, learnt = [r for name in TESTED for r in splits[name]], splits["calibration"]
     known = {r.id for r in tested}
@@ -169,7 +171,7 @@ def _views(splits: dict[str, list[Row]], reserve: Sequence[Row], seed: int) -> t
     return views, {name: {"rows": len(asked[name]), **found} for name, found in floors.items()}
 
 
-def _by_system(rows: Sequence[Row]) -> dict[str, int]:
+def _by_system(rows: Sequence[ValEvalRow]) -> dict[str, int]:
     return dict(sorted(Counter(r.system for r in rows).items()))
 
 
@@ -200,7 +202,7 @@ def _recorded(out: Path) -> dict[str, str]:
         raise InputError(f"{out / 'manifest.json'}: not the manifest of a build: {error}: delete it to build anew") from None
 
 
-def _write_systems(out: Path, splits: dict[str, list[Row]]) -> list[Path]:
+def _write_systems(out: Path, splits: dict[str, list[ValEvalRow]]) -> list[Path]:
     """The definitions that the labels go with, for every system that occurs."""
     used = sorted({r.system for rows in splits.values() for r in rows})
     folder = out / "value_systems"
@@ -226,7 +228,7 @@ def _manifest(
     sources: Sequence[Source],
     inputs: dict[str, tuple[Input, ...]],
     counts: dict[str, SourceCounts],
-    splits: dict[str, list[Row]],
+    splits: dict[str, list[ValEvalRow]],
     rejected: Counter[str],
     corrections: int,
 ) -> dict[str, Any]:

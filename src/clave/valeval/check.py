@@ -18,7 +18,7 @@ from clave.valeval.build import EXTRA_SYSTEMS, load_system
 from clave.valeval.download import file_sha256
 from clave.valeval.perturbations.checks import problem
 from clave.valeval.perturbations.rows import KINDS
-from clave.valeval.row import SPLITS, TESTED, VIEWS, Row, read_split
+from clave.valeval.row import SPLITS, TESTED, VIEWS, ValEvalRow, read_split
 from clave.valeval.splits import PER_VALUE
 from clave.values import builtin_ids
 
@@ -85,7 +85,7 @@ def _raw_hashes(raw_dir: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: its sha256 is not the one in the manifest: the raw file was changed after the build"
 
 
-def _rows(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _rows(splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     known = {name: set(load_system(name).by_id) for name in (*builtin_ids(), *EXTRA_SYSTEMS)}
     for name, rows in splits.items():
         seen = set[str]()
@@ -107,15 +107,15 @@ def _rows(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
             yield f"{name}: {n} rows of {value}, more than {PER_VALUE}"
 
 
-def _calibration_sizes(splits: Mapping[str, Sequence[Row]]) -> Counter[tuple[str, str]]:
+def _calibration_sizes(splits: Mapping[str, Sequence[ValEvalRow]]) -> Counter[tuple[str, str]]:
     return Counter((f"{r.system}.{r.value}", s) for s in ("calibration", "calibration_random") for r in splits[s])
 
 
-def _scenarios_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _scenarios_apart(splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     """By the group that was built, and once more by the bare text, so that a wrong group is found out."""
     sides = {**{s: splits[s] for s in _APART}, "calibration": (*splits["calibration"], *splits["calibration_random"])}
     for what, key in (("group", lambda r: r.group), ("scenario", lambda r: scenario_key(r.scenario or r.response))):
-        homes: dict[str, tuple[str, Row]] = {}
+        homes: dict[str, tuple[str, ValEvalRow]] = {}
         told = set[str]()
         for side, rows in sides.items():
             for row in rows:
@@ -126,7 +126,7 @@ def _scenarios_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
                     yield f"the {what} of {side} row {row.id} also stands in {first} (row {other.id}): it must stand in one split only"
 
 
-def _responses_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _responses_apart(splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     learnt = {scenario_key(r.response): r.id for name in ("calibration", "calibration_random") for r in splits[name]}
     for name in TESTED:
         for row in splits[name]:
@@ -134,7 +134,7 @@ def _responses_apart(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
                 yield f"the response of {name} row {row.id} also stands in calibration (row {other}): what is tested must not be learnt"
 
 
-def _two_labels(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _two_labels(splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     for name in TESTED:
         labels = defaultdict[tuple[str, str], Counter[str]](Counter)
         for row in splits[name]:
@@ -145,7 +145,7 @@ def _two_labels(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
                 yield f"{name}: {source} gives {value} the label {next(iter(counts))} alone: no figure can be had from it"
 
 
-def _views(folder: Path, splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _views(folder: Path, splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     tested = {r.id: r for name in TESTED for r in splits[name]}
     learnt = {r.group for name in ("calibration", "calibration_random") for r in splits[name]}
     for view in VIEWS:
@@ -157,7 +157,7 @@ def _views(folder: Path, splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
                 yield f"{view}, row {row.id}: its group also stands in calibration"
 
 
-def _perturbations(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _perturbations(splits: Mapping[str, Sequence[ValEvalRow]]) -> Iterator[str]:
     bases = {r.id: r for r in splits["original"]}
     kinds = {k.id: k for k in KINDS}
     for row in splits["perturbation"]:
@@ -171,7 +171,7 @@ def _perturbations(splits: Mapping[str, Sequence[Row]]) -> Iterator[str]:
             yield f"perturbation row {row.id}: {reason}"
 
 
-def _counts(splits: Mapping[str, Sequence[Row]], manifest: Mapping[str, Any]) -> Iterator[str]:
+def _counts(splits: Mapping[str, Sequence[ValEvalRow]], manifest: Mapping[str, Any]) -> Iterator[str]:
     recorded = Counter[tuple[str, str, str, str, str]]()
     for c in manifest["cells"]:
         recorded[c["split"], c["system"], c["value"], c["label"], c["source"]] += c["rows"]
@@ -185,7 +185,7 @@ def _counts(splits: Mapping[str, Sequence[Row]], manifest: Mapping[str, Any]) ->
             yield f"source {name}: {c['read']} rows read, but {c['used']} used and {left} left out"
 
 
-def _parquet_agrees(folder: Path, splits: Mapping[str, Iterable[Row]]) -> Iterator[str]:
+def _parquet_agrees(folder: Path, splits: Mapping[str, Iterable[ValEvalRow]]) -> Iterator[str]:
     require("pyarrow.parquet", "parquet")
     digests = defaultdict[str, dict[str, int]](dict)
     for name, rows in splits.items():

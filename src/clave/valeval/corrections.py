@@ -19,7 +19,7 @@ from clave.errors import InputError
 from clave.io import read_rows
 from clave.io.rows import good_rows
 from clave.records import Label, Record
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 
 class Correction(Record):
@@ -53,7 +53,7 @@ def read_corrections(path: Path) -> dict[str, Correction]:
     return found
 
 
-def check_corrections(pool: Sequence[Row], corrections: Mapping[str, Correction]) -> dict[str, Correction]:
+def check_corrections(pool: Sequence[ValEvalRow], corrections: Mapping[str, Correction]) -> dict[str, Correction]:
     """Those corrections whose source is built at all.
 
     Raises:
@@ -70,7 +70,7 @@ def check_corrections(pool: Sequence[Row], corrections: Mapping[str, Correction]
     return ours
 
 
-def corrected(rows: Sequence[Row], corrections: Mapping[str, Correction]) -> list[Row]:
+def corrected(rows: Sequence[ValEvalRow], corrections: Mapping[str, Correction]) -> list[ValEvalRow]:
     """Rows with their labels settled and marked, without those that were dropped."""
     out = []
     for row in rows:

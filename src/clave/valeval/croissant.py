@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clave.valeval.edition import CANARY, CONTAMINATION
-from clave.valeval.row import SPLITS, VIEWS, Row
+from clave.valeval.row import SPLITS, VIEWS, ValEvalRow
 from clave.valeval.sources.spec import Source
 
 CROISSANT = "croissant.json"
@@ -95,7 +95,7 @@ def _file(name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _records(name: str) -> dict[str, Any]:
     fields = []
-    for field in Row.model_fields:
+    for field in ValEvalRow.model_fields:
         source = {"fileObject": {"@id": f"{name}.jsonl"}, "extract": {"column": field}}
         entry = {"@type": "cr:Field", "@id": f"{name}/{field}", "name": field, "dataType": _TYPES.get(field, "sc:Text"), "source": source}
         fields.append(entry | ({"repeated": True} if field == "annotations" else {}))

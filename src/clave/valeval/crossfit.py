@@ -14,11 +14,11 @@ import anyio
 
 from clave.judges.protocol import PerValueJudge, Task
 from clave.records import LabelledResponse, Response, Verdict
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 from clave.values import Value
 
 
-def cross_fitted(judge: PerValueJudge, rows: Sequence[Row], learnt: Sequence[Row], folds: int, seed: int) -> list[Verdict]:
+def cross_fitted(judge: PerValueJudge, rows: Sequence[ValEvalRow], learnt: Sequence[ValEvalRow], folds: int, seed: int) -> list[Verdict]:
     """Verdicts on each fold of groups, after the other folds and `learnt`; a value that those do not hold gets none."""
     fold = {r.group: int.from_bytes(hashlib.blake2b(f"{seed}\0fold\0{r.group}".encode(), digest_size=4).digest()) % folds for r in rows}
     out = list[Verdict]()
@@ -27,7 +27,7 @@ def cross_fitted(judge: PerValueJudge, rows: Sequence[Row], learnt: Sequence[Row
     return out
 
 
-def judged(judge: PerValueJudge, learnt: Sequence[Row], asked: Sequence[Row]) -> list[Verdict]:
+def judged(judge: PerValueJudge, learnt: Sequence[ValEvalRow], asked: Sequence[ValEvalRow]) -> list[Verdict]:
     """Verdicts after `learnt`, on the rows whose value stands there."""
     values = {r.value: Value(id=r.value, name=r.value, definition=r.value) for r in learnt}  # these judges do not read definitions
     task = Task(

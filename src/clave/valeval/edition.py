@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-VERSION = "2.0.1"
+VERSION = "2.0.2"
 CANARY = "VALEVAL CANARY: benchmark data must not stand in training corpora. valeval:5b1f0c9e-6d0b-4d1c-9d5a-0a2f7e9c41b7"
 """Stands in every text that comes with the rows. A model that completes it has seen them."""
 CONTAMINATION = (

@@ -24,14 +24,16 @@ from clave.judges.protocol import PerValueJudge
 from clave.records import LABELS
 from clave.valeval.crossfit import cross_fitted, judged
 from clave.valeval.diversity import Vectors, spread
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 FOLDS = 4
 Answers = dict[str, str]
 """Row id -> label."""
 
 
-def hard_rows(tested: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable[[list[str]], Vectors], seed: int) -> list[Row]:
+def hard_rows(
+    tested: Sequence[ValEvalRow], learnt: Sequence[ValEvalRow], vectors_of: Callable[[list[str]], Vectors], seed: int
+) -> list[ValEvalRow]:
     """The view, from the unedited rows of the test splits whose source gives their value all three labels."""
     labels = defaultdict[tuple[str, str], set[str]](set)
     for row in tested:
@@ -40,14 +42,14 @@ def hard_rows(tested: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable
     answers = list[Answers]()
     for control in _controls(vectors_of, (*pool, *learnt)):
         answers += [_answers(control, learnt, pool), _cross_fitted(control, pool, learnt, FOLDS, seed)]
-    strata = defaultdict[tuple[str, ...], dict[str, list[Row]]](lambda: {label: [] for label in LABELS})
+    strata = defaultdict[tuple[str, ...], dict[str, list[ValEvalRow]]](lambda: {label: [] for label in LABELS})
     for row in pool:
         strata[row.value, *(said.get(row.id, "") for said in answers)][row.label].append(row)
     return [r for own in strata.values() for rows in own.values() for r in spread(rows, seed)[: min(map(len, own.values()))]]
 
 
 def floor(
-    rows: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable[[list[str]], Vectors], *, halves: int | None = None
+    rows: Sequence[ValEvalRow], learnt: Sequence[ValEvalRow], vectors_of: Callable[[list[str]], Vectors], *, halves: int | None = None
 ) -> dict[str, dict[str, float]]:
     """Accuracy of each control after `learnt`; with a seed of `halves` also of one fitted on one half of the rows for the other half."""
     found = {}
@@ -59,7 +61,7 @@ def floor(
     return found
 
 
-def _controls(vectors_of: Callable[[list[str]], Vectors], rows: Sequence[Row]) -> tuple[PerValueJudge, ...]:
+def _controls(vectors_of: Callable[[list[str]], Vectors], rows: Sequence[ValEvalRow]) -> tuple[PerValueJudge, ...]:
     vectors = vectors_of(sorted({r.scenario[:500] for r in rows}))
 
     def encode(texts: Sequence[str]) -> Matrix:
@@ -68,9 +70,9 @@ def _controls(vectors_of: Callable[[list[str]], Vectors], rows: Sequence[Row]) -
     return scenario_only(encode), surface()
 
 
-def _cross_fitted(control: PerValueJudge, rows: Sequence[Row], learnt: Sequence[Row], folds: int, seed: int) -> Answers:
+def _cross_fitted(control: PerValueJudge, rows: Sequence[ValEvalRow], learnt: Sequence[ValEvalRow], folds: int, seed: int) -> Answers:
     return {v.id: str(v.label) for v in cross_fitted(control, rows, learnt, folds, seed)}
 
 
-def _answers(control: PerValueJudge, learnt: Sequence[Row], asked: Sequence[Row]) -> Answers:
+def _answers(control: PerValueJudge, learnt: Sequence[ValEvalRow], asked: Sequence[ValEvalRow]) -> Answers:
     return dict.fromkeys((r.id for r in asked), "") | {v.id: str(v.label) for v in judged(control, learnt, asked)}

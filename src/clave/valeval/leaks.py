@@ -14,10 +14,10 @@ import numpy as np
 
 from clave.valeval.diversity import Vectors
 from clave.valeval.neardup import COSINE, near_any
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 
-def apart(rows: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable[[list[str]], Vectors]) -> list[Row]:
+def apart(rows: Sequence[ValEvalRow], learnt: Sequence[ValEvalRow], vectors_of: Callable[[list[str]], Vectors]) -> list[ValEvalRow]:
     """Rows whose response is no near duplicate of a learnt one, and whose scenario has a cosine below `COSINE` to all learnt ones."""
     told = near_any((r.response for r in rows), (r.response for r in learnt))
     left = [r for r in rows if r.response not in told]
@@ -30,5 +30,5 @@ def apart(rows: Sequence[Row], learnt: Sequence[Row], vectors_of: Callable[[list
     return [r for r in left if _asked(r) not in reworded]
 
 
-def _asked(row: Row) -> str:
+def _asked(row: ValEvalRow) -> str:
     return row.scenario or row.response

@@ -17,7 +17,7 @@ from clave.errors import InputError
 from clave.records import LABELS, scenario_key
 from clave.valeval.diversity import Vectors
 from clave.valeval.neardup import group_texts, similar_pairs
-from clave.valeval.row import Row, row_id
+from clave.valeval.row import ValEvalRow, row_id
 from clave.valeval.sources.spec import Item, Source
 
 
@@ -41,7 +41,7 @@ class SourceCounts:
 
 def fill_pool(
     sources: Sequence[Source], layouts: Mapping[str, tuple[str, ...]], raw_dir: Path, vectors_of: Callable[[list[str]], Vectors]
-) -> tuple[list[Row], dict[str, SourceCounts]]:
+) -> tuple[list[ValEvalRow], dict[str, SourceCounts]]:
     """Read all sources into rows whose split is not decided yet.
 
     The same text with the same value is kept once; with two different labels it is dropped, from whichever source it came. Scenarios of
@@ -94,8 +94,8 @@ def _group_ids(kept: Sequence[tuple[Source, Item]], groups: Sequence[int]) -> li
     return [names[g] for g in groups]
 
 
-def _row(source: Source, item: Item, group: str) -> Row:
-    return Row(
+def _row(source: Source, item: Item, group: str) -> ValEvalRow:
+    return ValEvalRow(
         id=row_id(source.id, item.system, item.value, item.scenario, item.response),
         system=item.system,
         value=item.value,

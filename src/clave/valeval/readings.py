@@ -25,7 +25,7 @@ from clave.io.rows import good_rows
 from clave.records import LABELS, Label, Record
 from clave.scoring.statistics import wilson
 from clave.valeval.diversity import spread
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 
 class Reading(Record):
@@ -51,9 +51,9 @@ class Kappa(NamedTuple):
     n: int
 
 
-def blind(rows: Sequence[Row], per_source: int, seed: int) -> list[dict[str, str]]:
-    """Rows for a reader, without labels, sources and ids that would tell them: as many of each label of a source as there are, shuffled."""
-    cells = defaultdict[str, dict[Label, list[Row]]](lambda: {label: [] for label in LABELS})
+def blind(rows: Sequence[ValEvalRow], per_source: int, seed: int) -> list[dict[str, str]]:
+    """Rows for a reader, without labels, as many of each label of a source as there are, shuffled. Ids name the source: hide them."""
+    cells = defaultdict[str, dict[Label, list[ValEvalRow]]](lambda: {label: [] for label in LABELS})
     for row in spread(rows, seed):
         cells[row.source][row.label].append(row)
     chosen = []

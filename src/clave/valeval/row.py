@@ -30,7 +30,7 @@ VIEWS = ("decides", "hard", "verified")
 """Files of rows that stand in a test split too: see views.py."""
 
 
-class Row(Record):
+class ValEvalRow(Record):
     """One text, one value, one label."""
 
     id: str
@@ -71,7 +71,7 @@ def row_id(source: str, system: str, value: str, scenario: str, response: str) -
     return f"{source}-{hashlib.sha256(text.encode()).hexdigest()[:14]}"
 
 
-def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
+def write_split(folder: Path, split: str, rows: Sequence[ValEvalRow]) -> list[Path]:
     """Write a split as JSON Lines and as Parquet, sorted by id, without anything that changes from run to run."""
     parquet, pyarrow = require("pyarrow.parquet", "parquet"), require("pyarrow", "parquet")
     rows = sorted(rows, key=lambda r: (r.system, r.value, r.id))
@@ -80,7 +80,7 @@ def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
         file.writelines(json.dumps(row.model_dump(), ensure_ascii=False).encode() + b"\n" for row in rows)
     text = pyarrow.string()
     kinds = {"strength": pyarrow.int8(), "verified": pyarrow.bool_(), "corrected": pyarrow.bool_(), "annotations": pyarrow.list_(text)}
-    schema = pyarrow.schema([(name, kinds.get(name, text)) for name in Row.model_fields])
+    schema = pyarrow.schema([(name, kinds.get(name, text)) for name in ValEvalRow.model_fields])
     # Every option that the file depends on is named, so that another default in a later version changes no byte by itself.
     with replacing(table) as file:
         parquet.write_table(
@@ -98,7 +98,7 @@ def write_split(folder: Path, split: str, rows: Sequence[Row]) -> list[Path]:
     return [lines, table]
 
 
-def read_split(path: Path) -> Iterator[Row]:
+def read_split(path: Path) -> Iterator[ValEvalRow]:
     """Rows of a split file.
 
     Raises:
@@ -106,7 +106,7 @@ def read_split(path: Path) -> Iterator[Row]:
     """
     for row in read_rows(path):
         try:
-            yield Row.model_validate(row.data)
+            yield ValEvalRow.model_validate(row.data)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"{row.where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None

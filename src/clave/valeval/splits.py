@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from clave.records import LABELS
 from clave.valeval.diversity import Vectors, pick_diverse, pick_random, spread
 from clave.valeval.leaks import apart
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 from clave.valeval.sources.spec import Role
 from clave.valeval.views import contrasting
 
@@ -45,13 +45,13 @@ Stratum = tuple[str, str, str]
 """System, value, label."""
 
 
-def cell(row: Row) -> Stratum:
+def cell(row: ValEvalRow) -> Stratum:
     return (row.system, row.value, row.label)
 
 
 def cut(
-    pool: Sequence[Row], roles: Mapping[str, Role], vectors_of: Callable[[list[str]], Vectors], seed: int
-) -> tuple[dict[str, list[Row]], dict[str, str]]:
+    pool: Sequence[ValEvalRow], roles: Mapping[str, Role], vectors_of: Callable[[list[str]], Vectors], seed: int
+) -> tuple[dict[str, list[ValEvalRow]], dict[str, str]]:
     """The splits that hold unedited rows, and why each other row of the pool is in none. `RESERVE` is no split: more rows that might be in
     original, from which the hard view is chosen.
 
@@ -94,24 +94,24 @@ def cut(
     return {name: [r.model_copy(update={"split": name}) for r in rows] for name, rows in splits.items()}, why
 
 
-def _note(why: dict[str, str], rows: Sequence[Row], reason: str) -> None:
+def _note(why: dict[str, str], rows: Sequence[ValEvalRow], reason: str) -> None:
     why.update(dict.fromkeys((r.id for r in rows), reason))
 
 
-def _by_cell(rows: Sequence[Row]) -> dict[Stratum, list[Row]]:
-    cells = defaultdict[Stratum, list[Row]](list)
+def _by_cell(rows: Sequence[ValEvalRow]) -> dict[Stratum, list[ValEvalRow]]:
+    cells = defaultdict[Stratum, list[ValEvalRow]](list)
     for row in sorted(rows, key=lambda r: r.id):
         cells[cell(row)].append(row)
     return dict(sorted(cells.items()))
 
 
-def taught(pools: Mapping[Stratum, list[Row]]) -> dict[Stratum, list[Row]]:
+def taught(pools: Mapping[Stratum, list[ValEvalRow]]) -> dict[Stratum, list[ValEvalRow]]:
     """The cells of the values that can be calibrated: two labels have `TAUGHT` rows."""
     enough = Counter((system, value) for (system, value, _), rows in pools.items() if len(rows) >= TAUGHT)
     return {k: rows for k, rows in pools.items() if enough[k[:2]] > 1}
 
 
-def two_sided(rows: Sequence[Row]) -> list[Row]:
+def two_sided(rows: Sequence[ValEvalRow]) -> list[ValEvalRow]:
     """Rows whose source gives their value another label too: on the others a judge that says one thing always is right."""
     labels = defaultdict[tuple[str, str, str], set[str]](set)
     for row in rows:
@@ -119,7 +119,7 @@ def two_sided(rows: Sequence[Row]) -> list[Row]:
     return [r for r in rows if len(labels[r.source, r.system, r.value]) > 1]
 
 
-def deal(groups: set[str], rows: Sequence[Row], seed: int) -> set[str]:
+def deal(groups: set[str], rows: Sequence[ValEvalRow], seed: int) -> set[str]:
     """The groups of the calibration side.
 
     Cells are served from the rarest on: each of its groups that is still free goes to the side that lacks most of this cell.
@@ -160,17 +160,17 @@ def label_quotas(available: Mapping[Stratum, int]) -> dict[Stratum, int]:
     return quotas
 
 
-def capped(rows: Sequence[Row], seed: int, *, cap: int = CAP, balanced: bool = True) -> list[Row]:
+def capped(rows: Sequence[ValEvalRow], seed: int, *, cap: int = CAP, balanced: bool = True) -> list[ValEvalRow]:
     """At most `cap` rows of each source, value and label, none so many that it drowns the others.
 
     Prompts with unlike answers come first, and rows are spread over groups.
     Most sources could give any number of unrelated rows: no more are taken than of the richest other label. Adhere and oppose are held
     to LEAN times the richest other label. FLOOR rows may always stay. Unless `balanced`, the cap alone holds.
     """
-    cells, unlike = defaultdict[tuple[str, Stratum], list[Row]](list), contrasting(rows)
+    cells, unlike = defaultdict[tuple[str, Stratum], list[ValEvalRow]](list), contrasting(rows)
     for row in rows:
         cells[row.source, cell(row)].append(row)
-    out = list[Row]()
+    out = list[ValEvalRow]()
     for (source, (system, value, label)), members in sorted(cells.items()):
         rivals = max(len(cells.get((source, (system, value, other)), ())) for other in LABELS if other != label)
         most = cap if not balanced else min(cap, max(FLOOR, rivals if label == "unrelated" else LEAN * rivals))

@@ -9,7 +9,7 @@ from docstrings.given import everywhere
 from fastapi import FastAPI
 from starlette.requests import Request
 
-from clave.annotate.access import Session
+from clave.annotate.access import Visitor
 from clave.annotate.assign import Rules
 from clave.annotate.exchange import judgement_rows, write_rows
 from clave.annotate.judgement import Adjudication, Judgement
@@ -55,7 +55,7 @@ def app() -> FastAPI:
 
 def request() -> Request:
     return Request(
-        {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "clave_session": Session("ana", owner=False)}
+        {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "clave_session": Visitor("ana", owner=False)}
     )
 
 

@@ -17,7 +17,7 @@ from clave import Clave, LabelledResponse, Response, Settings, Value, ValueSyste
 from clave.demo import recorded
 from clave.evaluating.judging import Judging
 from clave.files.evaluating import evaluate_file
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.fitting.fitted import Fitted
 from clave.testing import FakeChat
 
@@ -119,7 +119,7 @@ def save_small(path: Path) -> None:
 
 def write_verdicts(path: Path) -> None:
     write_responses(path.with_name("responses.jsonl"))
-    asyncio.run(evaluate_file(clave().judging, Source(str(path.with_name("responses.jsonl"))), str(path)))
+    asyncio.run(evaluate_file(clave().judging, ResponseSource(str(path.with_name("responses.jsonl"))), str(path)))
 
 
 FILES = {

@@ -12,7 +12,7 @@ from clave import Clave, Response, Value
 from clave.evaluating.judging import Judging
 from clave.files.batch.asked import Asked
 from clave.files.batch.chat import request_row
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.llm.cache import AnswerCache
 from clave.llm.cached import CachedChat
 from clave.llm.dialect import Dialect
@@ -40,8 +40,8 @@ def units() -> list[tuple[Response, tuple[Value, ...]]]:
     return [(response, (everywhere.value(),)) for response in everywhere.responses()]
 
 
-def source() -> Source:
-    return Source("responses.jsonl")
+def source() -> ResponseSource:
+    return ResponseSource("responses.jsonl")
 
 
 def key() -> bytes:

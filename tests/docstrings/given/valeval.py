@@ -14,7 +14,7 @@ from valeval.raw_files import SOURCES, write_raw
 from clave.io.verdicts import write_jsonl
 from clave.judges.classical import naive_bayes, tfidf
 from clave.records import Label
-from clave.valeval.audit import Finding, SourceError, audit, collect
+from clave.valeval.audit import SourceError, Suspect, audit, collect
 from clave.valeval.build import BuildPlan, build, embed
 from clave.valeval.check import read_manifest
 from clave.valeval.crossfit import cross_fitted
@@ -24,7 +24,7 @@ from clave.valeval.perturbations.kind import Kind
 from clave.valeval.perturbations.rows import KINDS
 from clave.valeval.pool import fill_pool
 from clave.valeval.readings import Reading
-from clave.valeval.row import Row, read_split
+from clave.valeval.row import ValEvalRow, read_split
 from clave.valeval.sources.registry import find_sources
 from clave.valeval.sources.spec import Role, Source
 
@@ -61,24 +61,24 @@ def vectors_of() -> Callable[[list[str]], Vectors]:
 
 
 @cache
-def pool() -> list[Row]:
+def pool() -> list[ValEvalRow]:
     found, _ = fill_pool(sources(), layouts(), built() / "raw", embed)
     return found
 
 
-def original() -> list[Row]:
+def original() -> list[ValEvalRow]:
     return list(read_split(built() / "valeval" / "original.jsonl"))
 
 
-def learnt() -> list[Row]:
+def learnt() -> list[ValEvalRow]:
     return list(read_split(built() / "valeval" / "calibration.jsonl"))
 
 
-def tested() -> list[Row]:
+def tested() -> list[ValEvalRow]:
     return [row for name in ("original", "generalization") for row in read_split(built() / "valeval" / f"{name}.jsonl")]
 
 
-def rows() -> list[Row]:
+def rows() -> list[ValEvalRow]:
     return original()
 
 
@@ -86,7 +86,7 @@ def labels() -> dict[str, Label]:
     return {row.id: row.label for row in original()}
 
 
-def candidates() -> list[Row]:
+def candidates() -> list[ValEvalRow]:
     return learnt()
 
 
@@ -116,7 +116,7 @@ def answers() -> dict[str, np.ndarray]:
     return collect([Path("a.jsonl"), Path("b.jsonl")])
 
 
-def findings() -> list[Finding]:
+def findings() -> list[Suspect]:
     return audit(rows(), answers())[0]
 
 

@@ -1,8 +1,8 @@
 """Batch files in OpenAI's format: what the answer cache lacks goes out as requests, and results come back into the cache.
 
-    from clave.files.source import Source
+    from clave.files.source import ResponseSource
 
-    written = await write_batch(clave.judging, Source("responses.jsonl"), Path("requests.jsonl"))
+    written = await write_batch(clave.judging, ResponseSource("responses.jsonl"), Path("requests.jsonl"))
 
 A provider's batch API, or vLLM's run-batch, answers them, and
 

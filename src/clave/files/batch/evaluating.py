@@ -1,6 +1,6 @@
 """An evaluation through a provider's batch API in one go: `clave evaluate --batch`.
 
-    summary = await evaluate_in_batches(clave.judging, Source("responses.jsonl"), "verdicts.jsonl")
+    summary = await evaluate_in_batches(clave.judging, ResponseSource("responses.jsonl"), "verdicts.jsonl")
 
 The evaluation is gone through again and again, until nothing waits: what has its answers becomes a verdict, and what lacks one goes into a
 batch.
@@ -17,12 +17,12 @@ from clave.evaluating.judging import Judging
 from clave.files.batch.sending import POLL, Batches, Sending
 from clave.files.evaluating import EvaluateOptions, Summary, Tick, evaluate_file
 from clave.files.output import STANDARD_OUTPUT
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 
 
 async def evaluate_in_batches(
     judging: Judging,
-    source: Source,
+    source: ResponseSource,
     output: str | Path,
     *,
     sending: Sending | None = None,

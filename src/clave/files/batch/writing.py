@@ -11,7 +11,7 @@ from clave.files.batch.asked import asked_of, chat_of
 from clave.files.batch.chat import WAITING, BatchChat, request_row
 from clave.files.batch.request_files import MOST_BYTES, MOST_ROWS, RequestFiles
 from clave.files.evaluating import Tick
-from clave.files.source import Source
+from clave.files.source import ResponseSource
 from clave.llm.chat import ChatRequest
 from clave.records import Failure, Record
 
@@ -32,7 +32,7 @@ class Written(Record):
 
 async def write_batch(
     judging: Judging,
-    source: Source,
+    source: ResponseSource,
     output: Path,
     *,
     ask_first: bool = False,

@@ -17,7 +17,7 @@ from clave.records import Failure
 from clave.valeval.diversity import Vectors, spread
 from clave.valeval.perturbations.checks import MIN_SIMILARITY, negations, words
 from clave.valeval.perturbations.rows import MAX_CHARS, edited_row
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 Rewrite = Literal["paraphrase", "translate"]
 KINDS: tuple[Rewrite, ...] = ("paraphrase", "translate")
@@ -36,14 +36,14 @@ _PARALLEL = 8
 
 
 async def rewrite(
-    original: Sequence[Row], chat: ChatModel, kind: Rewrite, vectors_of: Callable[[list[str]], Vectors], *, per_cell: int, seed: int
-) -> tuple[list[Row], Counter[str]]:
+    original: Sequence[ValEvalRow], chat: ChatModel, kind: Rewrite, vectors_of: Callable[[list[str]], Vectors], *, per_cell: int, seed: int
+) -> tuple[list[ValEvalRow], Counter[str]]:
     """Edited rows, and how many edits failed or were rejected, by reason.
 
     A paraphrase is checked by the similarity of the embeddings and by its length; negations may be reworded. The encoder knows
     English only, so of a translation only the length is checked.
     """
-    cells = defaultdict[tuple[str, str, str], list[Row]](list)
+    cells = defaultdict[tuple[str, str, str], list[ValEvalRow]](list)
     for row in original:
         if len(row.response) <= MAX_CHARS:
             cells[row.system, row.value, row.label].append(row)
@@ -51,7 +51,7 @@ async def rewrite(
     answers: dict[str, str | Failure] = {}
     limit = anyio.CapacityLimiter(_PARALLEL)
 
-    async def ask(base: Row, strength: int) -> None:
+    async def ask(base: ValEvalRow, strength: int) -> None:
         async with limit:
             answers[base.id] = await _ask(chat, kind, base.response, strength)
 

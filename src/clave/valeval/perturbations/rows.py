@@ -14,7 +14,7 @@ from clave.valeval.diversity import Vectors, spread
 from clave.valeval.perturbations import form, surface, wording
 from clave.valeval.perturbations.checks import problem, too_far
 from clave.valeval.perturbations.kind import STRENGTHS, Kind, Strength
-from clave.valeval.row import Row
+from clave.valeval.row import ValEvalRow
 
 KINDS: tuple[Kind, ...] = (*surface.KINDS, *wording.KINDS, *form.KINDS)
 """The offline kinds."""
@@ -27,17 +27,17 @@ MAX_CHARS = 2000
 """Longer texts are not edited: an edit is read beside its original."""
 
 
-def rng_for(seed: int, row: Row, kind: str, strength: int) -> random.Random:
+def rng_for(seed: int, row: ValEvalRow, kind: str, strength: int) -> random.Random:
     """Random numbers that hang on nothing but the row, the kind, the strength and the seed."""
     digest = hashlib.blake2b(f"{seed}\0{row.id}\0{kind}\0{strength}".encode(), digest_size=8).digest()
     return random.Random(int.from_bytes(digest))
 
 
 def perturb(
-    original: Sequence[Row], vectors_of: Callable[[list[str]], Vectors], seed: int, kinds: Sequence[Kind] = KINDS
-) -> tuple[list[Row], Counter[str]]:
+    original: Sequence[ValEvalRow], vectors_of: Callable[[list[str]], Vectors], seed: int, kinds: Sequence[Kind] = KINDS
+) -> tuple[list[ValEvalRow], Counter[str]]:
     """Edited rows, and how many edits were rejected, by kind and reason."""
-    cells = defaultdict[tuple[str, str, str], list[Row]](list)
+    cells = defaultdict[tuple[str, str, str], list[ValEvalRow]](list)
     for row in original:
         if len(row.response) <= MAX_CHARS:
             cells[row.system, row.value, row.label].append(row)
@@ -63,8 +63,8 @@ def perturb(
 
 
 def _propose(
-    rows: Sequence[Row], kind: Kind, strength: Strength, seed: int, rejected: Counter[str], copies: Counter[str]
-) -> list[tuple[Row, Row]]:
+    rows: Sequence[ValEvalRow], kind: Kind, strength: Strength, seed: int, rejected: Counter[str], copies: Counter[str]
+) -> list[tuple[ValEvalRow, ValEvalRow]]:
     """The first rows, in an order of this kind and strength, whose edit passes the checks that need no embedding."""
     turn = int.from_bytes(hashlib.blake2b(f"{seed}\0{kind.id}\0{strength}".encode(), digest_size=4).digest())
     found = []
@@ -83,7 +83,7 @@ def _propose(
     return found
 
 
-def edited_row(base: Row, text: str, kind: str, strength: int) -> Row:
+def edited_row(base: ValEvalRow, text: str, kind: str, strength: int) -> ValEvalRow:
     """The row of an edited text; it keeps the label and the group of its base."""
     identity = f"{base.id}-{kind}{strength}"
     return base.model_copy(
