@@ -135,10 +135,8 @@ def test_generate_and_assess_as_commands(app, chat_server, tmp_path):
     assert done.exit_code == 0, done.output
     assert len(chat_server.requests) == before + 7  # the first model's answers are kept
     page = (tmp_path / "out" / "report.html").read_text()
-    assert all(
-        text in page
-        for text in ("test/kind", "test/rude", "Scenarios asked and answered", "I will not.", "Differences of net adherence", "2 refused")
-    )
+    for text in ("test/kind", "test/rude", "Scenarios asked and answered", "I will not.", "Nothing is claimed", "2 refused"):
+        assert text in page, text
     verdicts = [json.loads(line) for line in (tmp_path / "out" / "verdicts-test-rude.jsonl").read_text().splitlines()]
     assert len(verdicts) == 12
     assert {v["label"] for v in verdicts} == {"oppose"}
