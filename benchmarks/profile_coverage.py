@@ -351,8 +351,8 @@ def show(rows: list[Row]) -> None:
 
 
 def _of_net(rows: list[Row]) -> str:
-    """Coverage of net adherence over all cells of planned audits in which it is given at least half of the time and inside the scale."""
-    nets: list[Row] = [row["net"] for row in rows if row.get("planned", True) and "net" in row and row["truth"] != "+1.00"]  # type: ignore[misc]
+    """Coverage of net adherence over all cells in which it is given at least half of the time and lies inside the scale."""
+    nets: list[Row] = [row["net"] for row in rows if "net" in row and row["truth"] != "+1.00"]  # type: ignore[misc]
     held = np.array([net["coverage"] for net in nets if float(str(net["given"])) >= 0.5])
     ends = f"{held.min():.3f} to {held.max():.3f}, {(held < 0.93).sum()} below .93, {(held > 0.97).sum()} above .97"
     return f"{len(held)} cells: mean {held.mean():.3f}, {ends}"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.profile.drawn import RATES, audited, draw
 
 from clave.profile.design import Design
-from clave.profile.estimates import QUANTITIES, quantities, share_interval
+from clave.profile.estimates import QUANTITIES, quantities
+from clave.profile.intervals import share_interval
 from clave.profile.rectified import Audit, rectified
 
 

@@ -14,7 +14,8 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from clave.profile.estimates import QUANTITIES, Profile, Z, covariance
+from clave.profile.estimates import QUANTITIES, Profile, covariance
+from clave.profile.intervals import Z
 from clave.records import Record
 from clave.scoring.statistics import Difference, Estimate, holm
 

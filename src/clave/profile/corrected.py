@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, Z, independent_trials, quantities
+from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, quantities
+from clave.profile.intervals import Z, independent_trials
 from clave.profile.rates import ErrorRates, multinomial
 from clave.scoring.statistics import Array, Estimate
 

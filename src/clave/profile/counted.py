@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clave.profile.estimates import QUANTITIES, Profile, Rows, effective, interval_of, quantities
+from clave.profile.estimates import QUANTITIES, Profile, Rows, quantities
+from clave.profile.intervals import effective, interval_of
 
 
 def counted(rows: Rows, *, these: bool = False) -> Profile:

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.fitting.prevalence import at_prevalence, estimated
-from clave.profile.estimates import Rows, Z, independent_trials
+from clave.profile.estimates import Rows
+from clave.profile.intervals import Z, independent_trials
 from clave.profile.rectified import FEWEST_RELEVANT
 from clave.scoring.statistics import Array
 

@@ -19,7 +19,8 @@ from clave.errors import InputError
 from clave.profile.auditing import Audits, to_label
 from clave.profile.counted import counted
 from clave.profile.design import Design
-from clave.profile.estimates import QUANTITIES, Rows, Z, covariance
+from clave.profile.estimates import QUANTITIES, Rows, covariance
+from clave.profile.intervals import Z
 from clave.profile.rectified import FEWEST_RELEVANT
 from clave.records import Record, Response
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, effective, interval_of, on_simplex, quantities
+from clave.profile.estimates import QUANTITIES, Keys, Profile, Quantity, Rows, on_simplex, quantities
+from clave.profile.intervals import effective, interval_of
 from clave.scoring.statistics import Array, Estimate
 
 FEWEST_RELEVANT = 10

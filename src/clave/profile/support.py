@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clave.profile.corrected import likeliest
-from clave.profile.estimates import Keys, Rows, independent_trials
+from clave.profile.estimates import Keys, Rows
+from clave.profile.intervals import independent_trials
 from clave.profile.rates import Known, lent_rates, multinomial, outcome_counts
 from clave.scoring.statistics import Array
 
