@@ -13,6 +13,7 @@ from clave.annotate.judgement import Judgement
 from clave.errors import InputError
 from clave.profile.auditing import KEY, read_audits, to_label
 from clave.profile.design import Design
+from clave.profile.planning import planned
 from clave.profile.rectified import rectified
 from clave.records import LABELS, Response
 
@@ -135,3 +136,69 @@ def test_an_audit_of_other_verdicts_is_refused(run, tmp_path):
         read_audits(tmp_path / "l.jsonl", [fewer])
     with pytest.raises(InputError, match="has no verdict here"):
         read_audits(tmp_path / "l.jsonl", [replace(rows, model="model-b")])
+
+
+def as_drawn(run, labels=40, **more):
+    truth, rows, texts = run
+    return labelled(to_label(texts, Design(rows), labels, seed=1, **more), truth, rows)
+
+
+def changed(judgement, identity=None, **draw):
+    metadata = {KEY: judgement.metadata[KEY] | draw}
+    return judgement.model_copy(update={"metadata": metadata} | ({"id": identity} if identity else {}))
+
+
+def test_a_row_that_was_changed_by_hand_is_refused(run, tmp_path):
+    rows, said = run[1], as_drawn(run)
+    first, other = said[0], next(j for j in said if j.metadata[KEY]["stratum"] != said[0].metadata[KEY]["stratum"])
+    cases = [
+        ([changed(first, identity="another"), *said[1:]], "whose row has another name: take what stands under `audit`, and the ids"),
+        ([changed(first, id=other.metadata[KEY]["id"]), *said[1:]], "whose row has another name"),
+        ([first.model_copy(update={"id": other.id, "annotator": "eve"}), *said[1:]], "whose row has another name"),
+        ([changed(first, inclusion_probability=0.9), *said[1:]], "has an inclusion probability that is not"),
+        ([changed(first, stratum=other.metadata[KEY]["stratum"]), *said[1:]], "drawn from other verdicts"),
+        ([changed(first, stratum=99), *said[1:]], "drawn from other verdicts"),
+        ([changed(j, total=39) for j in said], "holds more labels than were drawn"),
+        ([changed(first, total=39), *said[1:]], "holds rows of two plans, or some that were changed"),
+        ([changed(first, value="fairness"), *said[1:]], "was drawn for 'fairness' and is labelled for 'care'"),
+        ([*said, first], "labels id .* twice"),
+        ([*said, changed(first.model_copy(update={"annotator": "ben"}), seed=2)], "say that it was drawn in two ways"),
+    ]
+    for judgements, sentence in cases:
+        write_rows(tmp_path / "l.jsonl", judgement_rows(judgements))
+        with pytest.raises(InputError, match=sentence):
+            read_audits(tmp_path / "l.jsonl", [rows])
+    write_rows(tmp_path / "l.jsonl", judgement_rows(said))
+    assert read_audits(tmp_path / "l.jsonl", [rows]).samples["model-a", "care"].n == 40
+
+
+def test_labels_of_two_plans_are_no_sample(run, tmp_path):
+    truth, rows, texts = run
+    one, two = (labelled(to_label(texts, Design(rows), 40, seed=seed), truth, rows, (f"ana {seed}",)) for seed in (1, 2))
+    shared = {j.id for j in one}
+    write_rows(tmp_path / "l.jsonl", judgement_rows([*one, *(j for j in two if j.id not in shared)]))
+    with pytest.raises(InputError, match="holds rows of two plans"):
+        read_audits(tmp_path / "l.jsonl", [rows])
+    own = Judgement(id=rows.ids[0], value="care", annotator="ana", label="adhere", metadata={"inclusion_probability": 0.5})
+    write_rows(tmp_path / "l.jsonl", judgement_rows([own, *(j for j in one if j.metadata[KEY]["id"] != rows.ids[0])]))
+    with pytest.raises(InputError, match="mixes responses that `clave audit plan` drew with others"):
+        read_audits(tmp_path / "l.jsonl", [rows])
+
+
+def test_what_nobody_could_tell_is_not_drawn_again_in_a_later_round(run, tmp_path):
+    truth, rows, texts = run
+    said = [j.model_copy(update={"label": "cannot_tell"}) if k < 10 else j for k, j in enumerate(as_drawn(run))]
+    write_rows(tmp_path / "1.jsonl", judgement_rows(said))
+    plan = planned([rows], labels=90, audits=read_audits(tmp_path / "1.jsonl", [rows]))
+    drawn = plan.draw({"model-a": texts}, seed=2)
+    assert not {r.id for r in drawn} & {j.id for j in said}
+    write_rows(tmp_path / "2.jsonl", judgement_rows([*said, *labelled(drawn, truth, rows)]))
+    audits = read_audits(tmp_path / "2.jsonl", [rows])
+    assert (audits.samples["model-a", "care"].n, audits.untold, audits.open) == (80, 10, {})
+
+
+def test_a_round_that_is_not_labelled_is_not_followed_by_another(run, tmp_path):
+    write_rows(tmp_path / "l.jsonl", judgement_rows(as_drawn(run)[:30]))
+    audits = read_audits(tmp_path / "l.jsonl", [run[1]])
+    with pytest.raises(InputError, match="10 responses that were drawn for 'care' .model-a. have no label yet: label all of them"):
+        planned([run[1]], labels=90, audits=audits)

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from clave.annotate.exchange import read_judgements
@@ -43,6 +45,8 @@ class Draw(Record):
     model: str
     id: str
     """Of the response among the verdicts; the row's own is unique over models."""
+    value: str = ""
+    """It was drawn for; empty in plans of earlier versions."""
     stratum: int
     of: int = Field(gt=0)
     """Verdicts in the stratum."""
@@ -65,6 +69,8 @@ class Audits:
     """Drawn responses that have no label yet: until they do, what is labelled is no random sample, and is left aside."""
     untold: int = 0
     """Responses of which people could not tell the label; they are left out."""
+    aside: Mapping[ModelValue, NDArray[np.intp]] = field(default_factory=dict)
+    """Places of these, which no later round draws again."""
     rounds: Mapping[ModelValue, int] = field(default_factory=dict)
 
 
@@ -91,6 +97,7 @@ def to_label(texts: Mapping[str, Response], design: Design, labels: int, *, seed
         how = Draw(
             model=rows.model,
             id=identity,
+            value=rows.value,
             stratum=stratum,
             of=int(design.sizes[stratum]),
             drawn=int(drawn[stratum]),
@@ -99,8 +106,18 @@ def to_label(texts: Mapping[str, Response], design: Design, labels: int, *, seed
             seed=seed,
             inclusion_probability=float(drawn[stratum] / design.sizes[stratum]),
         )
-        name = hashlib.sha256(f"{rows.model}\0{identity}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        yield Response(id=name, scenario=text.scenario, response=text.response, value=rows.value, metadata={KEY: how.model_dump()})
+        yield Response(
+            id=_name_of(rows.model, identity),
+            scenario=text.scenario,
+            response=text.response,
+            value=rows.value,
+            metadata={KEY: how.model_dump()},
+        )
+
+
+def _name_of(model: str, identity: str) -> str:
+    """Of a drawn response's row: it tells nothing, and no two models share it."""
+    return hashlib.sha256(f"{model}\0{identity}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def read_audits(path: str | Path, cells: Sequence[Rows]) -> Audits:
@@ -117,36 +134,53 @@ def read_audits(path: str | Path, cells: Sequence[Rows]) -> Audits:
         InputError: A label was not drawn with a known probability, or not from these verdicts.
     """
     known = {(rows.model, rows.value): rows for rows in cells}
-    found: defaultdict[ModelValue, dict[str, tuple[Draw | None, float, list[Judgement]]]] = defaultdict(dict)
+    found: defaultdict[ModelValue, dict[str, _Drawn]] = defaultdict(dict)
     for judgement in read_judgements(path):
-        draw, probability, model, identity = _how(path, judgement, cells)
+        drawn, model, identity = _how(path, judgement, cells)
         cell = (model, judgement.value)
         if cell not in known:
             raise InputError(
                 f"{path}: {judgement.id!r} is labelled for {judgement.value!r} as a response of {model!r}, which has no verdict here"
             )
-        found[cell].setdefault(identity, (draw, probability, []))[2].append(judgement)
+        first = found[cell].setdefault(identity, drawn)
+        if (first.draw, first.probability) != (drawn.draw, drawn.probability):
+            raise InputError(f"{path}: the rows of {judgement.id!r} say that it was drawn in two ways: {_AS_WRITTEN}")
+        first.judgements.append(judgement)
     samples, open_, rounds, untold = dict[ModelValue, Audit](), dict[ModelValue, int](), dict[ModelValue, int](), 0
+    aside = dict[ModelValue, NDArray[np.intp]]()
     for cell, labelled in found.items():
-        missing = _missing(path, known[cell], [draw for draw, _, _ in labelled.values()])
+        missing = _missing(path, known[cell], labelled)
         if missing:
             open_[cell] = missing
             continue
-        sample, without = _sample(path, known[cell], labelled)
-        untold += without
-        samples[cell] = sample
-        rounds[cell] = max((draw.round for draw, _, _ in labelled.values() if draw), default=1)
-    return Audits(samples, open_, untold, rounds)
+        samples[cell], aside[cell] = _sample(path, known[cell], labelled)
+        untold += len(aside[cell])
+        rounds[cell] = max((one.draw.round for one in labelled.values() if one.draw), default=1)
+    return Audits(samples, open_, untold, aside, rounds)
 
 
-def _how(path: str | Path, judgement: Judgement, cells: Sequence[Rows]) -> tuple[Draw | None, float, str, str]:
-    """How a label's response was drawn: by a plan or by the user's own hand; its inclusion probability, model and id."""
+@dataclass(frozen=True)
+class _Drawn:
+    """A response of the sample."""
+
+    draw: Draw | None
+    """None where a plan of the user's own drew it."""
+    probability: float
+    judgements: list[Judgement] = field(default_factory=list)
+
+
+_AS_WRITTEN = "take what stands under `audit`, and the ids, as `clave audit plan` wrote them"
+
+
+def _how(path: str | Path, judgement: Judgement, cells: Sequence[Rows]) -> tuple[_Drawn, str, str]:
+    """How a label's response was drawn: by a plan or by the user's own hand; its model and id."""
     given: Any = judgement.metadata.get(KEY)
     try:
         given = json.loads(given) if isinstance(given, str) else given  # a cell of a table
         if isinstance(given, dict):
             draw = Draw.model_validate(given)
-            return draw, draw.inclusion_probability, draw.model, draw.id
+            _check_row(path, judgement, draw)
+            return _Drawn(draw, draw.inclusion_probability), draw.model, draw.id
         probability = float(judgement.metadata["inclusion_probability"])
         if not 0 < probability <= 1:
             raise ValueError
@@ -157,42 +191,70 @@ def _how(path: str | Path, judgement: Judgement, cells: Sequence[Rows]) -> tuple
         ) from None
     models = sorted({rows.model for rows in cells})
     model = str(judgement.metadata.get("model") or (models[0] if len(models) == 1 else ""))
-    return None, probability, model, judgement.id
+    return _Drawn(None, probability), model, judgement.id
 
 
-def _missing(path: str | Path, rows: Rows, draws: Sequence[Draw | None]) -> int:
+def _check_row(path: str | Path, judgement: Judgement, draw: Draw) -> None:
+    """Whether a row is the one that a plan wrote, so far as it tells by itself.
+
+    Raises:
+        InputError: It was changed.
+    """
+    where = f"{path}: the row {judgement.id!r}"
+    if judgement.id != _name_of(draw.model, draw.id):
+        raise InputError(f"{where} says that it is response {draw.id!r} of {draw.model!r}, whose row has another name: {_AS_WRITTEN}")
+    if draw.value not in ("", judgement.value):
+        raise InputError(f"{where} was drawn for {draw.value!r} and is labelled for {judgement.value!r}: {_AS_WRITTEN}")
+    if not math.isclose(draw.inclusion_probability, draw.drawn / draw.of):
+        raise InputError(f"{where} has an inclusion probability that is not {draw.drawn} of {draw.of}: {_AS_WRITTEN}")
+
+
+def _missing(path: str | Path, rows: Rows, labelled: Mapping[str, _Drawn]) -> int:
     """How many drawn responses have no label yet.
 
     Raises:
-        InputError: They were drawn from other verdicts than these.
+        InputError: They were drawn from other verdicts than these, by several plans, or the file says so after it was changed.
     """
-    planned = [draw for draw in draws if draw is not None]
-    sizes = np.bincount(strata_of(rows)) if planned else np.zeros(0, np.intp)
-    if any(not 0 <= draw.stratum < len(sizes) or sizes[draw.stratum] != draw.of for draw in planned):
-        raise InputError(
-            f"{path}: the audit of {rows.model!r} on {rows.value!r} was drawn from other verdicts than these: name the files that "
-            "`clave audit plan` was given"
-        )
-    return max((draw.total for draw in planned), default=0) - len(planned)
+    planned = {identity: one.draw for identity, one in labelled.items() if one.draw is not None}
+    if not planned:
+        return 0
+    cell = f"{path}: the audit of {rows.model!r} on {rows.value!r}"
+    if len(planned) < len(labelled):
+        raise InputError(f"{cell} mixes responses that `clave audit plan` drew with others: give the labels of one sample")
+    strata = dict(zip(rows.ids, strata_of(rows).tolist(), strict=True))
+    sizes = Counter(strata.values())
+    if any(sizes[draw.stratum] != draw.of or strata.get(identity) != draw.stratum for identity, draw in planned.items()):
+        raise InputError(f"{cell} was drawn from other verdicts than these: name the files that `clave audit plan` was given")
+    plans = {draw.round: (draw.seed, draw.total) for draw in planned.values()}
+    shares = {(draw.round, draw.stratum): draw.drawn for draw in planned.values()}
+    if any((draw.seed, draw.total) != plans[draw.round] or draw.drawn != shares[draw.round, draw.stratum] for draw in planned.values()):
+        raise InputError(f"{cell} holds rows of two plans, or some that were changed: give the labels of one plan and its later rounds")
+    drawn = {stratum: max(n for (_, s), n in shares.items() if s == stratum) for _, stratum in shares}
+    total = max(total for _, total in plans.values())
+    there = Counter(draw.stratum for draw in planned.values())
+    if any(there[stratum] > drawn[stratum] for stratum in drawn) or sum(drawn.values()) > total:
+        raise InputError(f"{cell} holds more labels than were drawn: {_AS_WRITTEN}")
+    return total - len(planned)
 
 
-def _sample(path: str | Path, rows: Rows, labelled: Mapping[str, tuple[Draw | None, float, list[Judgement]]]) -> tuple[Audit, int]:
+def _sample(path: str | Path, rows: Rows, labelled: Mapping[str, _Drawn]) -> tuple[Audit, NDArray[np.intp]]:
+    """The labels, and the places of what nobody could tell."""
     place = {identity: i for i, identity in enumerate(rows.ids)}
-    chosen, shares, weights, untold = [], [], [], 0
-    for identity, (_, probability, judgements) in labelled.items():
+    chosen, shares, weights, untold = [], [], [], []
+    for identity, one in labelled.items():
         if identity not in place:
             raise InputError(f"{path}: {identity!r} is labelled and has no verdict on {rows.value!r} that gives a label")
-        said = [LABELS.index(j.label) for j in judgements if j.label != "cannot_tell"]
+        said = [LABELS.index(j.label) for j in one.judgements if j.label != "cannot_tell"]
         if not said:
-            untold += 1
+            untold.append(place[identity])
             continue
         chosen.append(place[identity])
         shares.append(np.bincount(said, minlength=3) / len(said))
-        weights.append(1 / probability)
-    planned = all(draw is not None for draw, _, _ in labelled.values())
+        weights.append(1 / one.probability)
+    planned = all(one.draw is not None for one in labelled.values())
     strata = strata_of(rows) if planned else np.zeros(rows.n, np.intp)
     at = np.array(chosen, np.intp)
     own = np.array(weights)
     if planned:  # of all rounds together, and of those that could be told
         own = (np.bincount(strata) / np.maximum(np.bincount(strata[at], minlength=int(strata.max()) + 1), 1))[strata[at]]
-    return Audit(at, np.array(shares).reshape(-1, 3), own, strata), untold
+    return Audit(at, np.array(shares).reshape(-1, 3), own, strata), np.array(untold, np.intp)

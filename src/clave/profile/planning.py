@@ -157,12 +157,14 @@ def planned(
         audits: What earlier rounds brought.
 
     Raises:
-        InputError: A difference is wanted, and no value has verdicts on two models.
+        InputError: A difference is wanted, and no value has verdicts on two models; or an earlier round is not labelled to its end.
     """
-    seen = audits.samples if audits is not None else {}
-    designs = [
-        Design(rows, seen[key].rows, seen[key].labels) if (key := (rows.model, rows.value)) in seen else Design(rows) for rows in cells
-    ]
+    if audits is not None and audits.open:
+        (model, value), missing = next(iter(audits.open.items()))
+        raise InputError(
+            f"{missing:,} responses that were drawn for {value!r} ({model}) have no label yet: label all of them, then draw another round"
+        )
+    designs = [_design(rows, audits) for rows in cells]
     if half_width is not None:
         counts = [design.labels_for(half_width) or 0 for design in designs]
         wanted = {"half_width": half_width}
@@ -202,6 +204,15 @@ def _cell(design: Design, n: int) -> CellPlan:
         relevant=design.bearing(rows.n),
         enough=design.can,
     )
+
+
+def _design(rows: Rows, audits: Audits | None) -> Design:
+    """How a cell is audited further: what nobody could tell was drawn all the same."""
+    key = rows.model, rows.value
+    if audits is None or key not in audits.samples:
+        return Design(rows)
+    seen, aside = audits.samples[key], audits.aside.get(key, np.zeros(0, np.intp))
+    return Design(rows, np.concatenate([seen.rows, aside]), np.concatenate([seen.labels, np.zeros((len(aside), 3))]))
 
 
 def _dealt(designs: Sequence[Design], labels: int) -> list[int]:
