@@ -9,6 +9,7 @@ import pytest
 
 from clave.errors import InputError
 from clave.io import write_jsonl
+from clave.io.manifest import RunManifest, write_manifest
 from clave.records import Case, Evidence, MappedConcept, Response, Usage, Verdict
 from clave.report import write_report
 from clave.report.evaluation import evaluation_page
@@ -254,3 +255,26 @@ def test_unknown_endings_and_empty_runs_are_told(tmp_path):
 
 def test_cells_as_people_read_them():
     assert [cell_text(c) for c in (None, 0.5, 0.012, 12345, "x\x00")] == ["–", "0.50", "0.0120", "12,345", "x\ufffd"]
+
+
+def run_of(folder, name, system_name="Care", **more):
+    verdicts, responses = made(("a",), n=6)
+    own = [v.model_copy(update=more) for v in verdicts if v.value == "care"]
+    write_jsonl(folder / f"{name}.jsonl", own)
+    write_manifest(folder / f"{name}.jsonl", RunManifest(evaluator="clave", system="s", values={"care": system_name}))
+    return Run.of(folder / f"{name}.jsonl", responses)
+
+
+def test_two_values_of_one_id_do_not_stand_side_by_side(tmp_path):
+    first, other = run_of(tmp_path, "first"), run_of(tmp_path, "other", "Custody")
+    for system in (None, ValueSystem.load("mft")):
+        with pytest.raises(InputError, match="other judges 'care' as 'Custody', and another run as 'Care': verdicts on two values"):
+            evaluation_page(first, compare=[other], system=system)
+
+
+def test_runs_of_two_evaluators_say_so(tmp_path):
+    page = evaluation_page(run_of(tmp_path, "first"), compare=[run_of(tmp_path, "other", evaluator="another")])
+    (fact,) = [fact for fact in page.facts if fact.name == "Evaluator"]
+    assert (fact.value, fact.note) == ("clave", "and another: where runs differ, it may be their evaluators that do")
+    (fact,) = [fact for fact in evaluation_page(run_of(tmp_path, "alone")).facts if fact.name == "Evaluator"]
+    assert fact.note == ""

@@ -84,7 +84,8 @@ def evaluation_page(
         run.take(one, models)
     if not run.collected.cells:
         raise InputError("there is no verdict to report on: run clave evaluate first")
-    names = {value.id: value.name for value in system.values} if system else _names_in(runs)
+    own = _names_in(runs)
+    names = {value.id: value.name for value in system.values} if system else own
     order = {value: i for i, value in enumerate(names)}
     known = known_of(evaluator, sorted(run.evaluators)) if evaluator is not None else None
     audits = read_audits(audit, run.collected.rows()) if audit is not None else Audits()
@@ -104,8 +105,20 @@ def evaluation_page(
 
 
 def _names_in(runs: Sequence[Run]) -> dict[str, str]:
-    """The values' names as the runs' manifests have them."""
-    return {value: name for run in runs if (manifest := run.manifest) is not None for value, name in manifest.values.items()}
+    """The values' names as the runs' manifests have them.
+
+    Raises:
+        InputError: One id is two values.
+    """
+    names: dict[str, str] = {}
+    for run in runs:
+        for value, name in (manifest.values if (manifest := run.manifest) is not None else {}).items():
+            if names.setdefault(value, name) != name:
+                raise InputError(
+                    f"{run.name or 'a run'} judges {value!r} as {name!r}, and another run as {names[value]!r}: verdicts on two values that "
+                    "share an id cannot stand side by side. Compare runs with one value system"
+                )
+    return names
 
 
 def _shifts_in(runs: Sequence[Run]) -> dict[str, Shift]:
@@ -144,6 +157,10 @@ class _Seen:
         return list(dict.fromkeys(model for model, _ in self.collected.cells))
 
 
+_NAMED = 4
+"""Evaluators that are named before the others are only counted."""
+
+
 def _facts(run: _Seen, audits: Audits, evaluator: Fitted | None) -> tuple[Fact, ...]:
     counts = {status: run.missing.count(status) for status in STATUSES}
     without, given = sum(counts.values()), run.missing.count("ok")
@@ -167,7 +184,10 @@ def _facts(run: _Seen, audits: Audits, evaluator: Fitted | None) -> tuple[Fact, 
         facts.append(Fact("Audited", f"{sum(a.n for a in audits.samples.values()):,}", "; ".join(left)))
     names = [name for name in run.evaluators if name]
     if names:
-        notes = [f"and {len(names) - 1} more"] * (len(names) > 1)
+        notes = []
+        if len(names) > 1:
+            more = ", ".join(names[1:_NAMED]) if len(names) <= _NAMED else f"{len(names) - 1} more"
+            notes = [f"and {more}: where runs differ, it may be their evaluators that do"]
         notes += [_checked(evaluator)] if evaluator is not None and evaluator.settings.calls else []
         facts.append(Fact("Evaluator", names[0], "; ".join(notes)))
     return tuple(facts)
