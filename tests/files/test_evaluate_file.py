@@ -46,3 +46,19 @@ def test_a_parquet_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="novelty"):
         run(clave, tmp_path, "verdicts.parquet")
     assert (tmp_path / "verdicts.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "gone"])
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, change):
+    source = tmp_path / "responses.jsonl"
+
+    def tick(done, total):
+        if done == 1 and change == "gone":
+            source.unlink()
+        elif done == 1:
+            write_jsonl(source, [*RESPONSES, *RESPONSES[:1]] if change == "longer" else RESPONSES[:1])
+
+    clave = Clave(SYSTEM, chat=FakeChat(RULES))
+    (note,) = run(clave, tmp_path, tick=tick).notes
+    assert note == f"{source} has changed while it was read: run the same command again to have verdicts on what it holds now"
+    assert run(clave, tmp_path).notes == ()

@@ -185,6 +185,8 @@ async def evaluate_file(
     if unlike:
         what = "abstained" if abstain_novel else "can be far off: `abstain_novel` abstains on them"
         notes.append(f"{unlike:,} of {new:,} new verdicts are on responses unlike the labelled samples, and {what} (flag {UNLIKE})")
+    if verdicts.stopped != INTERRUPTED and responses_file(source.path) != manifest.responses:
+        notes.append(f"{source.path} has changed while it was read: run the same command again to have verdicts on what it holds now")
     if plain is not None and place is not None:
         done = finish.write(plain, place.lines, judging.balances)
         write_manifest(place.lines, manifest.model_copy(update={"shifts": dict(done.shifts)}))
