@@ -371,3 +371,18 @@ def test_what_lasts_stops_the_run_at_the_first_answer(chat_server, status, words
     with pytest.raises(ModelError, match=f"{kind}.*{words[:20]}"):
         one(chat_server)
     assert len(chat_server.requests) == 1
+
+
+@pytest.mark.parametrize("text", [GOOD + "\n" * 500, "```json\n" + GOOD + "\n```"])
+def test_an_object_that_is_whole_before_it_is_cut_off_is_not_asked_for_again(chat_server, text):
+    chat_server.script = [chat_server.says(text, finish="length")]
+    answer, chat = one(chat_server)
+    assert (answer.text, answer.cut_off, len(chat_server.requests)) == (text, False, 1)
+    assert not chat.ledger.trouble
+
+
+@pytest.mark.parametrize("text", [GOOD + " And yet", '{"a": 1, "b": [', "{"])
+def test_an_object_with_something_after_it_that_is_cut_off_is_no_answer(chat_server, text):
+    chat_server.script = [chat_server.says(text, finish="length")]
+    answer, _ = one(chat_server)
+    assert (answer.kind, len(chat_server.requests)) == ("cut_off", 2)

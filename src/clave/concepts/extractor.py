@@ -20,7 +20,7 @@ from clave.concepts.prompts import template, token_for
 from clave.llm.answers import Read, read
 from clave.llm.chat import ChatModel, ChatRequest, Completion
 from clave.records import LABELS, Evidence, Extraction, Failure, Label, Response, Usage
-from clave.text.content import cut_middle, is_blank
+from clave.text.content import cut_middle, folded, is_blank
 from clave.values import Value
 
 MAX_CHARACTERS = 24_000
@@ -216,17 +216,18 @@ _STANCES: dict[str, Label] = {
 
 def _in_form(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """An answer with what can only be meant in one way put into the asked form: "Adheres", "0.9", one concept for a list of one."""
-    if data.keys() >= _FIELDS.keys() and _problem(data) is None:
-        return data, ()
     names = {name: name.strip().lower() for name in data if name not in _FIELDS}
+    if data.keys() >= _FIELDS.keys() and _FIELDS.keys().isdisjoint(names.values()) and _problem(data) is None:
+        return data, ()
     meant = Counter(names.values())
     plain = {name: data[name] for name in _FIELDS if name in data}
     plain |= {to: data[name] for name, to in names.items() if to in _FIELDS and to not in plain and meant[to] == 1}
+    plain |= {name: data[name] for name, to in names.items() if to in data and data[to] != data[name]}  # `_problem` tells of it
     for name in ("stance", "evidence", "confidence"):
         if isinstance(plain.get(name), list) and len(plain[name]) == 1:
             plain[name] = plain[name][0]
     if isinstance(plain.get("stance"), str):
-        plain["stance"] = _STANCES.get(plain["stance"][:40].strip(" \t\r\n.'\"*").lower(), plain["stance"])
+        plain["stance"] = _STANCES.get(folded(plain["stance"][:40]).strip(" .'\"*"), plain["stance"])
     if isinstance(plain.get("confidence"), str):
         plain["confidence"] = _number(plain["confidence"])
     if isinstance(plain.get("concepts"), str):
@@ -252,6 +253,9 @@ def _problem(data: object) -> str | None:
     """What is wrong with an answer for one value; None where it can be used."""
     if not isinstance(data, dict):
         return "it is not an object"
+    twice = next((name for name in data if name not in _FIELDS and name.strip().lower() in _FIELDS), None)
+    if twice is not None:
+        return f"{twice!r} and {twice.strip().lower()!r} say different things"
     concepts = data.get("concepts")
     if not isinstance(concepts, list) or not all(isinstance(c, str) for c in concepts):
         return "'concepts' is not a list of texts"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 Mark = Literal["in_prose", "mended_syntax", "mended_form"]
@@ -18,6 +19,7 @@ Mark = Literal["in_prose", "mended_syntax", "mended_form"]
 MOST_CHARACTERS = 500_000
 """Of an answer that an object is looked for in; the longest that is asked for has about 65,000."""
 _MOST_DEPTH = 32
+_MOST_WRAPPED = 3
 _EFFORT = 16
 """Looks at each character, at the most."""
 _THOUGHTS = (
@@ -54,7 +56,7 @@ def read(text: str, fits: Callable[[dict[str, Any]], bool] | None = None) -> Rea
 
     Args:
         text: The answer.
-        fits: Whether an object may be the one that was asked for. With it, one in a list of one or under one key is found, too.
+        fits: Whether an object may be the one that was asked for. With it, the one within another object is found, too.
 
     Raises:
         ValueError: There is none, or there are several that differ.
@@ -63,10 +65,22 @@ def read(text: str, fits: Callable[[dict[str, Any]], bool] | None = None) -> Rea
         raise ValueError(f"the answer is {len(text):,} characters long")
     found = _whole(text) or _within(_proper(text), fits)
     if fits is not None and not fits(found.data):
-        inner = list(found.data.values())
-        if len(inner) == 1 and isinstance(inner[0], dict) and fits(inner[0]):
+        inner = list(islice(_inner(found.data, fits), 2))
+        if len(inner) == 1:
             found = Read(inner[0], (*found.marks, "mended_form"))
     return Read(_whole_characters(found.data), found.marks) if _HALF.search(text) else found
+
+
+def _inner(data: dict[str, Any], fits: Callable[[dict[str, Any]], bool], depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Objects that fit within one that does not: under a key, or as the arguments of a call of a tool, perhaps as text."""
+    for part in data.values():
+        if isinstance(part, str) and part.lstrip().startswith("{"):
+            found = _whole(part)
+            part = found.data if found is not None else part
+        if isinstance(part, dict) and fits(part):
+            yield part
+        elif isinstance(part, dict) and depth < _MOST_WRAPPED:
+            yield from _inner(part, fits, depth + 1)
 
 
 def is_object(text: str) -> bool:
@@ -88,7 +102,7 @@ def _whole(text: str) -> Read | None:
             starts.append(at + len(close))
     for start in sorted(starts, reverse=True):
         rest = _unfenced(text[start:].strip())
-        if rest[:1] not in ("{", "["):
+        if rest[:1] not in ("{", "[", '"'):
             continue
         try:
             data = _parsed(rest)
@@ -96,6 +110,9 @@ def _whole(text: str) -> Read | None:
             continue
         if isinstance(data, dict):
             return Read(data)
+        if isinstance(data, str) and data.lstrip().startswith("{"):  # JSON within JSON
+            inner = _whole(data)
+            return None if inner is None else Read(inner.data, ("mended_form",))
         if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
             return Read(data[0], ("mended_form",))
     return None

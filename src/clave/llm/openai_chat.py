@@ -271,7 +271,8 @@ class OpenAIChat:
             told = f": {one_line(reply.body[:200].decode('utf-8', 'replace'))}" if answer.problem in ("no choice", "no text") else ""
             return self._unreadable(call, f"the server's answer holds {answer.problem}", told)
         thinking = answer.source == "reasoning" or not answer.text.strip()
-        if answer.cut_off and (thinking or not call.request.exact):
+        whole = answer.cut_off and call.request.schema is not None and is_object(answer.text)  # blank space after it was cut off
+        if answer.cut_off and (thinking or not (call.request.exact or whole)):
             return self._cut_off(call, sent, thinking=thinking)
         if answer.source == "reasoning" and (call.request.schema is None or not is_object(answer.text)):
             return self._unreadable(call, "the server's answer holds thoughts and no text")
@@ -288,7 +289,7 @@ class OpenAIChat:
             sent.mode,
             call.spent,
             source=answer.source,
-            cut_off=answer.cut_off,
+            cut_off=answer.cut_off and not whole,
             likelihoods=None if weighed is None else likelihoods(answer.logprobs, weighed),
         )
 
