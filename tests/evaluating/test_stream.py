@@ -1,13 +1,14 @@
 """Every unit is worked on once, whatever goes wrong, and leaving early leaves nothing running."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clave.evaluating.stream import StopStreamError, Stream, iter_sync, run_sync
+from clave.evaluating.stream import StopStreamError, Stream, iter_sync, run_sync, seldom_collected
 
 
 def collect(units, work, workers=3):
@@ -214,3 +215,17 @@ def test_leaving_early_cancels_what_is_waited_for():
     results.close()
     assert cancelled.is_set()
     assert not loops()
+
+
+def test_garbage_is_looked_for_seldom_and_as_before_afterwards():
+    before = gc.get_threshold()
+    with pytest.raises(ZeroDivisionError), seldom_collected():
+        assert gc.get_threshold()[0] >= 10_000
+        raise ZeroDivisionError
+    assert gc.get_threshold() == before
+    try:
+        gc.set_threshold(0)
+        with seldom_collected():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)

@@ -15,7 +15,7 @@ from typing import Protocol, TypedDict
 
 from clave.errors import InputError
 from clave.evaluating.judging import Unit
-from clave.evaluating.stream import INTERRUPTED, Stream, interruptible
+from clave.evaluating.stream import INTERRUPTED, Stream, interruptible, seldom_collected
 from clave.evaluating.verdicts import UNLIKE
 from clave.files.finishing import Finish, Finished, plain_path
 from clave.files.output import STANDARD_OUTPUT, output_of
@@ -151,7 +151,7 @@ async def evaluate_file(
         may_replace(place.lines, plain, manifest)
     new = unlike = 0
     notes: list[str] = []
-    with VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(plain or place.lines) as writer:
+    with seldom_collected(), VerdictStream(sys.stdout.buffer) if place is None else VerdictWriter(plain or place.lines) as writer:
         if isinstance(writer, VerdictWriter):
             whole = None if source.once else partial(source.whole.units, judging.values_of)
             own = manifest if plain is None else manifest.model_copy(update={"options": Finish().options})
