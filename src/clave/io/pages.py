@@ -1,7 +1,9 @@
 """What the pages of a Parquet file say that they unpack to, read before they are: the footer may say less, and memory goes by pages.
 
-    with ParquetFile("responses.parquet") as read, open("responses.parquet", "rb") as file:
-        check_pages(read, file, "responses.parquet")     # {"model": Dictionary(size=36, whole=True)}
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile("verdicts.parquet") as read, open("verdicts.parquet", "rb") as file:
+        check_pages(read, file, "verdicts.parquet")     # dictionaries by column
 
 A page is a header in Thrift's compact protocol and its packed bytes; see https://parquet.apache.org/docs/file-format/data-pages/.
 """
