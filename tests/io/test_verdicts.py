@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clave.errors import InputError
 from clave.io import VerdictWriter, read_records, read_verdicts, write_jsonl
+from clave.io.replacing import replacing
 from clave.io.tables import write_table
 from clave.records import LABELS, Case, Evidence, MappedConcept, Response, Usage, Verdict
 
@@ -225,3 +226,16 @@ def test_an_id_of_a_table_may_be_zero(tmp_path):
     row = {"id": 0, "value": "care", "label": "adhere", "status": "ok", "evaluator": "e"}
     (tmp_path / "v.jsonl").write_text(json.dumps(row) + "\n")
     assert [v.id for v in read_verdicts(tmp_path / "v.jsonl")] == ["0"]
+
+
+def test_two_that_write_to_one_place_at_once_leave_one_whole_file(tmp_path):
+    path = tmp_path / "report.html"
+    with replacing(path) as first:
+        first.write(b"one")
+        with replacing(path) as second:
+            second.write(b"another")
+        first.write(b" whole")
+    assert path.read_bytes() == b"one whole"
+    with pytest.raises(RuntimeError), replacing(path):
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]

@@ -7,6 +7,7 @@ keep_apart(Path("report.csv"), ["verdicts.csv"])      # raises where both are on
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +29,9 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """
     check_place(path)
     path = path.resolve()  # a link stays one, and so does what it leads to
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name[:100]}-{uuid.uuid4().hex[:12]}.part")  # of its own: two may write to one place at once
     try:
-        part.unlink(missing_ok=True)  # its mode would stay
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -23,6 +23,7 @@ from clave.io.replacing import replacing
 from clave.io.rows import good_rows, identity_of
 from clave.io.sources import read_rows
 from clave.records import Record, Response, Verdict
+from clave.text.content import is_blank
 from clave.text.plain import clean_json
 
 T = TypeVar("T", bound=Record)
@@ -45,7 +46,8 @@ def read_verdicts(path: str | Path) -> Iterator[Verdict]:
     for row in good_rows(rows, "stop", None):
         try:
             cells = {k: v for k, v in row.data.items() if v != "" or k in _TEXTS}  # a table says None by an empty cell
-            cells |= {"id": identity_of(cells["id"], row.where, typed=row.typed)} if cells.get("id") not in (None, "") else {}
+            if not is_blank(str(cells.get("id", ""))):
+                cells["id"] = identity_of(cells["id"], row.where, typed=row.typed)
             data = {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in cells.items()}
             yield Verdict.model_validate(data)
         except ValidationError as error:
