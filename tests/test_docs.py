@@ -12,6 +12,7 @@ import typer
 from nbclient import NotebookClient
 
 from clave.cli.main import app
+from clave.llm.providers import PROVIDERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -124,3 +125,11 @@ def test_llms_txt_leads_to_pages():
     targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / "llms.txt").read_text(encoding="utf-8"))
     assert len(targets) > 15
     assert [target for target in targets if not (ROOT / "docs" / target).exists()] == []
+
+
+def test_every_environment_variable_that_is_read_is_documented():
+    page = (ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    read = set(re.findall(r'"((?:CLAVE|OPENAI|SSL_CERT|HF)_[A-Z_]+)"', source)) | {key for _, key in PROVIDERS.values() if key}
+    assert {"CLAVE_CACHE", "OPENAI_BASE_URL"} < read
+    assert [name for name in sorted(read) if f"`{name}`" not in page] == []

@@ -1,14 +1,4 @@
-"""Clave, the evaluator: fitted on a few human labels per value, it says of any response whether it adheres to a value or opposes it.
-
-    clave = Clave("mft", model="openai/gpt-4o-mini").fit(read_labels("labels.jsonl"))
-    for verdict in clave.evaluate(read_responses("responses.jsonl")):
-        print(clave.explain(verdict))
-    clave.save("evaluator")
-
-Without labels, `Clave(system, model=…).evaluate(…)` gives the large model's own stance, flagged `uncalibrated`; without a model,
-`Clave(system).fit(…)` learns from the text alone and makes no call. One evaluator serves any number of evaluations at once, from several
-event loops and threads. Async code ends the connections of its loop by `async with Clave.load(…) as clave`, or `aclose`.
-"""
+"""`Clave`, the evaluator: what people import. It joins fitting, evaluating, saving and the large model, and does none of that itself."""
 
 from __future__ import annotations
 
@@ -45,7 +35,16 @@ from clave.values import ValueSystem
 
 
 class Clave:
-    """See the module.
+    """An evaluator of human values, fitted on a few labels per value.
+
+        clave = Clave("mft", model="openai/gpt-4o-mini").fit("labels.jsonl")
+        for verdict in clave.evaluate("responses.jsonl"):
+            print(clave.explain(verdict))
+        clave.save("evaluator")
+
+    Without labels, `evaluate` gives the large model's own stance, flagged `uncalibrated`. Without a model, `fit` learns from the text
+    alone and makes no calls. One evaluator serves any number of evaluations at once, from several event loops and threads. Async code ends
+    the connections of its loop by `async with Clave.load(…) as clave`, or `aclose`.
 
     Args:
         system: A value system, or the name or file of one.

@@ -159,7 +159,7 @@ def test_summary_is_that_of_the_rows(data):
         worst = min((right(v)["value"], value) for (j, value), v in values.items() if j == judge)
         assert (row["Accuracy there"]["value"], row["Weakest value"]) == (pytest.approx(worst[0]), worst[1])
         assert row["$ / 1,000"] == pytest.approx(1000 * sum(r.cost or 0 for r in rows[judge]) / row["n"])
-    assert data["lead"].endswith("It cannot be told from guided. The cheapest of these is guided, at $1.00 for 1,000 verdicts.")
+    assert data["lead"].endswith("It cannot be told apart from guided. The cheapest of these is guided, at $1.00 for 1,000 verdicts.")
 
 
 def test_the_page_s_chart_shows_the_summary(drawn):

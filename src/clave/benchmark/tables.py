@@ -77,7 +77,7 @@ class LeaderboardRow(Record):
     p_adjusted: float | None = None
     """That it is as good as the best, adjusted for all pairs of judges of this system and split, see `clave.scoring.comparing`."""
     tier: int | None = None
-    """1 = the best and all that cannot be told from it at 5 % so adjusted; the best of the rest opens the next tier."""
+    """1 = the best and all that cannot be told apart from it at 5 % so adjusted; the best of the rest opens the next tier."""
     price: Expense
 
 
@@ -159,7 +159,7 @@ def _pairwise(judges: Sequence[PredictionTable]) -> Array:
 
 
 def _tiers(adjusted: Array) -> list[int]:
-    """Of judges from the best down: a tier is the best that is left and all that cannot be told from it."""
+    """Of judges from the best down: a tier is the best that is left and all that cannot be told apart from it."""
     tiers, tier = [0] * len(adjusted), 0
     while 0 in tiers:
         tier, best = tier + 1, tiers.index(0)

@@ -39,7 +39,7 @@ def annotate(
     ] = None,
     annotator: Annotated[list[str] | None, typer.Option(help="Name of an annotator, who gets a personal token; repeatable.")] = None,
     public_host: Annotated[list[str] | None, typer.Option(help="Host name under which others open the page; repeatable.")] = None,
-    target: Annotated[int, typer.Option(min=1, help="Labelled items wanted per value.")] = 100,
+    target: Annotated[int, typer.Option(min=1, help="Number of labelled items to collect per value.")] = 100,
     overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of each value's items that two annotators label; 1 = all.")] = 0.2,
     gold: Annotated[Path | None, typer.Option(help="File of known labels, which everybody is shown now and then.")] = None,
     check: Annotated[

@@ -49,8 +49,8 @@ def write(
             "--max-tokens", min=1, help="Token limit of an answer, reasoning included.", show_default="as clave evaluate asks first"
         ),
     ] = None,
-    rows: Annotated[int, typer.Option("--rows", min=1, help="Most requests in one file.")] = 50_000,
-    megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Largest size of one file, in megabytes.")] = 200,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Maximum number of requests in one file.")] = 50_000,
+    megabytes: Annotated[float, typer.Option("--megabytes", min=0.001, help="Maximum size of one file, in megabytes.")] = 200,
     *,
     source: Callable[[str], ResponseSource],
     chat: ChatOptions,

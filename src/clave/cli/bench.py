@@ -33,7 +33,7 @@ app.command()(board)
 Run = Annotated[Path, typer.Argument(help="Folder of a benchmark run.")]
 Judges = Annotated[str | None, typer.Option("--judges", help="Names of judges, separated by commas.", show_default="those of the run")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Number of random draws of labels.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value, from the original split.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of rows per value, from the original split.")]
 
 
 def _list_judges(judges: str | None) -> str | None:
@@ -68,14 +68,14 @@ def run(
     ] = None,
     splits: Annotated[str | None, typer.Option("--splits", help="Splits to judge, separated by commas, the original one first.")] = None,
     values: Annotated[str | None, typer.Option("--values", help="Only these values, separated by commas.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most rows of each value and split.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of rows per value and split.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed for the rows that --limit draws.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Large model for prompted judges and Clave, as provider/model.")] = None,
     models: Annotated[
         str | None, typer.Option("--models", help="Several large models, separated by commas; prompted judges and Clave run on each.")
     ] = None,
     jury: Annotated[str | None, typer.Option("--jury", help="Further models for the judge `jury`, separated by commas.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge rows again that failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Judge again the rows that failed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the price and stop.")] = False,
     *,
     chat: ChatOptions,

@@ -48,7 +48,7 @@ def difference_cell(difference: Difference | None, p: float | None) -> str:
     """A difference with its p-value; empty where there is nothing to compare with."""
     if difference is None or difference.value is None:
         return ""
-    return f"{difference.value:+.3f}" + ("" if p is None else f" (p = {p:.3f})")
+    return f"{difference.value:+.3f}" + ("" if p is None else " (p < 0.001)" if p < 0.001 else f" (p = {p:.3f})")
 
 
 def dollars_cell(cost: float | None) -> str:
@@ -63,8 +63,8 @@ def show_quotes(quotes: Sequence[Quote], budget: float | Budget | None, as_json:
     if as_json:
         say_json({"quotes": [quote.model_dump() for quote in quotes], "cost": total})
         return
-    table = Table(title="Calls to make", title_justify="left", **opt.NARROW)
-    for column in ("judge", "model", "calls", "in the cache", "prompt tokens", "answer tokens", "$"):
+    table = Table(title="Calls and tokens of this run", title_justify="left", **opt.NARROW)
+    for column in ("judge", "model", "calls", "cached", "prompt", "answer", "$"):
         table.add_column(column, overflow="fold")
     for quote in quotes:
         e = quote.estimate
@@ -72,7 +72,7 @@ def show_quotes(quotes: Sequence[Quote], budget: float | Budget | None, as_json:
         table.add_row(*map(Text, (quote.judge.partition("@")[0], quote.model, *counts, dollars_cell(e.cost))))
     console = Terminal(stderr=True)
     console.print(table)
-    whole = "not known: give the prices in a file with --prices" if total is None else f"${total:,.4f}, about"
+    whole = "not known (give the prices in a file with --prices)" if total is None else f"about ${total:,.4f}"
     console.print(Text(f"Cost of the run: {whole}"))
     if isinstance(budget, int | float) and total is not None and total > budget:
         console.print(Text(f"The budget of ${budget:g} will end it before that; run it again with a larger one to go on."))
@@ -105,7 +105,9 @@ def show_run(session: Session, outcome: Outcome, as_json: bool) -> None:
     ]
     notes = [f"{c.split}, {c.name}: {c.agreement}" for c in people]
     if shared := session.data.shared_scenarios:
-        notes.append(f"{shared:,} of {len(session.data.rows):,} rows share their scenario with a calibration row: scores on them flatter")
+        notes.append(
+            f"{shared:,} of {len(session.data.rows):,} rows share their scenario with a calibration row, so scores are a little too good"
+        )
     page = _write_page(session, table, board)
     finished(session, outcome, "Accuracy, all systems", ("judge", "split", "tier", "accuracy", "to best"), rows, notes, page)
 
@@ -130,7 +132,7 @@ def finished(
         if outcome.stopped:
             raise typer.Exit(opt.STOPPED_EARLY)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", **opt.NARROW)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -26,13 +26,13 @@ NOT_OFFERED = 1
 def distill(
     responses: Annotated[str, typer.Option("--responses", help="Unlabelled responses: .jsonl, .csv, .parquet or hf://org/name:split.")],
     evaluator: Annotated[str, typer.Option("--evaluator", "-e", help="Folder of the evaluator with a large model.")],
-    calls: Annotated[int, typer.Option("--calls", min=1, help="Most calls to the large model for labelling.")],
+    calls: Annotated[int, typer.Option("--calls", min=1, help="Maximum number of calls to the large model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new evaluator.")],
     held_out: Annotated[
         str | None, typer.Option("--held-out", help="Human labels to test on; by default the evaluator's own, cross-validated.")
     ] = None,
     max_loss: Annotated[
-        float, typer.Option("--max-loss", help="Largest loss of accuracy (upper end of the interval) with which it is saved.")
+        float, typer.Option("--max-loss", help="Save it only if the loss of accuracy (the upper end of its interval) is at most this.")
     ] = 0.05,
     recognizer: opt.Recognizer = "head",
     base: opt.Base = "",

@@ -48,7 +48,7 @@ def evaluate(
     min_confidence: Annotated[float, typer.Option("--min-confidence", help="Abstain below this probability.")] = 0.0,
     coverage: Annotated[
         float,
-        typer.Option("--coverage", help="Share of each value's verdicts to keep; on the least certain rest it abstains."),
+        typer.Option("--coverage", help="Share of each value's verdicts to keep; abstain on the rest, the least certain ones."),
     ] = 1.0,
     abstain_novel: Annotated[
         bool, typer.Option("--abstain-novel", help="Abstain on responses unlike the labelled samples, such as those in another language.")
@@ -67,7 +67,7 @@ def evaluate(
             help="Expected shares of adhere/oppose/unrelated, e.g. 0.1/0.05/0.85, or by value; auto: estimated from the run.",
         ),
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate responses again that failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Evaluate again the responses that failed before.")] = False,
     trust: opt.Trust = False,
     cluster: opt.Cluster = None,
     workers: opt.Workers = None,

@@ -59,7 +59,7 @@ def gate(
     source: Callable[[str], ResponseSource],
     as_json: opt.Json = False,
 ) -> None:
-    """Check bounds on values, by 95 % intervals. Exit code 0: all are met; 1: one is broken; 3: too little data to tell."""
+    """Check bounds on values by their 95 % intervals. Exit code 0: all are met; 1: one is broken; 3: too little data to tell."""
     from clave.io.replacing import keep_apart
     from clave.profile.requirements import check, requirement
 

@@ -23,20 +23,21 @@ Model = Annotated[
     str, typer.Option("--model", help="Large model as provider/model (openai/gpt-4o-mini, ollama/qwen3, …); none = no calls.")
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.", rich_help_panel="Calls")]
-Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Most calls under way at once.", rich_help_panel="Calls")]
-MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Retries after a fault.", rich_help_panel="Calls")]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one attempt.", rich_help_panel="Calls")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Maximum number of concurrent calls.", rich_help_panel="Calls")]
+MaxRetries = Annotated[int, typer.Option("--max-retries", min=0, help="Retries of a failed call, at most.", rich_help_panel="Calls")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Timeout of each attempt, in seconds.", rich_help_panel="Calls")]
 MaxTokens = Annotated[
     int,
     typer.Option(
         "--max-tokens",
         min=1,
-        help="Token limit for repeating an answer that was cut off, reasoning included.",
+        help="Token limit when an answer that was cut off is asked for again, reasoning included.",
         rich_help_panel="Calls",
     ),
 ]
 Budget = Annotated[
-    float | None, typer.Option("--budget", min=0, help="In US dollars; no call is started beyond it.", rich_help_panel="Calls")
+    float | None,
+    typer.Option("--budget", min=0, help="Limit in US dollars; no call is started beyond it.", rich_help_panel="Calls"),
 ]
 Prices = Annotated[
     Path | None,
@@ -74,7 +75,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most 
 Shard = Annotated[
     str | None, typer.Option("--shard", help="Only the i-th of n parts, as i/n; assigned by a hash of the ids.", rich_help_panel="Input")
 ]
-OnError = Annotated[str, typer.Option("--on-error", help="What to do at a bad row: stop | skip.", rich_help_panel="Input")]
+OnError = Annotated[str, typer.Option("--on-error", help="What to do with a bad row: stop | skip.", rich_help_panel="Input")]
 Recognizer = Annotated[
     str, typer.Option("--recognizer", help="The small model: head, encoder, lora or auto.", rich_help_panel="Small model")
 ]
@@ -136,15 +137,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="With --ray: number of workers.", show_default="the cluster's CPUs", rich_help_panel="Cluster"),
 ]
-BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Most requests in one batch.", rich_help_panel="Batches")]
+BatchRows = Annotated[int, typer.Option("--batch-rows", min=1, help="Maximum number of requests in one batch.", rich_help_panel="Batches")]
 BatchMegabytes = Annotated[
-    float, typer.Option("--batch-megabytes", min=0.001, help="Largest size of one batch, in megabytes.", rich_help_panel="Batches")
+    float, typer.Option("--batch-megabytes", min=0.001, help="Maximum size of one batch, in megabytes.", rich_help_panel="Batches")
 ]
 AskFirst = Annotated[
     bool,
     typer.Option(
         "--ask-first",
-        help="Make the first request as a call, and write the others in the form that worked.",
+        help="Send the first request as a call, and write the others in the form that worked.",
         rich_help_panel="Batches",
     ),
 ]

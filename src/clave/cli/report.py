@@ -38,7 +38,7 @@ _EVALUATOR = typer.Option(
     help="The evaluator that gave the verdicts (folder, or org/name on the Hub): profiles are corrected for its errors.",
 )
 _AUDIT = typer.Option("--audit", help="Human labels of the responses that `clave audit plan` drew: profiles are rectified by them.")
-_OVER = typer.Option("--over", help="Estimate for scenarios like-these, or for just these responses.")
+_OVER = typer.Option("--over", help="What to estimate for: like-these (scenarios like these) | these (just these responses).")
 _FIGURES = typer.Option("--figures", help="Folder for the figures, as .svg and .pdf.")
 _OUTPUT = typer.Option("--output", "-o", help="The page: .html, .md, .json, .csv or .tex (booktabs).", show_default="beside the input")
 

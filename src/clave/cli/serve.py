@@ -37,14 +37,14 @@ def serve(
         ),
     ] = None,
     open_to_all: Annotated[bool, typer.Option("--open", help="Serve without tokens, on this machine's own address only.")] = False,
-    queue: Annotated[int, typer.Option("--queue", min=1, help="Most responses under way at once; further requests get 429.")] = 2000,
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Responses under way at once, at most; further requests get 429.")] = 2000,
     trust: opt.Trust = False,
     jobs: Annotated[
         str | None,
         typer.Option("--jobs", help="Database of jobs: an SQLite file or a SQLAlchemy URL.", show_default="jobs.sqlite beside the cache"),
     ] = None,
     job_queue: Annotated[
-        int, typer.Option("--job-queue", min=1, help="Most responses in unfinished jobs; further jobs get 429.")
+        int, typer.Option("--job-queue", min=1, help="Maximum number of responses in unfinished jobs; further jobs get 429.")
     ] = 100_000,
     *,
     chat: ChatOptions,

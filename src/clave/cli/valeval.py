@@ -34,19 +34,19 @@ Folder = Annotated[Path, typer.Argument(help="A built data set.")]
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the data set is written.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the data set to.")],
     raw_dir: Annotated[Path | None, typer.Option(help="Folder of raw files; what is missing there is downloaded into it.")] = None,
-    sources: Annotated[list[str] | None, typer.Option("--source", "--sources", help="A source, or module:object; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
+    sources: Annotated[list[str] | None, typer.Option("--source", "--sources", help="A source, or module:object; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed for the splits.")] = 0,
     accept_nc: Annotated[bool, typer.Option("--accept-nc", help="Accept non-commercial licences.")] = False,
-    allow_changed: Annotated[bool, typer.Option("--allow-changed", help="Take raw files whose hash is not the known one.")] = False,
-    origin: Annotated[list[str] | None, typer.Option(help=f"Take only labels that are {', '.join(ORIGINS)}; may be repeated.")] = None,
+    allow_changed: Annotated[bool, typer.Option("--allow-changed", help="Accept raw files whose hash is not the expected one.")] = False,
+    origin: Annotated[list[str] | None, typer.Option(help=f"Only labels of this origin: {' | '.join(ORIGINS)}; repeatable.")] = None,
     licence: Annotated[
-        list[str] | None, typer.Option("--licence", "--license", help=f"Take only sources that are {', '.join(TERMS)}; may be repeated.")
+        list[str] | None, typer.Option("--licence", "--license", help=f"Only sources under these terms: {' | '.join(TERMS)}; repeatable.")
     ] = None,
-    corrections: Annotated[Path | None, typer.Option(help="Labels that people settled (JSONL), from the page of an audit.")] = None,
-    model: Annotated[str | None, typer.Option(help="A chat model, provider/model, that paraphrases and translates.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the chat model is, if not at its provider.")] = None,
+    corrections: Annotated[Path | None, typer.Option(help="Labels that people settled on the audit page (JSONL).")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that paraphrases and translates, as provider/model.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Build the data set. The same raw files, package and seed give the same bytes."""
@@ -117,7 +117,7 @@ def stats(
 @app.command()
 def check(
     folder: Folder,
-    raw_dir: Annotated[Path | None, typer.Option(help="Check the raw files against the manifest too.")] = None,
+    raw_dir: Annotated[Path | None, typer.Option(help="Also check the raw files in this folder against the manifest.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Check the invariants: schema, labels, ids, no scenario across splits, counts, hashes. Exit code 1 if one does not hold."""

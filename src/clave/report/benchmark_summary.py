@@ -18,7 +18,7 @@ from clave.report.page import Figure, Section, Table
 
 
 def lead(board: Sequence[LeaderboardRow], original: str) -> str:
-    """The best judge of the original split, how many cannot be told from it, and which of these is cheapest."""
+    """The best judge of the original split, how many cannot be told apart from it, and which of these is cheapest."""
     first = [r for r in _together(board, original) if r.tier == 1]
     if not first:
         return "No judge gave a verdict."
@@ -26,7 +26,7 @@ def lead(board: Sequence[LeaderboardRow], original: str) -> str:
     if len(first) == 1:
         return f"{best}. No other comes close enough to be mistaken for it."
     others = first[1].judge if len(first) == 2 else f"{len(first) - 1} others"
-    return f"{best}. It cannot be told from {others}. {_cheapest(first)}"
+    return f"{best}. It cannot be told apart from {others}. {_cheapest(first)}"
 
 
 def _cheapest(rows: Sequence[LeaderboardRow]) -> str:

@@ -90,7 +90,7 @@ def benchmark_page(
     splits = sorted(map(str, table.distinct("split")), key=lambda split: split != original)
     facts = (
         Fact("Judges", f"{len(table.distinct('judge')):,}", f"{len(skipped)} skipped" if skipped else ""),
-        Fact("Predictions", f"{len(table):,}", f"{failed:,} without a verdict"),
+        Fact("Predictions", f"{len(table):,}", f"({failed:,} without a verdict)" if failed else ""),
         Fact("Values", f"{len(table.distinct('value')):,}"),
         Fact("Splits", f"{len(splits):,}", ", ".join(splits)),
     )
@@ -179,8 +179,8 @@ def _leaderboard(board: list[LeaderboardRow], annotators: Sequence[Ceiling]) -> 
             tables.append(table)
     text = (
         "Intervals are 95 % intervals over scenarios, for these labels and this fit: with other labels to learn from, every judge would "
-        "come out somewhat differently. Tier 1 is the best judge and all that cannot be told from it at 5 %, adjusted for all pairs of "
-        "judges since the best is only known afterwards; the best of the rest opens the next tier. Rows without a verdict are counted "
+        "come out somewhat differently. Tier 1 is the best judge and all that cannot be told apart from it at 5 %, adjusted for all pairs "
+        "of judges since the best is only known afterwards; the best of the rest opens the next tier. Rows without a verdict are counted "
         "as failed and stand in no score. A judge with rows that are not judged yet is unfinished: it has no tier and stands last. Of "
         "probabilities, Brier score and log loss tell which are better. ECE is what is left of the expected calibration error without "
         "the part that chance makes; beside it stands what is usually given, and what a perfectly calibrated judge would show of that "

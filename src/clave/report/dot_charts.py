@@ -98,8 +98,13 @@ def _right(row: LeaderboardRow, tier: int | None, elsewhere: Mapping[str, Estima
         ring=elsewhere[row.judge].value if row.judge in elsewhere else None,
         said=f"{found[1]:.3f}" if found else "no verdict",
         ends=f"{found[0]:.3f} … {found[2]:.3f}" if found else "",
-        aside=cost if priced else f"{price.prompt_tokens + price.completion_tokens:,.0f}",
+        aside=cost if priced else _short_count(price.prompt_tokens + price.completion_tokens),
     )
+
+
+def _short_count(n: float) -> str:
+    """3,200,000 as 3.2M, 290,236 as 290k: for a column that is narrow on a phone; the table has it in full."""
+    return f"{n / 1e6:,.1f}M" if n >= 999_500 else f"{n / 1e3:,.0f}k" if n >= 1000 else f"{n:,.0f}"
 
 
 def _interval(estimate: Estimate) -> tuple[float, float, float] | None:
