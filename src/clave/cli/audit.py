@@ -117,7 +117,7 @@ def _show_table(found: AuditPlan, output: Path, drawn: int) -> None:
     table = Table(title="Labels that the study needs", title_justify="left", **opt.NARROW)
     for column in (*(("model",) if many else ()), "value"):
         table.add_column(column)
-    for column in ("verdicts", "labels", "of them new", "net ±", "with all ±"):
+    for column in ("verdicts", "labels", "new", "net ±", "± if all labelled"):
         table.add_column(column, justify="right")
     for cell in found.cells:
         names = (cell.model, cell.value) if many else (cell.value,)
