@@ -1,10 +1,14 @@
 """Chat completions in the shapes in which servers give them: text, usage, refusals, ends."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clave.llm.completions import read_completion
+from clave.llm.faults import fault_of
+from clave.llm.transport import Reply
 
 
 def completion(message, finish="stop", **more):
@@ -163,3 +167,41 @@ def test_of_several_texts_none_is_chosen():
 @pytest.mark.parametrize("prompt", [100, 100.0, "100", 99.5])
 def test_tokens_cost_what_they_cost_however_they_are_written(prompt):
     assert read_completion(completion({"content": "x"}, usage={"prompt_tokens": prompt})).prompt_tokens == 100
+
+
+SAID = {"choices": [{"finish_reason": "stop", "message": {"content": "fine"}}], "usage": {"prompt_tokens": 9}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [SAID],
+        {"code": 0, "message": "ok", "data": SAID},
+        {"success": True, "result": SAID, "errors": []},
+        {"choices": SAID["choices"][0], "usage": SAID["usage"]},
+        {"choices": [{"message": {"content": ""}}, *SAID["choices"]], "usage": SAID["usage"]},
+        {"choices": [{"finish_reason": "stop", "delta": {"content": "fine"}}], "usage": SAID["usage"]},
+        {"choices": [{"message": {"content": [{"type": "text", "text": {"value": "fine"}}]}}], "usage": SAID["usage"]},
+    ],
+)
+def test_a_completion_that_is_wrapped_up_is_one(body):
+    answer = read_completion(body)
+    assert (answer.text, answer.problem, answer.prompt_tokens) == ("fine", "", 9)
+    assert fault_of(Reply(200, {}, json.dumps(body).encode())) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 500, "message": "it broke", "data": SAID},
+        {"success": False, "message": "it broke", "result": SAID},
+        {"error": {"message": "it broke"}, "data": SAID},
+        {"error": True, "message": "it broke"},
+    ],
+)
+def test_a_completion_within_something_that_failed_is_none(body):
+    assert fault_of(Reply(200, {}, json.dumps(body).encode())).reason == "it broke"
+
+
+def test_a_piece_of_a_stream_that_does_not_end_is_no_text():
+    assert read_completion({"choices": [{"delta": {"content": "fi"}, "finish_reason": None}]}).problem == "no text"

@@ -718,6 +718,7 @@ ANSWERS = [
         "refused",
     ),
     ("a gateway", 200, {"error": {"message": "the upstream broke off"}, "choices": [{"message": {"content": "{}"}}]}, "again"),
+    ("a gateway", 200, {"detail": "Not authenticated"}, "key"),
     ("a proxy", 204, b"", "again"),
     ("a proxy", 200, b" \n", "again"),
 ]

@@ -154,6 +154,8 @@ def _within(text: str, fits: Callable[[dict[str, Any]], bool] | None) -> Read:
     """The one object between sentences. What was left unended, or is no JSON, is prose."""
     found: list[Read] = []
     left, at, bare = _EFFORT * len(text), 0, text.strip()
+    if not bare:
+        raise ValueError("the answer is empty and holds no JSON object")
     while (start := text.find("{", at)) >= 0 and left > 0:
         end, body, mended = _balanced(text, start)
         left -= (end or len(text)) - start

@@ -47,8 +47,11 @@ class Answer:
 
 def read_completion(data: Mapping[str, Any]) -> Answer:
     """Read a completion. What a server leaves out is empty or 0; nothing raises."""
+    data = unwrapped(data)
     choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    choices = [choices] if isinstance(choices, dict) and _message(choices) is not None else choices
+    told = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    choice = next((one for one in told if _text(_message(one) or {})[0].strip()), told[0] if told else {})
     message = _message(choice)
     finish = str(choice.get("finish_reason") or "").lower()
     text, source = _text(message or {})
@@ -58,7 +61,7 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     problem = "" if message is not None else "no choice" if not choice else "no text"
     if message is not None and not isinstance(message.get("content"), str | list | dict | None):
         problem = "no text"
-    if isinstance(choices, list) and any(_text(_message(c) or {}) != (text, source) for c in choices[1:]):
+    if len({said for said, _ in (_text(_message(one) or {}) for one in told) if said.strip()}) > 1:
         problem = "several texts that differ"
     if _BROKEN.search(finish) and not refusal:
         problem = f"an error in place of a text, or after a part of it ({finish[:60]})"
@@ -78,12 +81,21 @@ def read_completion(data: Mapping[str, Any]) -> Answer:
     )
 
 
-def _message(choice: Any) -> dict[str, Any] | None:
-    """The message of a choice; of the older completions, which have a text alone, one that holds it."""
-    if not isinstance(choice, dict):
-        return None
-    if isinstance(choice.get("message"), dict):
-        message: dict[str, Any] = choice["message"]
+def unwrapped(data: Any) -> Any:
+    """A completion that a gateway put into a list of one or under a key of its own; anything else as it is, such as what failed."""
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) and "choices" in data[0]:
+        return data[0]
+    if not isinstance(data, dict) or data.get("choices") or data.get("error") or data.get("errors") or data.get("success") is False:
+        return data
+    within = [part for part in data.values() if isinstance(part, dict) and part.get("choices")]
+    return within[0] if len(within) == 1 and str(data.get("code", 0)) in ("0", "200", "None") else data
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any] | None:
+    """The message of a choice; of the older completions, which have a text alone, one that holds it; of a stream's end its last piece."""
+    ended = choice.get("delta") if choice.get("finish_reason") else None
+    message = choice.get("message") if isinstance(choice.get("message"), dict) else ended
+    if isinstance(message, dict):
         return message
     return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
 
@@ -96,7 +108,7 @@ def _text(message: Mapping[str, Any]) -> tuple[str, MessageField]:
     called = _arguments(message)
     if called:
         return called, "tool call"
-    for name in ("reasoning_content", "reasoning"):
+    for name in ("reasoning_content", "reasoning", "thinking"):
         thought = message.get(name)
         if isinstance(thought, str) and thought.strip():
             return thought, "reasoning"
@@ -120,10 +132,11 @@ def _joined(content: Any) -> str:
         return _joined([content]) if "type" in content or "text" in content else _as_json(content)
     if not isinstance(content, list):
         return ""
-    parts = (
+    parts = [
         part if isinstance(part, str) else part.get("text") if isinstance(part, dict) and part.get("type") in _TEXT_PARTS else ""
         for part in content
-    )
+    ]
+    parts = [part.get("value") if isinstance(part, dict) else part for part in parts]  # as OpenAI's Assistants wrote it
     return "".join(part for part in parts if isinstance(part, str))
 
 

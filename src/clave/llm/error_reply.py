@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from clave.llm.completions import unwrapped
 from clave.llm.transport import Reply
 from clave.text.masking import masked
 
@@ -53,6 +54,7 @@ def read_error(reply: Reply) -> ErrorReply | None:
 
 def _error_in(data: Any) -> Any:
     """The part of a body that tells of an error: `error`, `errors`, `detail`, `message` and others, also in a list of one."""
+    data = unwrapped(data)
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = data[0]
     if not isinstance(data, dict):
@@ -64,9 +66,14 @@ def _error_in(data: Any) -> Any:
             found = data[name]
             if name == "errors" and isinstance(found, list):
                 found = found[0]
-            return found if isinstance(found, dict | list) else data | {"message": found}
-    told = data.get("object") == "error" or any(isinstance(data.get(name), str) for name in _TOLD_IN)
-    return data if told else None
+            if isinstance(found, dict | list):
+                return found
+            return data | {"message": found} if isinstance(found, str) or not _is_told(data) else data
+    return data if data.get("object") == "error" or _is_told(data) else None
+
+
+def _is_told(data: dict[str, Any]) -> bool:
+    return any(isinstance(data.get(name), str) for name in _TOLD_IN)
 
 
 def _error_beside(data: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from clave.llm.completions import unwrapped
 from clave.llm.error_reply import one_line, read_error, text_of_page, told_wait
 from clave.llm.transport import Reply
 
@@ -123,6 +124,7 @@ _RULES = tuple(
             r"invalid_api_key|authentication|unauthorized|unauthenticated|permission|access_denied|key_invalid|forbidden",
             r"(api[ _-]?key|credentials?|bearer|(access|api) token|auth(entication|orization)?( header)?)\b.{0,40}"
             r"(invalid|incorrect|not valid|expired|missing|wrong|revoked|not found|required|denied|failed|leaked)"
+            r"|\bnot authenticated\b|authentication required|login required"
             r"|(invalid|incorrect|missing|wrong|expired|no|unknown) (api[ _-]?key|credentials?|auth|bearer|access token)",
         ),
         _Rule("key", (407,)),
@@ -177,7 +179,7 @@ def fault_of(reply: Reply, asked: str = "") -> Fault | None:
     """
     error = read_error(reply)
     if error is None:
-        return None if isinstance(reply.data, dict) else _no_object(reply)
+        return None if isinstance(unwrapped(reply.data), dict) else _no_object(reply)
     kind, explained = _decided(error.status, error.code, error.message, asked)
     message, wait = one_line(error.message), error.wait
     if kind in ("again", "busy", "quota") and wait is None:
