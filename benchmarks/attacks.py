@@ -56,6 +56,11 @@ FAMILIES = {
         ("tests/attacks/test_answers.py",),
         "a verdict or a failure, in time and memory bounded by the answer's length",
     ),
+    "secrets": Family(
+        "keys that a server sends back, in 24 spellings at 9 places",
+        ("tests/attacks/test_secrets.py",),
+        "no verdict, message or cache holds one, or a long part of one",
+    ),
     "evaluators": Family(
         "tampered evaluators", ("tests/attacks/test_evaluators.py",), "refused with one sentence, or verdicts with valid probabilities"
     ),

@@ -5,6 +5,7 @@ other, where a search begins with one that more must follow, or where it refers 
 """
 
 import ast
+import importlib
 from pathlib import Path
 from re import _constants as sre
 from re import _parser
@@ -117,6 +118,20 @@ def slow(pattern, *, searched, flags=0):
     return found
 
 
+def pattern_of(path, argument):
+    """What is plain to see, or put together of the module's own constants; None where it is neither."""
+    if isinstance(argument, ast.Constant):
+        return argument.value
+    if not isinstance(argument, ast.Name | ast.JoinedStr):
+        return None
+    module = importlib.import_module(".".join(["clave", *path.relative_to(SOURCE).with_suffix("").parts]))
+    try:
+        pattern = eval(ast.unparse(argument), vars(module))  # noqa: S307  # our own source
+    except NameError:
+        return None
+    return pattern if isinstance(pattern, str | bytes) else None
+
+
 def calls():
     """Each call of re with a pattern in the package: (where, function, pattern or None, source)."""
     for path in sorted(SOURCE.rglob("*.py")):
@@ -129,11 +144,7 @@ def calls():
                 and node.func.value.id == "re"
                 and node.func.attr not in ("escape",)
             ):
-                try:
-                    pattern = ast.literal_eval(node.args[0])
-                except ValueError:
-                    pattern = None
-                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node.func.attr, pattern, ast.unparse(node)
+                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node.func.attr, pattern_of(path, node.args[0]), ast.unparse(node)
 
 
 def test_the_rules_find_what_is_known_to_be_slow():
@@ -155,7 +166,6 @@ MADE_OF_WORDS = {
     "re.compile(rule.code, re.I)",  # looked at below
     "re.compile(rule.words, re.I)",
     "re.compile('\\\\b(?:' + '|'.join(sorted(_SPELLINGS, key=len, reverse=True)) + ')\\\\b', re.IGNORECASE)",
-    "re.compile(f'[{_ALONE}]|[^\\\\W\\\\d_{_ALONE}]+')",  # ranges of letters, no two of which overlap
 }
 """Calls whose pattern is put together of our own words."""
 

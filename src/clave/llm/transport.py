@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from clave.errors import InputError, ModelError, require
 from clave.llm.providers import Endpoint
 from clave.text.bounded import too_many_parts
-from clave.text.masking import masked
+from clave.text.masking import masked, masked_bytes
 
 if TYPE_CHECKING:
     import aiohttp
@@ -150,7 +150,7 @@ class Transport:
             # No redirects: a header with a key must not go where the user did not say.
             async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **more) as answer:
                 if into is None or not 200 <= answer.status < 300:
-                    return Reply(answer.status, answer.headers, await _all_of(answer))
+                    return Reply(answer.status, answer.headers, masked_bytes(await _all_of(answer)))
                 await _copied(answer, into)
                 return Reply(answer.status, answer.headers, b"")
         except TimeoutError:
@@ -253,7 +253,7 @@ async def _all_of(answer: aiohttp.ClientResponse) -> bytes:
 async def _copied(answer: aiohttp.ClientResponse, into: IO[bytes]) -> None:
     async for part in answer.content.iter_any():
         try:
-            into.write(part)
+            into.write(masked_bytes(part))
         except OSError as error:  # of the disk, not of the network
             raise InputError(f"{into.name} cannot be written ({error.strerror}): make room, and run the same command again") from None
 
