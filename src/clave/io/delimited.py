@@ -47,7 +47,7 @@ def delimited_rows(path: Path) -> Iterator[Row]:
             if len(header) == 2 and header[0].casefold() == "sep=" and not header[1]:
                 header = next(reader, [])  # Excel's own note of the separator
             begun = header
-            header = [from_csv_cell(name.strip(_AROUND)) for name in header]
+            header = [from_csv_cell(name.lstrip(_AROUND).rstrip()) for name in header]
             _check_header(header, path)
             for fields in reader:
                 lines.begin_row()
