@@ -719,6 +719,11 @@ ANSWERS = [
     ),
     ("a gateway", 200, {"error": {"message": "the upstream broke off"}, "choices": [{"message": {"content": "{}"}}]}, "again"),
     ("a gateway", 200, {"detail": "Not authenticated"}, "key"),
+    ("a gateway", 503, error("The model m is not available at the moment"), "busy"),
+    ("a gateway", 500, error("The model does not exist in this worker's memory yet"), "again"),
+    ("a gateway", 429, error("Each model may be asked 20 times per minute"), "busy"),
+    ("vllm", 400, error("'response_format' of type 'json_schema' is not supported by this model"), "rejected"),
+    ("groq", 422, error("temperature is not supported for this model"), "rejected"),
     ("a proxy", 204, b"", "again"),
     ("a proxy", 200, b" \n", "again"),
 ]

@@ -143,7 +143,7 @@ _RULES = tuple(
         ),
         _Rule(
             "model",
-            (400, 403, 404, 410, 422, 500, 503),
+            (400, 403, 404, 410, 422),
             "",
             r"\bmodels?\b.{0,100}\b(not found|not exist|not available|not served|is not loaded|decommissioned|no longer|unknown)"
             r"|\bmodels?\b.{0,100}\b(end of (its )?life|retired|marked .{0,20}legacy|more system memory)"
@@ -159,6 +159,7 @@ _RULES = tuple(
             r"|no deployment found|no available channel|^body\.model: |模型.{0,40}(不存在|不可用|无可用渠道)",
         ),
         _Rule("model", (404, 410), "", r"no longer (available|supported)"),
+        _Rule("model", (500, 503), "", r"\bmodel\b.{0,40}more system memory|no available channel|无可用渠道"),
         _Rule("busy", (408, 429, 503, 529)),
         _Rule("again", (409, 425, 498, 499, 500, *range(502, 503), *range(504, 511), *range(512, 529), *range(530, 600))),
         _Rule("model", (404,), "", r"model|deployment|endpoint"),
