@@ -144,7 +144,7 @@ def test_lead_tells_what_is_clear_and_of_how_many_values_nothing_is_claimed(tmp_
     page = evaluation_page(verdicts, responses=responses, audit=audited(tmp_path / "labels.jsonl", responses, verdicts))
     assert page.lead == (
         "Where they bear on a value, these responses more often adhere to care, and more often oppose fairness. The figures are rectified "
-        "by people's labels on a random sample of these responses (2 of 3). Nothing is claimed of 1 of the 3 figures."
+        "by people's labels on a random sample of these responses (2 of 3). Nothing is claimed of the remaining 1."
     )
     assert page.sections[0].figures[0].table.rows[2][7].startswith("too little: 1 of 1 audited responses bear on the value")
 

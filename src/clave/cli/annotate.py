@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from clave.cli import options as opt
 from clave.cli.bundles import bundled, source_of
@@ -147,21 +148,29 @@ def agreement(
     say_json(report.model_dump(mode="json")) if json else _tables(report)
 
 
+def _table(title: str, heads: Sequence[str]) -> Table:
+    """One whose figures stay on their line."""
+    table = Table(title=title, title_justify="left", **opt.NARROW)
+    for head in heads:
+        table.add_column(head, no_wrap=head in ("percent", "kappa", "alpha"))
+    return table
+
+
 def _tables(report: AgreementReport) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from clave.cli.terminal import Terminal
 
     console = Terminal()
-    whole = Table("value", "annotators", "items", "by two or more", "percent", "alpha", "cannot tell", title="Agreement")
+    heads = ("value", "annotators", "items", "by two or more", "percent", "alpha", "cannot tell")
+    whole = _table("Agreement, with 95 % intervals over items", heads)
     for v in report.values:
         whole.add_row(
             Text(v.value), str(v.annotators), str(v.items), str(v.overlap), _figure(v.percent), _figure(v.alpha), str(v.cannot_tell)
         )
     console.print(whole)
     if report.pairs:
-        pairs = Table("value", "pair", "items", "percent", "kappa", "alpha", title="Pairs")
+        pairs = _table("Pairs", ("value", "pair", "items", "percent", "kappa", "alpha"))
         for p in report.pairs:
             pairs.add_row(
                 Text(p.value), Text(" / ".join(p.annotators)), str(p.items), _figure(p.percent), _figure(p.kappa), _figure(p.alpha)
@@ -171,7 +180,7 @@ def _tables(report: AgreementReport) -> None:
         console.print(f"{report.pairs_left_out:,} further pairs with fewer items in common are left out")
     if report.items_left_out:
         console.print(f"{report.items_left_out:,} items have too many annotators for pairs, and are left out of them")
-    console.print(f"{len(report.to_discuss)} items to discuss; brackets: 95 % intervals over items; -: does not exist")
+    console.print(f"{len(report.to_discuss)} items to discuss; a dash stands for what cannot be computed")
 
 
 def _figure(estimate: Coefficient) -> str:

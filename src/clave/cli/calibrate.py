@@ -179,6 +179,7 @@ def pool_show(
     table = Table(
         title=f"{len(concepts)} concepts; a response's concept maps to the nearest above similarity {pool.threshold:g}",
         title_justify="left",
+        **opt.NARROW,
     )
     table.add_column("value")
     table.add_column("concept", overflow="fold")

@@ -330,7 +330,7 @@ def estimate(
         ("completion tokens", f"{result.completion_tokens:,}"),
         ("cost, at half price in batches" if batch else "cost", cost),
         *([("at most, if every answer is cut off once", f"${result.most:,.4f}")] if result.most else []),
-        ("counted on", f"{result.looked_at:,} of {result.total:,}"),
+        ("estimated from", f"{result.looked_at:,} of {result.total:,}"),
     ):
         table.add_row(name, cell)
     Terminal().print(table)

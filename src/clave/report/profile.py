@@ -43,7 +43,7 @@ def lead_of(found: Sequence[Finding], differences: Sequence[ModelDifference], na
     methods = Counter(f.best.method for f in supported)
     how = "; ".join(METHOD[method] + (f" ({n} of {len(found)})" if n < len(found) else "") for method, n in methods.most_common())
     open_ = len(found) - len(supported)
-    rest = f" Nothing is claimed of {open_} of the {len(found)} figures." if open_ else ""
+    rest = f" Nothing is claimed of the remaining {open_}." if open_ else ""
     return f"{said} The figures are {how}.{rest}"
 
 
