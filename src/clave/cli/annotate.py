@@ -162,7 +162,7 @@ def _tables(report: AgreementReport) -> None:
     from clave.cli.terminal import Terminal
 
     console = Terminal()
-    heads = ("value", "annotators", "items", "by two or more", "percent", "alpha", "cannot tell")
+    heads = ("value", "people", "items", "by two or more", "percent", "alpha", "cannot tell")
     whole = _table("Agreement, with 95 % intervals over items", heads)
     for v in report.values:
         whole.add_row(
