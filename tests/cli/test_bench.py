@@ -29,6 +29,7 @@ def place(tmp_path_factory):
 
 def test_a_run_tells_accuracy_skipped_judges_and_the_page(place):
     done = run("run", place / "plan.yaml", "--judges", "majority,tfidf,clave,kaleido", "-o", place / "run", "--json")
+    assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert {(r["judge"], r["split"]) for r in told["leaderboard"]} == {(j, s) for j in ("majority", "tfidf") for s in ("test", "elsewhere")}
     assert set(told["skipped"]) == {"clave", "kaleido"}
