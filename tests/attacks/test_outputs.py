@@ -16,6 +16,7 @@ from rich.text import Text
 
 from clave.cli.terminal import Log, Terminal, say, say_json
 from clave.io import read_responses
+from clave.text import masking
 from clave.text.masking import masked, note_secret
 from clave.text.plain import clean, clean_json, csv_cell, from_csv_cell, markdown
 
@@ -217,3 +218,9 @@ def test_a_report_of_hostile_names_obeys_nothing(text, form, tmp_path):
         assert "http://evil.example" not in written.replace("&#", "") or form == "html"
     else:
         json.loads(written)
+
+
+def test_a_short_key_of_digits_spoils_no_figure_of_json(monkeypatch, capsys):
+    monkeypatch.setattr(masking, "_NOTED", {"6096", "null"})
+    say_json({"low": 0.6096657, "none": None, "said": ["key 6096", ("6096",)]})
+    assert json.loads(capsys.readouterr().out) == {"low": 0.6096657, "none": None, "said": ["key ***", ["***"]]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
@@ -45,7 +45,16 @@ def say(text: str, *, err: bool = False) -> None:
 
 def say_json(data: Any, *, err: bool = False) -> None:
     """Print JSON for programs: what a terminal would obey stands in it as an escape, so that no data change."""
-    typer.echo(clean_json(masked(json.dumps(data, ensure_ascii=False))), err=err)
+    typer.echo(clean_json(json.dumps(_masked_texts(data), ensure_ascii=False)), err=err)
+
+
+def _masked_texts(data: Any) -> Any:
+    """The same with its texts masked: the digits of a short key stand in figures by chance, and a figure that is cut is no JSON."""
+    if isinstance(data, str):
+        return masked(data)
+    if isinstance(data, Mapping):
+        return {masked(name) if isinstance(name, str) else name: _masked_texts(item) for name, item in data.items()}
+    return [_masked_texts(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 class Log(logging.Handler):

@@ -6,7 +6,9 @@ keep_apart(Path("report.csv"), ["verdicts.csv"])      # raises where both are on
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from clave.errors import InputError
 def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` once it is whole, and leaves nothing behind where it does not get so far.
 
+    What a process that was killed has left behind goes when somebody writes there again.
+
     Args:
         path: The file.
         mode: Who may read it, under the user's umask; 0o600 for what holds labelled samples.
@@ -29,7 +33,9 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """
     check_place(path)
     path = path.resolve()  # a link stays one, and so does what it leads to
-    part = path.with_name(f".{path.name[:100]}-{uuid.uuid4().hex[:12]}.part")  # of its own: two may write to one place at once
+    begun = f".{path.name[:80]}-{_MACHINE}-"
+    part = path.with_name(f"{begun}{os.getpid()}-{uuid.uuid4().hex[:8]}.part")  # of its own: two may write to one place at once
+    _remove_dead(path.parent, begun)
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
@@ -38,6 +44,29 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _remove_dead(folder: Path, begun: str) -> None:
+    """Remove the parts of this machine's processes that are no more; what is another machine's nobody can tell here."""
+    if os.name != "posix" or not folder.is_dir():
+        return
+    for name in os.listdir(folder):
+        number, _, rest = name.removeprefix(begun).partition("-")
+        if name.startswith(begun) and rest.endswith(".part") and number.isdecimal() and not _lives(int(number)):
+            folder.joinpath(name).unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def check_place(path: Path) -> None:
