@@ -143,6 +143,13 @@ def test_a_wrong_password_is_told_and_not_printed(secure, guarded, monkeypatch, 
     assert not secure.requests
 
 
+@pytest.mark.parametrize("named", ["socks5://localhost", "socks5h://localhost:", "socks4://localhost", "socks5://[::1]"])
+def test_a_socks_proxy_has_a_port_of_its_own(chat_server, monkeypatch, named):
+    monkeypatch.setenv("ALL_PROXY", named)
+    with pytest.raises(ModelError, match=r"the proxy socks.*:1080 lets nothing through"):
+        ask(chat_server)
+
+
 @pytest.mark.parametrize("kind", ["http", "socks5"])
 def test_a_proxy_that_is_not_there_is_told(secure, monkeypatch, kind):
     monkeypatch.setenv("HTTPS_PROXY", f"{kind}://ana:{PASSWORD}@127.0.0.1:{free_port()}")
@@ -184,6 +191,10 @@ def test_a_proxy_that_refuses_is_told(chat_server, monkeypatch, status, said, ad
                         body = f"<html>{said} {PASSWORD}</html>".encode()
                         head = f"HTTP/1.1 {status} {said}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n"
                         connection.sendall(head.encode() + body)
+                        connection.shutdown(socket.SHUT_WR)
+                        connection.settimeout(1)
+                        while connection.recv(65536):  # what is left unread as it closes would reset the connection
+                            pass
 
         threading.Thread(target=serve, daemon=True).start()
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):

@@ -28,6 +28,8 @@ PROVIDERS: dict[str, tuple[str, str]] = {
 """provider -> (OpenAI-compatible address, environment variable of the key; "" = none is needed)."""
 
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h", "socks")
+_SOCKS_PORT = 1080
+"""Of a SOCKS proxy that is named without one, as curl has it."""
 _PATH = "/chat/completions"
 _SENDABLE = re.compile(r"[!-~]+")
 """What a header can carry as one word."""
@@ -186,6 +188,8 @@ def _proxy(parts: SplitResult) -> str | None:
             f"the proxy in {variable} is of the kind {found.scheme[:20]!r}, which is not known: use http, https or socks5, "
             "or except the server with NO_PROXY"
         )
+    if found.scheme.startswith("socks") and found.port is None:
+        return found._replace(netloc=f"{found.netloc.rstrip(':')}:{_SOCKS_PORT}").geturl()
     return proxy
 
 
