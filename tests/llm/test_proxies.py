@@ -189,7 +189,7 @@ def test_a_proxy_that_refuses_is_told(chat_server, monkeypatch, status, said, ad
                     with connection:
                         connection.recv(65536)
                         body = f"<html>{said} {PASSWORD}</html>".encode()
-                        head = f"HTTP/1.1 {status} {said}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n"
+                        head = f"HTTP/1.1 {status} {said}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
                         connection.sendall(head.encode() + body)
                         connection.shutdown(socket.SHUT_WR)
                         connection.settimeout(1)
