@@ -68,6 +68,15 @@ def test_links_and_unlisted_files_are_refused(good, tmp_path):
         Clave.load(tmp_path / "e", chat=FakeChat(WORDS, model=good[1]))
 
 
+def test_links_in_a_circle_are_refused(good, tmp_path):
+    shutil.copytree(good[0], tmp_path / "e")
+    (tmp_path / "e" / "guidelines" / "care.md").unlink()
+    (tmp_path / "e" / "guidelines" / "care.md").symlink_to(tmp_path / "e" / "guidelines" / "other.md")
+    (tmp_path / "e" / "guidelines" / "other.md").symlink_to(tmp_path / "e" / "guidelines" / "care.md")
+    with pytest.raises(EvaluatorError, match="is neither a file nor a folder"):
+        Clave.load(tmp_path / "e", chat=FakeChat(WORDS, model=good[1]))
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_an_evaluator_is_its_users_alone(good, tmp_path, umask):
     before = os.umask(umask)

@@ -1,6 +1,7 @@
 """Every unit is worked on once, whatever goes wrong, and leaving early leaves nothing running."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 
@@ -228,3 +229,14 @@ def test_garbage_is_looked_for_seldom_and_as_before_afterwards():
             assert gc.get_threshold()[0] == 0
     finally:
         gc.set_threshold(*before)
+
+
+def test_runs_that_overlap_leave_the_search_for_garbage_as_it_was():
+    before = gc.get_threshold()
+    first, second = seldom_collected(), seldom_collected()
+    with contextlib.ExitStack() as one, contextlib.ExitStack() as other:
+        one.enter_context(first)
+        other.enter_context(second)
+        one.close()
+        assert gc.get_threshold()[0] >= 10_000
+    assert gc.get_threshold() == before

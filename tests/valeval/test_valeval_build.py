@@ -348,3 +348,11 @@ def test_a_second_reading_is_blind_and_can_be_repeated(copy: Path, tmp_path: Pat
     said = run.invoke(app, ["readings", str(copy), str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")])
     assert "a, xstest: 6 of 6 (.61-1.00) labels borne out" in said.output
     assert f"first two readers, all: the same label in {sum(labels[g['id']] == 'unrelated' for g in given[:3]) + 27} of 30" in said.output
+    assert "rows labelled" not in said.output  # reader a gives every label of the sources
+    lines = [{"id": g["id"], "label": "oppose" if labels[g["id"]] == "unrelated" else labels[g["id"]]} for g in given]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines[:20]), encoding="utf-8")
+    said = run.invoke(app, ["readings", str(copy), str(tmp_path / "c.jsonl"), str(tmp_path / "d.jsonl"), "--json"])
+    apart = [kind for kind in json.loads(said.output)["against"] if kind["rows"]]
+    assert {(kind["label"], kind["said"]) for kind in apart} == {("unrelated", "oppose")}
+    assert sum(kind["rows"] for kind in apart) == sum(labels[g["id"]] == "unrelated" for g in given[:20])

@@ -205,12 +205,14 @@ def readings(
     as_json: opt.Json = False,
 ) -> None:
     """Show how often blind readers give the same label as each source, and how far the readers agree (kappa)."""
-    from clave.valeval.readings import read_file, share_text, shipped, summary
+    from clave.valeval.readings import against, read_file, share_text, shipped, summary
 
     readers = {f.stem: read_file(f) for f in files} or shipped()
-    found = summary({r.id: r.label for r in _rows(folder, ["calibration", "original", "generalization", "related"])}, readers)
+    labels = {r.id: r.label for r in _rows(folder, ["calibration", "original", "generalization", "related"])}
+    found = summary(labels, readers)
+    apart = against(labels, *[*readers.values(), {}, {}][:2])
     if as_json:
-        say_json(found)
+        say_json(found | {"against": [kind._asdict() for kind in apart]})
         return
     for name, sources in found["readers"].items():
         for source, c in sources.items():
@@ -218,6 +220,8 @@ def readings(
     for source, k in found["kappa"].items():
         value = "not defined" if k["value"] is None else f"{k['value']:.2f}"
         say(f"first two readers, {source}: the same label in {k['agreed']} of {k['read']}, kappa {value}")
+    for kind in apart:
+        say(f"first two readers, {kind.source}: {kind.said} in {kind.rows} rows labelled {kind.label}")
 
 
 def _rows(folder: Path, names: list[str]) -> list[ValEvalRow]:

@@ -156,17 +156,27 @@ def interruptible(stop: Callable[[str], None], grace: float = GRACE) -> Iterator
             timer.cancel()
 
 
+_COLLECTING = threading.Lock()
+_before: list[tuple[int, int, int]] = []
+"""What was set before the first of the runs under way, once for each."""
+
+
 @contextlib.contextmanager
 def seldom_collected() -> Iterator[None]:
     """Within it, Python looks for cyclic garbage a tenth as often: with hundreds of calls under way every look goes through all that they
     hold and finds little (`docs/design/client.md`)."""
-    before = gc.get_threshold()
-    if before[0]:  # 0: somebody has switched it off
-        gc.set_threshold(max(before[0], _YOUNG), *before[1:])
+    with _COLLECTING:
+        before = gc.get_threshold()
+        if not _before and 0 < before[0] < _YOUNG:  # 0: somebody has switched it off
+            gc.set_threshold(_YOUNG, *before[1:])
+        _before.append(_before[0] if _before else before)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _COLLECTING:
+            before = _before.pop()
+            if not _before:  # the last of those that run at once
+                gc.set_threshold(*before)
 
 
 class SyncStream(Generic[R]):

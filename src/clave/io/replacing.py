@@ -32,7 +32,7 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         InputError: Something that is no file has the name.
     """
     check_place(path)
-    path = path.resolve()  # a link stays one, and so does what it leads to
+    path = Path(os.path.realpath(path))  # a link stays one, and so does what it leads to; `resolve` ends at links in a circle
     begun = f".{path.name[:80]}-{_MACHINE}-"
     part = path.with_name(f"{begun}{os.getpid()}-{uuid.uuid4().hex[:8]}.part")  # of its own: two may write to one place at once
     _remove_dead(path.parent, begun)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,22 @@ def refuse_odd(folder: Path) -> None:
     """Only files of a sane size, and folders: links lead to files that are no part of an evaluator (those of the Hub's cache stay within
     it), and a pipe would be read for ever.
     """
-    own = {folder.resolve()} | ({folder.resolve().parents[1] / "blobs"} if folder.resolve().parent.name == "snapshots" else set())
+    place = _real(folder)
+    own = {place} | ({place.parents[1] / "blobs"} if place.parent.name == "snapshots" else set())
     for count, path in enumerate(folder.rglob("*")):
         if count == _MOST_FILES:
             raise EvaluatorError(f"{folder} holds more than {_MOST_FILES:,} files: it is no evaluator")
-        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in own):
+        if path.is_symlink() and not any(_real(path).is_relative_to(place) for place in own):
             raise EvaluatorError(f"{path} is a link to a file elsewhere, which is not followed: put the file itself there")
         if not (path.is_file() or path.is_dir()):
             raise EvaluatorError(f"{path} is neither a file nor a folder: take it away")
         if path.is_file() and path.stat().st_size > (_MOST_BYTES if path.suffix in _TEXTS else _MOST_BYTES_OF_WEIGHTS):
             raise EvaluatorError(f"{path} is too large to be part of an evaluator ({path.stat().st_size:,} bytes)")
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; links in a circle lead nowhere, at which `Path.resolve` ends up to Python 3.12."""
+    return Path(os.path.realpath(path))
 
 
 def changed_files(folder: Path, files: dict[str, str], edited: bool) -> set[str]:

@@ -35,7 +35,7 @@ _NOTED: set[str] = set()
 _SPELLINGS: set[str] = set()
 """Of long secrets: letters and digits alone, in small letters."""
 _BLOCKS: set[bytes] = set()
-"""All runs of so many letters in them: a long part of one that a text holds has one of them at a place that divides by its length."""
+"""Every run of `_BLOCK` letters in them. A text that holds a long part of one, cut into pieces of that length, has one among its pieces."""
 
 
 def note_secret(text: str) -> None:

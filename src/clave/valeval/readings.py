@@ -10,7 +10,7 @@ the value, so that a file goes with any build and holds nothing of the data; ver
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -101,6 +101,23 @@ def kappa(one: Mapping[str, Reading], other: Mapping[str, Reading], ids: Iterabl
     n, agreed = len(pairs), sum(a == b for a, b in pairs)
     expected = sum(sum(a == label for a, _ in pairs) * sum(b == label for _, b in pairs) for label in LABELS) / max(1, n * n)
     return Kappa((agreed / n - expected) / (1 - expected) if n and expected < 1 else None, agreed, n)
+
+
+class Against(NamedTuple):
+    """Rows in which two readers give one label, and the source another."""
+
+    source: str
+    label: Label
+    """The source's."""
+    said: Label
+    rows: int
+
+
+def against(labels: Mapping[str, Label], one: Mapping[str, Reading], other: Mapping[str, Reading]) -> list[Against]:
+    """Where the source is alone with its label, the most frequent kind first."""
+    alike = [i for i in one.keys() & other.keys() & labels.keys() if one[i].label == other[i].label != labels[i]]
+    kinds = Counter((i.rpartition("-")[0], labels[i], one[i].label) for i in sorted(alike))
+    return [Against(*kind, n) for kind, n in kinds.most_common()]
 
 
 @cache
