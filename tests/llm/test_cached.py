@@ -312,6 +312,15 @@ def test_a_claim_ends_with_the_answer_that_is_kept(tmp_path):
     assert not one.claim(b"k")
 
 
+def test_a_new_question_is_not_claimed_where_its_answer_is_kept(tmp_path):
+    one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
+    other.put(b"k", "{}")
+    assert not one.claim(b"k", new=True)
+    assert one.claim(b"k")  # its body may be of no use
+    assert one.claim(b"l", new=True)
+    assert not other.claim(b"l", new=True)
+
+
 def test_a_claim_ends_with_its_time_whatever_the_clock_says(tmp_path, monkeypatch):
     one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
     assert one.claim(b"k")

@@ -161,8 +161,9 @@ class AnswerCache:
             for key, body in answers:
                 self.put(key, body)
 
-    def claim(self, key: bytes) -> bool:
-        """Say that this process asks for an answer now; False where another has said so and is still at it.
+    def claim(self, key: bytes, *, new: bool = False) -> bool:
+        """Say that this process asks for an answer now; False where another has said so and is still at it, or, with `new`, where a body
+        is kept already.
 
         Clocks that are set back do not matter: a claim holds for a time of the machine's own counter, and one that seems to hold for
         far longer than any can is from before a restart. A little longer is no sign of that: another process may have claimed after
@@ -172,9 +173,10 @@ class AnswerCache:
         with self._lock:
             self._db()  # a forked child is another owner
             claimed = self._run(
-                "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until "
+                "INSERT INTO claims SELECT ?, ?, ? WHERE NOT (? AND EXISTS (SELECT 1 FROM bodies WHERE key = ?)) "
+                "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until "
                 "WHERE owner = excluded.owner OR until NOT BETWEEN ? AND ?",
-                *(key, self._owner, now + CLAIM_SECONDS, now, now + 2 * CLAIM_SECONDS),
+                *(key, self._owner, now + CLAIM_SECONDS, new, key, now, now + 2 * CLAIM_SECONDS),
             )
             if claimed.rowcount != 1:
                 return False

@@ -126,9 +126,10 @@ class CachedChat:
         while True:
             if self._not_kept is not None:
                 raise self._not_kept
-            claimed = cache.claim(key)
+            new = cache.claim(key, new=True)
+            claimed = new or cache.claim(key)
             with _claim(cache, key) if claimed else contextlib.nullcontext():
-                kept = self._look_up(key, request)  # it may have come since
+                kept = None if new else self._look_up(key, request)  # it may have come since
                 if kept is not None:
                     self.ledger.cache_hits += 1
                     return kept

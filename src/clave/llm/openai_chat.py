@@ -295,7 +295,7 @@ class OpenAIChat:
 
     def _enter(self, answer: Answer, call: _Call) -> None:
         usage = self.ledger.add(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens, share=call.share)
-        call.spent = call.spent + usage
+        call.spent = usage if call.spent is _NOTHING else call.spent + usage
 
     def _paid(self, reply: Reply, call: _Call) -> None:
         """Enter what an error took, where it tells: an answer that broke off in its middle is paid for."""
