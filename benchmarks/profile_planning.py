@@ -1,10 +1,11 @@
 """Does a plan keep what it says? Power and half-widths that `clave audit plan` foresees, against those found; how narrow intervals can be.
 
-    python benchmarks/profile_planning.py [--repeats 200] [--only power half-width bound]
+    python benchmarks/profile_planning.py [--repeats 200] [--only power half-width asked bound]
+    python benchmarks/profile_planning.py --only real --raw FOLDER
 
 Two models answer the same scenarios; labels of a scenario are alike as stated, verdicts come of the default evaluator's confusion
 (`profile_coverage.py`). The bound is the least width that any estimate from such an audit can have beside that of the labels alone, worked
-out from a large draw in which all is known.
+out from a large draw in which all is known. `real` takes six models on the same questions, all labelled by people (`profile_real.py`).
 """
 
 from __future__ import annotations
@@ -12,35 +13,43 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clave.profile.comparing import net_difference
+from clave.profile.counted import counted
 from clave.profile.design import Design, strata_of
-from clave.profile.estimates import Rows
-from clave.profile.planning import planned
+from clave.profile.estimates import QUANTITIES, Profile, Rows, covariance
+from clave.profile.intervals import Z
+from clave.profile.planning import planned, scenario_correlation
 from clave.profile.rectified import Audit, rectified
-from profile_coverage import AUDITS, DEFAULT, SHARES, SIZES, Row, audit, draw, show
+from profile_coverage import AUDITS, CONFUSIONS, DEFAULT, SHARES, SIZES, Row, audit, draw, show
+from profile_real import Study, six_models
 
 Shares = tuple[float, float, float]
 STUDIES: tuple[tuple[str, int, Shares, Shares, float], ...] = (
     ("every response bears on it, 17 % of pairs differ", 135, (0.85, 0.15, 0.0), (0.75, 0.25, 0.0), 0.69),
     ("every response bears on it, 17 % of pairs differ", 500, (0.80, 0.20, 0.0), (0.75, 0.25, 0.0), 0.60),
+    ("a fifth does not bear on it", 100, (0.70, 0.10, 0.20), (0.50, 0.30, 0.20), 0.5),
     ("a third does not bear on it", 400, (0.60, 0.07, 0.33), (0.53, 0.14, 0.33), 0.5),
     ("a third does not bear on it", 1500, (0.60, 0.07, 0.33), (0.53, 0.14, 0.33), 0.5),
 )
 """What it is, scenarios, shares of the two models, and how often the two labels of a scenario come of one draw."""
 
 
-def pair(rng: np.random.Generator, n: int, first: Shares, second: Shares, alike: float) -> list[tuple[NDArray[np.intp], Rows]]:
+def pair(
+    rng: np.random.Generator, n: int, first: Shares, second: Shares, alike: float, confusion: str
+) -> list[tuple[NDArray[np.intp], Rows]]:
     """Labels and verdicts of two models on the same scenarios."""
     common, own = rng.random((1, n)), rng.random((2, n))
     place = np.where(rng.random(n) < alike, common, own)
     made = []
     for model, shares, at in zip("ab", (first, second), place, strict=True):
         labels = np.searchsorted(np.cumsum(shares)[:2], at, side="right").astype(np.intp)
-        made.append((labels, draw(rng, n, shares, DEFAULT, twins=False, model=model, labels=labels)[1]))
+        made.append((labels, draw(rng, n, shares, CONFUSIONS[confusion], twins=False, model=model, labels=labels)[1]))
     return made
 
 
@@ -50,13 +59,13 @@ def whole(labels: NDArray[np.intp]) -> Audit:
     return Audit(np.arange(n), np.eye(3)[labels], np.ones(n), np.zeros(n, np.intp))
 
 
-def power_cell(what: str, n: int, first: Shares, second: Shares, alike: float, repeats: int) -> Row:
+def power_cell(confusion: str, what: str, n: int, first: Shares, second: Shares, alike: float, repeats: int) -> Row:
     """Power foreseen and found, with the planned labels and with all of them."""
-    rng, nets = np.random.default_rng(12), [(s[0] - s[1]) / (s[0] + s[1]) for s in (first, second)]
+    rng, nets = np.random.default_rng(112), [(s[0] - s[1]) / (s[0] + s[1]) for s in (first, second)]
     difference = nets[0] - nets[1]
     foreseen, found, most, all_found, labels = [], [], [], [], []
     for i in range(repeats):
-        both = pair(rng, n, first, second, alike)
+        both = pair(rng, n, first, second, alike, confusion)
         plan = planned([rows for _, rows in both], difference=difference, power=0.8)
         most.append(plan.pairs[0].most)
         ends = [rectified(rows, whole(truth)) for truth, rows in both]
@@ -72,6 +81,7 @@ def power_cell(what: str, n: int, first: Shares, second: Shares, alike: float, r
             found.append((net_difference(*profiles).p or 0) < 0.05)
     return {
         "what": "power",
+        "confusion": confusion,
         "study": what,
         "scenarios": n,
         "difference": difference,
@@ -89,22 +99,81 @@ def _labelled(labels: NDArray[np.intp], chosen: NDArray[np.intp], design: Design
     return Audit(chosen, np.eye(3)[labels[chosen]], weights[design.strata[chosen]], design.strata)
 
 
-def width_cell(name: str, n: int, labels: int, repeats: int) -> Row:
+def width_cell(confusion: str, name: str, n: int, labels: int, repeats: int) -> Row:
     """The half-width foreseen, and the mean of those that came."""
-    rng, foreseen, came = np.random.default_rng(13), [], []
+    rng, foreseen, came = np.random.default_rng(113), [], []
     for _ in range(repeats):
-        truth, rows = draw(rng, n, SHARES[name], DEFAULT)
+        truth, rows = draw(rng, n, SHARES[name], CONFUSIONS[confusion])
         foreseen.append(Design(rows).half_width(labels))
-        net = rectified(rows, audit(rng, truth, rows, labels, planned=True)).net
-        if net.low is not None and net.high is not None:
-            came.append((net.high - net.low) / 2)
+        came.append(_half_width(rectified(rows, audit(rng, truth, rows, labels, planned=True))))
+    return {"what": "half-width", "confusion": confusion, "truth": name, "n": n, "audit": labels} | _beside(foreseen, came)
+
+
+def asked_cell(confusion: str, name: str, n: int, wanted: float, repeats: int) -> Row:
+    """What comes where a plan is asked for a half-width, and how often it is no wider."""
+    rng, labels, came = np.random.default_rng(114), [], []
+    for _ in range(repeats):
+        truth, rows = draw(rng, n, SHARES[name], CONFUSIONS[confusion])
+        if asked := Design(rows).labels_for(wanted):
+            labels.append(asked)
+            came.append(_half_width(rectified(rows, audit(rng, truth, rows, asked, planned=True))))
+    given = np.array(came)
     return {
-        "what": "half-width",
+        "what": "asked",
+        "confusion": confusion,
         "truth": name,
         "n": n,
-        "audit": labels,
-        "foreseen": float(np.mean(foreseen)),
-        "came": float(np.mean(came)),
+        "asked": wanted,
+        "planned in": len(labels) / repeats,
+        "labels": float(np.mean(labels)) if labels else None,
+        "came": float(np.nanmean(given)) if labels else None,
+        "no wider": float(np.mean(given <= wanted)) if labels else None,
+        "by a tenth at most": float(np.mean(given <= 1.1 * wanted)) if labels else None,
+    }
+
+
+def _half_width(found: Profile) -> float:
+    """NaN where nothing is said of net adherence."""
+    return (found.net.high - found.net.low) / 2 if found.supported and found.net.high is not None and found.net.low is not None else np.nan
+
+
+def _beside(foreseen: list[float], came: list[float]) -> Row:
+    wide, found = float(np.mean(foreseen)), float(np.nanmean(came))
+    return {"foreseen": wide, "came": found, "ratio": wide / found}
+
+
+def real_cell(study: Study, labels: int, repeats: int) -> Row:
+    """Half-widths of so many labels, and of twice as many foreseen when these are known, over scenarios like these."""
+    rng, first, came, second, then = np.random.default_rng(115), [], [], [], []
+    for i in range(repeats):
+        start = study.design.draw(labels, seed=int(rng.integers(1 << 30)))
+        first.append(study.design.half_width(labels))
+        came.append(_half_width(rectified(study.rows, _labelled(study.labels, start, study.design))))
+        known = Design(study.rows, start, np.eye(3)[study.labels[start]])
+        more = np.sort(np.concatenate([start, known.draw(2 * labels, seed=i)]))
+        second.append(known.half_width(2 * labels))
+        then.append(_half_width(rectified(study.rows, _labelled(study.labels, more, known))))
+    rounds = {f"{name}, {which} round": v for which, pair in (("first", (first, came)), ("second", (second, then)))
+              for name, v in _beside(*pair).items()}  # fmt: skip
+    return {"what": "real", "model": study.rows.model, "audit": labels} | rounds
+
+
+def alike_cell(first: Study, second: Study) -> Row:
+    """How alike labels of two models are by scenario and were forecast to be, and the half-width of the difference if all are labelled."""
+    net, ends = QUANTITIES.index("net"), [rectified(s.rows, whole(s.labels)) for s in (first, second)]
+    own, forecast = [float(covariance(e, e)[net, net]) for e in ends], [s.design.variances(s.rows.n)[1] for s in (first, second)]
+    labels, foreseen = float(covariance(*ends)[net, net]) / math.sqrt(own[0] * own[1]), scenario_correlation(first.design, second.design)
+    said = [counted(s.rows) for s in (first, second)]
+    spread = math.sqrt(float(covariance(said[0], said[0])[net, net] * covariance(said[1], said[1])[net, net]))
+    return {
+        "what": "alike",
+        "first": first.rows.model,
+        "second": second.rows.model,
+        "labels": labels,
+        "verdicts": float(covariance(*said)[net, net]) / spread,
+        "foreseen": foreseen,
+        "difference, labels": Z * math.sqrt(sum(own) - 2 * labels * math.sqrt(own[0] * own[1])),
+        "difference, foreseen": Z * math.sqrt(sum(forecast) - 2 * foreseen * math.sqrt(forecast[0] * forecast[1])),
     }
 
 
@@ -173,17 +242,28 @@ def _dealt(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--only", nargs="*", default=[], choices=["power", "half-width", "bound"])
+    parser.add_argument("--only", nargs="*", default=[], choices=["power", "half-width", "asked", "bound", "real"])
+    parser.add_argument("--raw", type=Path, help="sources of ValEval as published, for `real`")
     arguments = parser.parse_args()
     np.seterr(all="ignore")
     cells: dict[str, Callable[[], list[Row]]] = {
-        "power": lambda: [power_cell(*study, arguments.repeats) for study in STUDIES],
-        "half-width": lambda: [width_cell(s, n, m, arguments.repeats) for s in ("+.75", "+.80") for n in SIZES[1:] for m in AUDITS[1:]],
+        "power": lambda: [power_cell(c, *study, arguments.repeats) for c in CONFUSIONS for study in STUDIES],
+        "half-width": lambda: [
+            width_cell(c, s, n, m, arguments.repeats) for c in CONFUSIONS for s in ("+.75", "+.80") for n in SIZES for m in AUDITS[1:]
+        ],
+        "asked": lambda: [
+            asked_cell(c, *cell, arguments.repeats)
+            for c in CONFUSIONS
+            for cell in (("+.75", 500, 0.1), ("+.75", 2000, 0.1), ("+.80", 2000, 0.2))
+        ],
         "bound": lambda: [bound_cell(s, n, m) for s in ("+.75", "+.80") for n in SIZES for m in AUDITS],
     }
     for name, make in cells.items():
         if not arguments.only or name in arguments.only:
             show(make())
+    if arguments.raw and (not arguments.only or "real" in arguments.only):
+        six = list(six_models(arguments.raw))
+        show([real_cell(study, 100, arguments.repeats) for study in six] + [alike_cell(*pair) for pair in combinations(six, 2)])
 
 
 if __name__ == "__main__":

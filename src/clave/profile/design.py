@@ -1,8 +1,8 @@
 """Which responses people should label so that a profile gets sure, how many, and what that will show.
 
     design = Design(rows)
-    design.half_width(60)             # 0.20: what 60 labels are expected to give
-    design.labels_for(0.20)           # 59: or None, where not even all of them would do
+    design.half_width(60)             # 0.14: what 60 labels are expected to give
+    design.labels_for(0.20)           # 28: or None, where not even all of them would do
     design.draw(60, seed=0)           # places of the drawn rows
 
 Responses are drawn at random within strata of verdict and confidence; a stratum gets labels by its size and by how much, going by the
@@ -31,7 +31,12 @@ _HALVED = 20
 _BY_SIZE = 0.2
 """Share of the labels that goes by the size of strata alone."""
 _DOUBT = 0.05
-"""How far the evaluator's probabilities are drawn towards a third each when labels are foreseen."""
+"""How far the evaluator's probabilities are drawn towards a third each when labels are dealt."""
+_TOWARDS_LIKELIEST = 0.6
+"""How far the balance of a forecast lies from an even one to the run's likeliest, in logarithms. An evaluator that is less sure than it is
+right makes the likeliest too extreme, one that is surer the other way."""
+_SUREST = 0.9
+"""Of a higher probability a forecast gives what is above this to the mix of the run: labels of certain verdicts would never vary."""
 _RAREST = 0.005
 """Share of a label below which none is foreseen."""
 _RELEVANCE = 0.1
@@ -84,20 +89,36 @@ class Design:
         return independent_trials(self.rows.one_hot, np.unique(self.rows.scenarios, return_inverse=True)[1])
 
     @cached_property
-    def foreseen(self) -> Array:
-        """Shares of labels in each stratum: by the evaluator's probabilities, with some doubt, and by the labels that there are, (H, 3).
+    def allowed_for(self) -> Array:
+        """Shares of labels in each stratum by which more are dealt, (H, 3): by the evaluator's probabilities, with some doubt, and by the
+        labels that there are.
 
         Probabilities hold at the balance of the calibration labels, which people choose to be about even. Where labels are rarer here,
-        those of the rare side weigh most in net adherence and are foreseen too often: so the mean is taken of the probabilities as they
+        those of the rare side weigh most in net adherence and are expected too often: so the mean is taken of the probabilities as they
         are, and as they would be at the balance that makes the run's likeliest.
         """
         as_they_are = self._by_stratum(self.rows.probabilities)
         return self._told((1 - _DOUBT) * (as_they_are + self._balanced) / 2 + _DOUBT / 3)
 
     @cached_property
+    def foreseen(self) -> Array:
+        """Shares of labels in each stratum that are forecast, (H, 3). They leave out what is added for surprises when labels are dealt: it
+        makes rare labels frequent, and a forecast too wide."""
+        return self._told(self._by_stratum(self._forecast))
+
+    @cached_property
+    def _forecast(self) -> Array:
+        """Probabilities that forecasts go by, (n, 3)."""
+        said = self._at_balance(_TOWARDS_LIKELIEST)
+        mix = np.maximum(said.mean(axis=0), _RAREST)
+        excess = np.maximum(self.rows.probabilities.max(axis=1, keepdims=True) - _SUREST, 0)
+        believed: Array = (1 - excess) * said + excess * mix / mix.sum()
+        return believed
+
+    @cached_property
     def relevant(self) -> Array:
-        """Share of each stratum that is expected to bear on the value, (H,): as foreseen, but nearer to the likeliest balance. What allows
-        for surprises when labels are dealt would promise too many where little bears on the value."""
+        """Share of each stratum that is expected to bear on the value, (H,): nearer to the likeliest balance than labels are dealt by. What
+        allows for surprises there would promise too many where little bears on the value."""
         as_they_are = self._by_stratum(self.rows.probabilities)
         shares: Array = self._told((as_they_are + 3 * self._balanced) / 4)[:, :2].sum(axis=1)
         return shares
@@ -105,9 +126,15 @@ class Design:
     @cached_property
     def _balanced(self) -> Array:
         """Mean probabilities of each stratum at the balance that makes the run's likeliest, (H, 3)."""
-        even = np.full(3, 1 / 3)
-        there = np.maximum(estimated(self.rows.probabilities, even), _RAREST)
-        return self._by_stratum(at_prevalence(self.rows.probabilities, even, there))
+        return self._by_stratum(self._at_balance(1.0))
+
+    def _at_balance(self, towards: float) -> Array:
+        """Probabilities at a balance that lies so far from an even one to the run's likeliest, (n, 3)."""
+        return at_prevalence(self.rows.probabilities, np.full(3, 1 / 3), self._likeliest**towards)
+
+    @cached_property
+    def _likeliest(self) -> Array:
+        return np.maximum(estimated(self.rows.probabilities, np.full(3, 1 / 3)), _RAREST)
 
     def _by_stratum(self, probabilities: Array) -> Array:
         return np.stack([np.bincount(self.strata, p) for p in probabilities.T], axis=1) / self.sizes[:, None]
@@ -120,22 +147,28 @@ class Design:
         found: Array = (weight * said + told) / (weight + told.sum(axis=1, keepdims=True))
         return found
 
-    @cached_property
-    def spread(self) -> tuple[Array, Array, float]:
-        """Of each stratum the standard deviation and the mean of what a label adds to net adherence; and relevance."""
-        shares, weights = self.foreseen, self.sizes / self.rows.n
-        adhere, oppose, _ = weights @ shares
-        relevance = adhere + oppose
-        up, down = 2 * oppose / relevance**2, 2 * adhere / relevance**2
+    def _spread(self, shares: Array) -> tuple[Array, Array]:
+        """Of each stratum the standard deviation and the mean of what a label adds to net adherence, if it has such shares of labels."""
+        up, down = _influence(self.sizes / self.rows.n @ shares)
         mean = shares[:, 0] * up - shares[:, 1] * down
         variance = shares[:, 0] * up**2 + shares[:, 1] * down**2 - mean**2
-        return np.sqrt(variance), mean, float(relevance)
+        return np.sqrt(np.maximum(variance, 0)), mean
+
+    def forecast(self) -> tuple[Array, float]:
+        """What the evaluator makes each label add to net adherence, less the mean, (n,), and which share that is of what labels vary by."""
+        probabilities = self._forecast
+        up, down = _influence(self.sizes / self.rows.n @ self.foreseen)
+        said = probabilities[:, 0] * up - probabilities[:, 1] * down
+        every = probabilities[:, 0] * up**2 + probabilities[:, 1] * down**2
+        whole = float(every.mean() - said.mean() ** 2)
+        return said - said.mean(), float(said.var()) / whole if whole > 0 else 0.0
 
     def allocation(self, n: int) -> NDArray[np.intp]:
         """How many labels each stratum has after the audit grew to n, shape (H,); at least two, and what was drawn before."""
-        deviation, _, relevance = self.spread
-        shares = self.foreseen
+        shares = self.allowed_for
+        deviation, _ = self._spread(shares)
         relevant = shares[:, 0] + shares[:, 1]
+        relevance = float(self.sizes / self.rows.n @ relevant)
         deviation = np.sqrt(deviation**2 + _RELEVANCE * relevant * (1 - relevant) / relevance**2)
         wish = self.sizes * deviation
         wish = n * ((1 - _BY_SIZE) * wish / wish.sum() + _BY_SIZE * self.sizes / self.rows.n)
@@ -171,7 +204,7 @@ class Design:
 
     def variances(self, n: int) -> tuple[float, float]:
         """Of net adherence, by the drawing of the labels, and by that of the scenarios."""
-        deviation, mean, _ = self.spread
+        deviation, mean = self._spread(self.foreseen)
         given, sizes = self.allocation(n), self.sizes
         weights = sizes / self.rows.n
         drawing = float((weights**2 * deviation**2 / given * (1 - given / sizes)).sum())
@@ -189,6 +222,8 @@ class Design:
         return self._fewest(lambda n: Z * math.sqrt(self.variances(n)[0]) <= half_width, self.fewest)
 
     def _fewest(self, enough: Callable[[int], bool], few: int) -> int:
+        if enough(few):  # numbers are whole, so one label more is now and then dealt a little worse: a search might miss it
+            return few
         many = self.rows.n
         while few < many:
             middle = (few + many) // 2
@@ -203,3 +238,9 @@ class Design:
         free[self.seen] = False
         chosen = [rng.choice(np.flatnonzero(free & (strata == h)), count, replace=False) for h, count in enumerate(more) if count]
         return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.intp)
+
+
+def _influence(shares: Array) -> tuple[float, float]:
+    """How far an adhering label lifts net adherence, and an opposing one lowers it, at these shares of all three."""
+    adhere, oppose, _ = shares
+    return 2 * oppose / (adhere + oppose) ** 2, 2 * adhere / (adhere + oppose) ** 2

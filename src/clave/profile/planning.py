@@ -17,14 +17,11 @@ import numpy as np
 
 from clave.errors import InputError
 from clave.profile.auditing import Audits, to_label
-from clave.profile.counted import counted
 from clave.profile.design import Design
-from clave.profile.estimates import QUANTITIES, Rows, covariance
+from clave.profile.estimates import Rows
 from clave.profile.intervals import Z
 from clave.profile.rectified import FEWEST_RELEVANT
 from clave.records import Record, Response
-
-_NET = QUANTITIES.index("net")
 
 
 class CellPlan(Record):
@@ -266,12 +263,26 @@ def _up(number: float) -> str:
 
 
 def _scenario_variance(first: Design, second: Design) -> float:
-    """Of the difference, by the drawing of scenarios: as correlated over common scenarios as the verdicts are."""
+    """Of the difference, by the drawing of scenarios."""
     own = (first.variances(first.rows.n)[1], second.variances(second.rows.n)[1])
-    one, other = counted(first.rows), counted(second.rows)
-    spread = math.sqrt(float(covariance(one, one)[_NET, _NET] * covariance(other, other)[_NET, _NET]))
-    correlation = float(covariance(one, other)[_NET, _NET]) / spread if spread > 0 else 0.0
-    return max(0.0, own[0] + own[1] - 2 * correlation * math.sqrt(own[0] * own[1]))
+    return max(0.0, own[0] + own[1] - 2 * scenario_correlation(first, second) * math.sqrt(own[0] * own[1]))
+
+
+def scenario_correlation(first: Design, second: Design) -> float:
+    """How alike labels of two models on the same scenarios are likely to be.
+
+    Where an evaluator explains the share r of what labels vary by, and its forecasts for two models correlate by c, labels do by c / r if
+    its errors have nothing to do with one another (Spearman 1904), and by c r if what it misses has not. The middle is taken. Where c / r
+    is no correlation its errors on a scenario must be alike, and c r is left.
+    """
+    (one, r), (other, s) = first.forecast(), second.forecast()
+    keys, place = np.unique(np.concatenate([first.rows.scenarios, second.rows.scenarios]), return_inverse=True)
+    sums = np.bincount(place[: len(one)], one, len(keys)), np.bincount(place[len(one) :], other, len(keys))
+    spread, explained = math.sqrt(float(sums[0] @ sums[0]) * float(sums[1] @ sums[1])), math.sqrt(r * s)
+    if spread <= 0 or explained <= 0:
+        return 0.0
+    said = float(sums[0] @ sums[1]) / spread
+    return said * (explained + 1 / explained) / 2 if abs(said) <= explained else said * explained
 
 
 def _power(difference: float, variance: float) -> float:
