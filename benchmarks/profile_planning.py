@@ -1,6 +1,6 @@
 """Does a plan keep what it says? Power and half-widths that `clave audit plan` foresees, against those found; how narrow intervals can be.
 
-    python benchmarks/profile_planning.py [--repeats 200] [--only power half-width asked bound]
+    python benchmarks/profile_planning.py [--repeats 200] [--only power half-width asked rounds bound]
     python benchmarks/profile_planning.py --only real --raw FOLDER
 
 Two models answer the same scenarios; labels of a scenario are alike as stated, verdicts come of the default evaluator's confusion
@@ -38,6 +38,10 @@ STUDIES: tuple[tuple[str, int, Shares, Shares, float], ...] = (
     ("a third does not bear on it", 1500, (0.60, 0.07, 0.33), (0.53, 0.14, 0.33), 0.5),
 )
 """What it is, scenarios, shares of the two models, and how often the two labels of a scenario come of one draw."""
+
+
+RARE = (0.95, 0.02, 0.03)
+"""Shares of labels that hardly vary."""
 
 
 def pair(
@@ -142,20 +146,35 @@ def _beside(foreseen: list[float], came: list[float]) -> Row:
     return {"foreseen": wide, "came": found, "ratio": wide / found}
 
 
-def real_cell(study: Study, labels: int, repeats: int) -> Row:
-    """Half-widths of so many labels, and of twice as many foreseen when these are known, over scenarios like these."""
-    rng, first, came, second, then = np.random.default_rng(115), [], [], [], []
+def rounds_cell(confusion: str, name: str, n: int, labels: int, repeats: int) -> Row:
+    """Two rounds, as simulated."""
+    rng, found = np.random.default_rng(116), []
     for i in range(repeats):
-        start = study.design.draw(labels, seed=int(rng.integers(1 << 30)))
-        first.append(study.design.half_width(labels))
-        came.append(_half_width(rectified(study.rows, _labelled(study.labels, start, study.design))))
-        known = Design(study.rows, start, np.eye(3)[study.labels[start]])
-        more = np.sort(np.concatenate([start, known.draw(2 * labels, seed=i)]))
-        second.append(known.half_width(2 * labels))
-        then.append(_half_width(rectified(study.rows, _labelled(study.labels, more, known))))
-    rounds = {f"{name}, {which} round": v for which, pair in (("first", (first, came)), ("second", (second, then)))
-              for name, v in _beside(*pair).items()}  # fmt: skip
-    return {"what": "real", "model": study.rows.model, "audit": labels} | rounds
+        truth, rows = draw(rng, n, RARE if name == "+.96" else SHARES[name], CONFUSIONS[confusion])
+        found.append(two_rounds(Design(rows), truth, labels, int(rng.integers(1 << 30)), i))
+    return {"what": "rounds", "confusion": confusion, "truth": name, "n": n, "audit": labels} | _both(found)
+
+
+def real_cell(study: Study, labels: int, repeats: int) -> Row:
+    """Two rounds, on people's labels."""
+    rng = np.random.default_rng(115)
+    found = [two_rounds(study.design, study.labels, labels, int(rng.integers(1 << 30)), i) for i in range(repeats)]
+    return {"what": "real", "model": study.rows.model, "audit": labels} | _both(found)
+
+
+def two_rounds(design: Design, truth: NDArray[np.intp], labels: int, first: int, second: int) -> tuple[float, float, float, float]:
+    """The half-width of so many labels, foreseen and found, and of twice as many when these are known; and the seeds of the two."""
+    rows, start = design.rows, design.draw(labels, seed=first)
+    known = Design(rows, start, np.eye(3)[truth[start]])
+    more = np.sort(np.concatenate([start, known.draw(2 * labels, seed=second)]))
+    came = [_half_width(rectified(rows, _labelled(truth, chosen, drawn))) for chosen, drawn in ((start, design), (more, known))]
+    return design.half_width(labels), came[0], known.half_width(2 * labels), came[1]
+
+
+def _both(found: list[tuple[float, float, float, float]]) -> Row:
+    sides = [list(side) for side in zip(*found, strict=True)]
+    rounds = {"first": _beside(*sides[:2]), "second": _beside(*sides[2:])}
+    return {f"{name}, {which} round": value for which, row in rounds.items() for name, value in row.items()}
 
 
 def alike_cell(first: Study, second: Study) -> Row:
@@ -242,7 +261,7 @@ def _dealt(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--only", nargs="*", default=[], choices=["power", "half-width", "asked", "bound", "real"])
+    parser.add_argument("--only", nargs="*", default=[], choices=["power", "half-width", "asked", "rounds", "bound", "real"])
     parser.add_argument("--raw", type=Path, help="sources of ValEval as published, for `real`")
     arguments = parser.parse_args()
     np.seterr(all="ignore")
@@ -256,6 +275,7 @@ def main() -> None:
             for c in CONFUSIONS
             for cell in (("+.75", 500, 0.1), ("+.75", 2000, 0.1), ("+.80", 2000, 0.2))
         ],
+        "rounds": lambda: [rounds_cell(c, s, 500, 60, arguments.repeats) for c in CONFUSIONS for s in ("+.75", "+.80", "+.96")],
         "bound": lambda: [bound_cell(s, n, m) for s in ("+.75", "+.80") for n in SIZES for m in AUDITS],
     }
     for name, make in cells.items():

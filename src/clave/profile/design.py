@@ -108,8 +108,11 @@ class Design:
 
     @cached_property
     def _forecast(self) -> Array:
-        """Probabilities that forecasts go by, (n, 3)."""
+        """Probabilities that forecasts go by, (n, 3); once there are labels, at the balance that these show."""
         said = self._at_balance(_TOWARDS_LIKELIEST)
+        if len(self.seen):
+            found = self.sizes / self.rows.n @ self._told(self._by_stratum(said))
+            said = at_prevalence(self.rows.probabilities, np.full(3, 1 / 3), np.maximum(found, _RAREST))
         mix = np.maximum(said.mean(axis=0), _RAREST)
         excess = np.maximum(self.rows.probabilities.max(axis=1, keepdims=True) - _SUREST, 0)
         believed: Array = (1 - excess) * said + excess * mix / mix.sum()
