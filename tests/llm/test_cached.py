@@ -312,6 +312,29 @@ def test_a_claim_ends_with_the_answer_that_is_kept(tmp_path):
     assert not one.claim(b"k")
 
 
+def test_claims_are_held_for_as_long_as_answers_are_under_way(tmp_path, monkeypatch):
+    for module in ("cache", "cached"):
+        monkeypatch.setattr(f"clave.llm.{module}.CLAIM_SECONDS", 0.3)
+    asked = []
+
+    async def slow(request):
+        asked.append(request.user)
+        await asyncio.sleep(1.0)
+        return Completion(GOOD, "m", "text", Usage(calls=1))
+
+    async def main():
+        one, other = (CachedChat(FakeChat(lambda r: GOOD), AnswerCache(tmp_path / "c")) for _ in range(2))
+        one.chat.complete = other.chat.complete = slow
+        first = asyncio.gather(*(one.complete(request(user)) for user in "abc"))
+        await asyncio.sleep(0.7)
+        second = await asyncio.gather(*(other.complete(request(user)) for user in "abc"))
+        return await first, second
+
+    first, second = asyncio.run(main())
+    assert sorted(asked) == list("abc")
+    assert [answer.cached for answer in first + second] == [False] * 3 + [True] * 3
+
+
 def test_a_new_question_is_not_claimed_where_its_answer_is_kept(tmp_path):
     one, other = AnswerCache(tmp_path / "c"), AnswerCache(tmp_path / "c")
     other.put(b"k", "{}")
@@ -332,7 +355,7 @@ def test_a_claim_ends_with_its_time_whatever_the_clock_says(tmp_path, monkeypatc
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert not other.claim(b"k")
     monkeypatch.setattr(time, "monotonic", lambda: now + CLAIM_SECONDS - 1)
-    one.renew(b"k")
+    one.renew()
     monkeypatch.setattr(time, "monotonic", lambda: now + CLAIM_SECONDS + 1)
     assert not other.claim(b"k")
     monkeypatch.setattr(time, "monotonic", lambda: now + 3 * CLAIM_SECONDS)  # it was killed

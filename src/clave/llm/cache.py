@@ -183,9 +183,14 @@ class AnswerCache:
             self._claims.add(key)
             return True
 
-    def renew(self, key: bytes) -> None:
-        """Say that this process is still at it."""
-        self._do("UPDATE claims SET until = ? WHERE key = ? AND owner = ?", time.monotonic() + CLAIM_SECONDS, key, self._owner)
+    @property
+    def claims(self) -> int:
+        """How many questions this process has claimed."""
+        return len(self._claims)
+
+    def renew(self) -> None:
+        """Say that this process is still at all that it has claimed."""
+        self._do("UPDATE claims SET until = ? WHERE owner = ?", time.monotonic() + CLAIM_SECONDS, self._owner)
 
     def release(self, key: bytes) -> None:
         """Give a claim up, if it has not ended: there is no answer."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 from clave.errors import InputError
 from clave.llm.cache import CLAIM_SECONDS, AnswerCache
@@ -45,6 +45,8 @@ class CachedChat:
         """Kept answers carry what they took when they were asked for: for a benchmark, whose prices must not hang on the cache."""
         self._under_way: dict[bytes, Future[Completion | Failure]] = {}
         """Futures that event loops in several threads can wait for."""
+        self._holding: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        """Loops that renew claims."""
         self._not_kept: InputError | None = None
         """Why an answer could not be kept: it is given all the same, and nothing more is asked."""
 
@@ -128,17 +130,36 @@ class CachedChat:
                 raise self._not_kept
             new = cache.claim(key, new=True)
             claimed = new or cache.claim(key)
-            with _claim(cache, key) if claimed else contextlib.nullcontext():
+            try:
                 kept = None if new else self._look_up(key, request)  # it may have come since
                 if kept is not None:
                     self.ledger.cache_hits += 1
                     return kept
                 if claimed or self.ledger.stopped:
+                    self._hold(cache)
                     answer = await self._asked(request)
                     self._keep(cache, key, answer)
                     return answer
+            finally:
+                if claimed:
+                    with contextlib.suppress(InputError):  # it ends by itself
+                        cache.release(key)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _hold(self, cache: AnswerCache) -> None:
+        """Renew what this process has claimed for as long as answers are under way, with one timer in each event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._holding:
+            self._holding.add(loop)
+            loop.call_later(CLAIM_SECONDS / 3, self._renew, loop, cache)
+
+    def _renew(self, loop: asyncio.AbstractEventLoop, cache: AnswerCache) -> None:
+        self._holding.discard(loop)
+        if cache.claims:
+            with contextlib.suppress(InputError):
+                cache.renew()
+            self._hold(cache)
 
     async def close(self) -> None:
         """Close the model's connections and the cache."""
@@ -208,27 +229,6 @@ def _seen(answer: asyncio.Future[Completion | Failure]) -> None:
     """Read an error, which whoever asked raises: asyncio would print it again where nobody waits for it any more."""
     if not answer.cancelled():
         answer.exception()
-
-
-@contextlib.contextmanager
-def _claim(cache: AnswerCache, key: bytes) -> Iterator[None]:
-    """Hold a claim for as long as the answer takes."""
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def renew() -> None:
-        nonlocal timer
-        with contextlib.suppress(InputError):
-            cache.renew(key)
-        timer = loop.call_later(CLAIM_SECONDS / 3, renew)
-
-    timer = loop.call_later(CLAIM_SECONDS / 3, renew)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        with contextlib.suppress(InputError):  # it ends by itself
-            cache.release(key)
 
 
 def cached(chat: ChatModel) -> CachedChat:
